@@ -1,0 +1,56 @@
+import js from '@eslint/js';
+import { importX } from 'eslint-plugin-import-x';
+import reactHooks from 'eslint-plugin-react-hooks';
+import globals from 'globals';
+import tseslint from 'typescript-eslint';
+
+/** `mayImport.a` lists the folders that a may import; a folder may always import itself. docs/architecture.md draws it. */
+const mayImport = {
+  'src/align': [],
+  'src/convert': ['src/align'],
+  'src/engines': ['src/align', 'src/convert'],
+  'src/weights': ['src/align', 'src/convert'],
+  'workers/protocol.ts': ['src/align'],
+  'workers/engine.worker.ts': ['src/align', 'src/convert', 'src/engines', 'src/weights', 'workers'],
+  'src/worker-client': ['src/align', 'workers/protocol.ts'],
+  'src/state': ['src/align', 'src/worker-client', 'workers/protocol.ts'],
+  'src/components': ['src/align', 'src/state', 'src/worker-client', 'workers/protocol.ts'],
+  'src/pages': ['src/align', 'src/components', 'src/state', 'src/worker-client', 'workers/protocol.ts'],
+  server: ['src/align', 'src/convert', 'src/engines', 'src/weights'],
+  cli: ['src/align', 'src/convert', 'src/engines', 'src/weights', 'server'],
+};
+const folders = [...Object.keys(mayImport), 'src/main.tsx', 'e2e', 'scripts'];
+const zones = Object.entries(mayImport).map(([target, allowed]) => ({
+  target: `./${target}`,
+  from: folders
+    .filter((folder) => folder !== target && !allowed.some((name) => folder === name || folder.startsWith(`${name}/`)))
+    .map((folder) => `./${folder}`),
+  message: `${target} may import ${allowed.join(', ') || 'nothing of ours'} only (docs/architecture.md).`,
+}));
+
+export default tseslint.config(
+  { ignores: ['dist', 'models', '.cache', 'node_modules', 'test-results', 'playwright-report'] },
+  js.configs.recommended,
+  tseslint.configs.recommendedTypeChecked,
+  {
+    languageOptions: {
+      globals: { ...globals.browser, ...globals.node },
+      parserOptions: { project: './tsconfig.node.json', tsconfigRootDir: import.meta.dirname },
+    },
+  },
+  {
+    files: ['**/*.{ts,tsx}'],
+    ignores: ['**/*.test.ts', '**/*.test.tsx', '**/*.contract.ts', '**/*.fixture.ts'],
+    plugins: { 'import-x': importX },
+    rules: { 'import-x/no-restricted-paths': ['error', { zones }] },
+  },
+  { files: ['**/*.tsx', 'src/state/**'], ...reactHooks.configs.flat.recommended },
+  {
+    rules: {
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+    },
+  },
+  { files: ['**/*.{js,mjs}'], ...tseslint.configs.disableTypeChecked },
+);

@@ -1,0 +1,55 @@
+/** Where a model runs. */
+export type Device = 'cpu' | 'wasm' | 'webgpu';
+
+/**
+ * Why a generation ended: `stop` at the end-of-sequence token, `length` at `maxNewTokens` or at the end of the
+ * model's context.
+ */
+export type GenerateFinishReason = 'stop' | 'length';
+
+/** How the next token is chosen. `temperature` 0 is greedy, and then the other fields but the penalty are not read. */
+export interface SamplingOptions {
+  /** 0 is greedy; above 0 divides the logits. */
+  temperature: number;
+  /** Keep the k most likely tokens; 0 keeps all. */
+  topK: number;
+  /** Keep the fewest tokens whose probabilities sum to at least this fraction; 1 keeps all. */
+  topP: number;
+  /** Logits of tokens already in prompt or edit are divided (positive) or multiplied (negative) by this; 1 is off. */
+  repetitionPenalty: number;
+  /** Unsigned 32-bit; the same seed, request, model and device give the same edit. */
+  seed: number;
+}
+
+export interface GenerateOptions extends SamplingOptions {
+  /** At least 1, and at most what the context length leaves after the prompt. */
+  maxNewTokens: number;
+}
+
+/**
+ * A loaded decoder. One generation at a time: a second call before the first ended throws. Nothing of one request
+ * (KV cache, random state) is visible to the next.
+ */
+export interface Engine {
+  readonly device: Device;
+  /** Tokens that the model reads, prompt and edit together. */
+  readonly contextLength: number;
+  readonly vocabularySize: number;
+
+  /**
+   * Yields the tokens of each step (one or more, in order, never the end-of-sequence token), and returns why it
+   * ended.
+   *
+   * @param promptIds  int32 [promptTokens], BOS first
+   * @throws the signal's reason within one step of an abort; AlignError `device-lost`, `out-of-memory`,
+   *   `engine-failed`
+   */
+  generate(
+    promptIds: Int32Array,
+    options: GenerateOptions,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly number[], GenerateFinishReason, void>;
+
+  /** Frees the weights and the KV cache. Idempotent; ends a running generation. */
+  dispose(): Promise<void>;
+}

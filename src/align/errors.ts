@@ -1,0 +1,67 @@
+/** What the person at the screen can do. A code without a line here does not compile. */
+const REMEDY = {
+  'invalid-request': 'Correct the request and try again.',
+  'prompt-too-long': 'Shorten the context or the answer, or choose a model with a longer context.',
+  'unknown-name': 'Choose one of the names listed.',
+  'webgpu-unavailable':
+    'Use the wasm engine, or open the page in a browser with WebGPU (Chrome, Edge, Safari 26, Firefox 141).',
+  'device-lost': 'Reload the model; close other tabs that use the GPU.',
+  'out-of-memory': 'Close other tabs, or choose a smaller model or variant.',
+  'engine-failed': 'Reload the model. If it happens again, choose another variant or device.',
+  'unsupported-model': 'Choose a Llama-architecture checkpoint without the feature named.',
+  'checkpoint-corrupt': 'Download the checkpoint again and compare its checksum with the publisher’s.',
+  'weights-missing': 'Convert the checkpoint first, or choose a variant that the folder holds.',
+  'weights-unreachable': 'Check the connection and the address, then try again.',
+  'weights-corrupt': 'Convert or download the model again.',
+  'storage-full': 'Free some space, then try again; what was stored before is intact.',
+  'server-unreachable': 'Check the server’s address and that it is running.',
+  'worker-crashed': 'Load the model again. If it happens again, choose a smaller variant.',
+} as const;
+
+export type AlignErrorCode = keyof typeof REMEDY;
+
+/** An AlignError as plain data: what crosses the worker boundary and HTTP. */
+export interface AlignErrorData {
+  code: AlignErrorCode;
+  /** The fact, with its numbers. */
+  message: string;
+  /** What to do about it. */
+  remedy: string;
+  /** Numbers and ids behind the message. */
+  details: Record<string, unknown>;
+}
+
+/** The one error class of the product. Anything else that is thrown is a bug in our code. */
+export class AlignError extends Error {
+  override readonly name = 'AlignError';
+  readonly code: AlignErrorCode;
+  readonly details: Record<string, unknown>;
+
+  /** @param message  the fact with its numbers; the way out is {@link remedy} */
+  constructor(
+    code: AlignErrorCode,
+    message: string,
+    options: { cause?: unknown; details?: Record<string, unknown> } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+
+  get remedy(): string {
+    return REMEDY[this.code];
+  }
+
+  /** The cause stays behind: it is logged where it happened. */
+  toJSON(): AlignErrorData {
+    return { code: this.code, message: this.message, remedy: this.remedy, details: this.details };
+  }
+
+  /** @returns the error that `toJSON` described, or undefined when `value` is something else */
+  static fromJSON(value: unknown): AlignError | undefined {
+    if (typeof value !== 'object' || value === null) return undefined;
+    const { code, message, details } = value as Partial<AlignErrorData>;
+    if (typeof code !== 'string' || !(code in REMEDY) || typeof message !== 'string') return undefined;
+    return new AlignError(code, message, { details: details ?? {} });
+  }
+}

@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config';
+
+const tests = '{src,workers,cli,server,scripts}/**/*';
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: [`${tests}.test.{ts,tsx}`],
+          exclude: ['**/*.{weights,gpu}.test.ts', '**/node_modules/**'],
+        },
+      },
+      { test: { name: 'weights', include: [`${tests}.weights.test.ts`], testTimeout: 600_000 } },
+      { test: { name: 'gpu', include: [`${tests}.gpu.test.ts`], testTimeout: 600_000 } },
+    ],
+  },
+});
