@@ -61,7 +61,7 @@ export class AlignError extends Error {
   static fromJSON(value: unknown): AlignError | undefined {
     if (typeof value !== 'object' || value === null) return undefined;
     const { code, message, details } = value as Partial<AlignErrorData>;
-    if (typeof code !== 'string' || !(code in REMEDY) || typeof message !== 'string') return undefined;
+    if (typeof code !== 'string' || !Object.hasOwn(REMEDY, code) || typeof message !== 'string') return undefined;
     return new AlignError(code, message, { details: details ?? {} });
   }
 }

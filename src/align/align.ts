@@ -1,0 +1,42 @@
+import { type AlignEvent, decodeEdit } from './edit.ts';
+import type { Engine, SamplingOptions } from './engine.ts';
+import { buildPrompt } from './prompt.ts';
+import { type AlignRequest, checkRequest, generateOptions, roomToGenerate } from './request.ts';
+import type { Tokenizer } from './tokenizer.ts';
+
+/** A model that is ready to run. */
+export interface AlignerModel {
+  tokenizer: Tokenizer;
+  engine: Engine;
+  /** Of the checkpoint's generation_config.json; greedy where it says nothing. */
+  checkpointSampling: SamplingOptions;
+}
+
+/**
+ * The whole path, from a request to its edit.
+ *
+ * @throws AlignError `invalid-request`, `prompt-too-long` before anything ran, or what the engine threw
+ */
+export async function* align(
+  request: AlignRequest,
+  model: AlignerModel,
+  signal: AbortSignal,
+): AsyncGenerator<AlignEvent, void, void> {
+  checkRequest(request);
+  const promptIds = encodePrompt(request, model);
+  const room = roomToGenerate(promptIds.length, model.engine.contextLength);
+  const options = generateOptions(request, room, model.checkpointSampling);
+  yield {
+    type: 'edit-start',
+    promptTokens: promptIds.length,
+    maxNewTokens: options.maxNewTokens,
+    requestedNewTokens: request.maxNewTokens,
+  };
+  const steps = model.engine.generate(promptIds, options, signal);
+  yield* decodeEdit(steps, { tokenizer: model.tokenizer, promptTokens: promptIds.length, signal });
+}
+
+/** @returns int32 [promptTokens], BOS first where the tokenizer has one */
+export function encodePrompt(request: AlignRequest, model: Pick<AlignerModel, 'tokenizer'>): Int32Array {
+  return model.tokenizer.encode(buildPrompt(request));
+}
