@@ -8,6 +8,12 @@ export interface ByteSource {
    * @throws AlignError `checkpoint-corrupt` if the range ends past `sizeBytes`
    */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /**
+   * All bytes in order, `sizeBytes` of them, where one pass is cheaper than ranges (one request over HTTP).
+   *
+   * @throws like `read`; the signal's reason when it aborts
+   */
+  stream?(signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
 }
 
 /** Files of one checkpoint or one converted model, by their path relative to its folder. */
@@ -30,4 +36,44 @@ export interface TargetFile {
   write(bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
   abort(): Promise<void>;
+}
+
+/** Ranges of a source without `stream`; between two of them a load can be cancelled and its progress shown. */
+const READ_BYTES = 8 << 20;
+
+export interface ReadOptions {
+  /** Called after each piece with the bytes read so far. */
+  onProgress?: (loadedBytes: number) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * The whole file in memory.
+ *
+ * @throws what the source throws; RangeError where the platform cannot allocate `sizeBytes`; the signal's reason
+ */
+export async function readAll(source: ByteSource, { onProgress, signal }: ReadOptions = {}): Promise<Uint8Array> {
+  const bytes = new Uint8Array(source.sizeBytes);
+  let loadedBytes = 0;
+  for await (const piece of source.stream?.(signal) ?? readPieces(source, signal)) {
+    bytes.set(piece, loadedBytes);
+    loadedBytes += piece.length;
+    onProgress?.(loadedBytes);
+  }
+  return bytes;
+}
+
+async function* readPieces(
+  source: ByteSource,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, void> {
+  for (let offset = 0; offset < source.sizeBytes; offset += READ_BYTES) {
+    signal?.throwIfAborted();
+    yield await source.read(offset, Math.min(READ_BYTES, source.sizeBytes - offset));
+  }
+}
+
+/** The whole file as UTF-8 text, byte order mark and all. Bytes that are not UTF-8 become U+FFFD. */
+export async function readText(source: ByteSource, options?: ReadOptions): Promise<string> {
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(await readAll(source, options));
 }
