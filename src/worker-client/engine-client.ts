@@ -1,0 +1,31 @@
+import type { AlignEvent } from '../align/edit.ts';
+import type { AlignError } from '../align/errors.ts';
+import type { AlignRequest } from '../align/request.ts';
+import type { DeviceReport, LoadedModelInfo, LoadEvent, LoadRequest } from '../../workers/protocol.ts';
+
+/** What the stores know of the engine: nothing of workers, Comlink or run ids. */
+export interface EngineClient {
+  probe(): Promise<DeviceReport>;
+  /**
+   * Replaces the model that was loaded.
+   *
+   * @throws an AbortError when another `load` or an `unload` overtakes it; AlignError when it failed
+   */
+  load(request: LoadRequest, onEvent: (event: LoadEvent) => void): Promise<LoadedModelInfo>;
+  /** Frees the model; gives up a load that is on its way. Harmless without one. */
+  unload(): Promise<void>;
+  /**
+   * Resolves after `edit-end`. An abort is no failure: the run ends with `cancelled`.
+   *
+   * @throws AlignError, before or after some deltas; nothing arrives through `onEvent` afterwards
+   */
+  align(request: AlignRequest, onEvent: (event: AlignEvent) => void, signal: AbortSignal): Promise<void>;
+  /** Token count of the prompt that the request would send, BOS included. Does not wait for a run. */
+  countPromptTokens(request: AlignRequest): Promise<number>;
+  /**
+   * The engine died and lost its model; the next `load` starts a new one. Calls that were pending reject as well.
+   *
+   * @returns stops listening
+   */
+  onCrash(listener: (error: AlignError) => void): () => void;
+}
