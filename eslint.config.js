@@ -12,7 +12,7 @@ const mayImport = {
   'src/weights': ['src/align', 'src/convert'],
   'workers/protocol.ts': ['src/align'],
   'workers/engine.worker.ts': ['src/align', 'src/convert', 'src/engines', 'src/weights', 'workers'],
-  'src/worker-client': ['src/align', 'workers/protocol.ts'],
+  'src/worker-client': ['src/align', 'src/convert', 'workers/protocol.ts'],
   'src/state': ['src/align', 'src/worker-client', 'workers/protocol.ts'],
   'src/components': ['src/align', 'src/state', 'src/worker-client', 'workers/protocol.ts'],
   'src/pages': ['src/align', 'src/components', 'src/state', 'src/worker-client', 'workers/protocol.ts'],
