@@ -1,10 +1,12 @@
+import { AlignError } from '../align/errors.ts';
+
 /** A file that is read by ranges and never whole: on disk, a Blob in the page, or behind HTTP. */
 export interface ByteSource {
   /** Named in every error about it. */
   readonly name: string;
   readonly sizeBytes: number;
   /**
-   * @returns exactly `length` bytes from `offset`
+   * @returns exactly `length` bytes from `offset`, which belong to the caller: it may change them
    * @throws AlignError `checkpoint-corrupt` if the range ends past `sizeBytes`
    */
   read(offset: number, length: number): Promise<Uint8Array>;
@@ -36,6 +38,22 @@ export interface TargetFile {
   write(bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
   abort(): Promise<void>;
+}
+
+/** @throws AlignError `checkpoint-corrupt` if the range is not inside the file */
+export function checkRange(source: Pick<ByteSource, 'name' | 'sizeBytes'>, offset: number, length: number): void {
+  const { name, sizeBytes } = source;
+  if (offset >= 0 && length >= 0 && offset + length <= sizeBytes) return;
+  throw pastTheEnd(name, sizeBytes, offset + length);
+}
+
+export function pastTheEnd(name: string, sizeBytes: number, neededBytes: number): AlignError {
+  const format = (count: number) => count.toLocaleString('en-US');
+  return new AlignError(
+    'checkpoint-corrupt',
+    `${name} ends at byte ${format(sizeBytes)}; byte ${format(neededBytes)} was needed.`,
+    { details: { name, sizeBytes, neededBytes } },
+  );
 }
 
 /** Ranges of a source without `stream`; between two of them a load can be cancelled and its progress shown. */
