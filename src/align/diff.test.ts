@@ -1,0 +1,137 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+
+import { type Change, countChanges, diffEdit } from './diff.ts';
+
+const done = { isComplete: true, timeoutMs: 1000 };
+const streaming = { isComplete: false, timeoutMs: 1000 };
+
+/** `kept|-deleted|+inserted|?pending`, one string per piece. */
+function show(changes: readonly Change[]): string[] {
+  const marks = { kept: '', deleted: '-', inserted: '+', pending: '?' };
+  return changes.map(({ type, text }) => marks[type] + text);
+}
+
+function original(changes: readonly Change[]): string {
+  return changes.map(({ type, text }) => (type === 'inserted' ? '' : text)).join('');
+}
+
+function edit(changes: readonly Change[]): string {
+  return changes.map(({ type, text }) => (type === 'kept' || type === 'inserted' ? text : '')).join('');
+}
+
+/** Short texts of few words, so that they share many. */
+const text = fc
+  .array(fc.constantFrom('the', 'cat', 'sat', ' ', ' ', '  ', '\n', '\n\n', '.', 'happy', 'hap', 'é', '猫', '😀'))
+  .map((words) => words.join(''));
+
+describe('diffEdit', () => {
+  it('shows equal texts as kept, and nothing for two empty ones', () => {
+    expect(show(diffEdit('One two.', 'One two.', done))).toEqual(['One two.']);
+    expect(diffEdit('', '', done)).toEqual([]);
+  });
+
+  it('shows words that went and came', () => {
+    expect(show(diffEdit('I hate long queues.', 'I dislike long queues.', done))).toEqual([
+      'I ',
+      '-hate',
+      '+dislike',
+      ' long queues.',
+    ]);
+  });
+
+  it('reads neighbouring replaced words as one replacement', () => {
+    expect(show(diffEdit('See the red car go.', 'See a blue bus go.', done))).toEqual([
+      'See ',
+      '-the red car',
+      '+a blue bus',
+      ' go.',
+    ]);
+  });
+
+  it('shows a lost paragraph break', () => {
+    expect(show(diffEdit('One.\n\nTwo.', 'One. Two.', done))).toEqual(['One.', '-\n\n', '+ ', 'Two.']);
+  });
+
+  it('keeps a line break between two replaced lines', () => {
+    expect(show(diffEdit('a\nb', 'c\nd', done))).toEqual(['-a', '+c', '\n', '-b', '+d']);
+  });
+
+  it('joins to both texts, whatever they are', () => {
+    fc.assert(
+      fc.property(text, text, fc.boolean(), fc.constantFrom(1000, -1), (before, after, isComplete, timeoutMs) => {
+        const changes = diffEdit(before, after, { isComplete, timeoutMs });
+        expect(original(changes)).toBe(before);
+        expect(edit(changes)).toBe(after);
+        expect(changes.every((change) => change.text !== '')).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('diffEdit while the edit is being written', () => {
+  it('has everything pending before the first word', () => {
+    expect(show(diffEdit('One two.', '', streaming))).toEqual(['?One two.']);
+  });
+
+  it('has the rest pending, not deleted', () => {
+    expect(show(diffEdit('One two three four.', 'One two', streaming))).toEqual(['One two', '? three four.']);
+    expect(show(diffEdit('One two three four.', 'One 2', streaming))).toEqual(['One ', '+2', '?two three four.']);
+  });
+
+  it('takes half a word for a copy so far', () => {
+    expect(show(diffEdit('I am happy to help.', 'I am hap', streaming))).toEqual(['I am hap', '?py to help.']);
+  });
+
+  it('does not delete all before a word that happens to come again far down', () => {
+    const answer = 'That is a question which nobody has ever asked, so I will answer it for you.';
+    expect(show(diffEdit(answer, 'Well, you', streaming))).toEqual(['+Well, you', `?${answer}`]);
+  });
+
+  it('deletes what was skipped once enough of what follows was copied', () => {
+    expect(show(diffEdit('No. Plants need water and light.', 'Plants need water', streaming))).toEqual([
+      '-No. ',
+      'Plants need water',
+      '? and light.',
+    ]);
+  });
+
+  it('never deletes at the end, and puts the one pending piece last', () => {
+    fc.assert(
+      fc.property(text, text, (before, after) => {
+        const changes = diffEdit(before, after, streaming);
+        expect(changes.slice(0, -1).every(({ type }) => type !== 'pending')).toBe(true);
+        const last = changes.filter(({ type }) => type !== 'inserted').at(-1);
+        expect(last?.type).not.toBe('deleted');
+      }),
+    );
+  });
+});
+
+describe('diffEdit out of time', () => {
+  // A negative timeout ends the word diff before its first round.
+  const late = { isComplete: true, timeoutMs: -1 };
+
+  it('keeps equal start and end and replaces the middle', () => {
+    expect(show(diffEdit('Yes, the red car is here now.', 'Yes, the blue bus was here now.', late))).toEqual([
+      'Yes, the ',
+      '-red car is',
+      '+blue bus was',
+      ' here now.',
+    ]);
+  });
+
+  it('never cuts a word', () => {
+    expect(show(diffEdit('unhappy', 'unlucky', late))).toEqual(['-unhappy', '+unlucky']);
+  });
+});
+
+describe('countChanges', () => {
+  it('counts words, not pieces or punctuation', () => {
+    expect(countChanges(diffEdit('I hate long queues.', 'I really dislike queues.', done))).toEqual({
+      insertedWords: 2,
+      deletedWords: 2,
+      keptWords: 2,
+    });
+  });
+});

@@ -1,0 +1,152 @@
+import { diffWordsWithSpace } from 'diff';
+
+/**
+ * A piece of an edit beside its original, in reading order. `kept` stands in both; `deleted` in the original only;
+ * `inserted` in the edit only; `pending` in the original only, and not decided yet because the edit is still being
+ * written.
+ */
+export interface Change {
+  type: 'kept' | 'deleted' | 'inserted' | 'pending';
+  text: string;
+}
+
+export interface DiffOptions {
+  /** False while the edit is being written. */
+  isComplete: boolean;
+  /** After this long the middle is shown as replaced whole. Two unlike texts of 3,000 words take seconds. */
+  timeoutMs: number;
+}
+
+/**
+ * Word by word what the edit changed.
+ *
+ * Texts of `kept`, `deleted` and `pending` join to the original; those of `kept` and `inserted` join to the edit.
+ * `pending` is at most one piece, the last. Between two `kept` pieces a `deleted` comes before an `inserted`.
+ *
+ * `diffWordsWithSpace`, not `diffWords`: the latter shows a lost paragraph break as no change.
+ */
+export function diffEdit(original: string, edit: string, { isComplete, timeoutMs }: DiffOptions): Change[] {
+  const changes = tidy(diffWords(original, edit, timeoutMs));
+  return isComplete ? changes : tidy(withPendingTail(changes));
+}
+
+function diffWords(original: string, edit: string, timeoutMs: number): Change[] {
+  const changes = diffWordsWithSpace(original, edit, { timeout: timeoutMs });
+  if (changes === undefined) return diffEnds(original, edit);
+  return changes.map(({ added, removed, value }) => ({
+    type: added ? 'inserted' : removed ? 'deleted' : 'kept',
+    text: value,
+  }));
+}
+
+/** Equal start and end kept, everything between replaced: linear in the length. */
+function diffEnds(original: string, edit: string): Change[] {
+  const shorter = Math.min(original.length, edit.length);
+  let start = 0;
+  while (start < shorter && original[start] === edit[start]) start += 1;
+  start = wordStart(original, start);
+  let end = 0;
+  while (end < shorter - start && original[original.length - 1 - end] === edit[edit.length - 1 - end]) end += 1;
+  end = original.length - wordEnd(original, original.length - end);
+  return [
+    { type: 'kept', text: original.slice(0, start) },
+    { type: 'deleted', text: original.slice(start, original.length - end) },
+    { type: 'inserted', text: edit.slice(start, edit.length - end) },
+    { type: 'kept', text: original.slice(original.length - end) },
+  ];
+}
+
+/** The last position at or before `index` that follows a blank: a word is never cut. */
+function wordStart(text: string, index: number): number {
+  let start = index;
+  while (start > 0 && !/\s/.test(text.charAt(start - 1))) start -= 1;
+  return start;
+}
+
+/** The first position at or after `index` where a blank, or nothing, follows. */
+function wordEnd(text: string, index: number): number {
+  let end = index;
+  while (end < text.length && !/\s/.test(text.charAt(end))) end += 1;
+  return end;
+}
+
+/**
+ * An unfinished edit is compared with all of the original, so its last words may match far down, and everything
+ * before would flash as deleted. Of all places to cut the list, the cheapest is taken: before it a deleted character
+ * costs one; after it the edit counts as inserted, so a kept one costs one, and the original is pending for free.
+ *
+ * Edit so far `Well, you`, original `I think … if you …`: deleting all up to `you` costs more than inserting `you`.
+ */
+function withPendingTail(changes: readonly Change[]): Change[] {
+  let cost = changes.reduce((sum, { type, text }) => sum + (type === 'kept' ? text.length : 0), 0);
+  let best = { cost, cut: 0 };
+  changes.forEach(({ type, text }, i) => {
+    if (type === 'kept') cost -= text.length;
+    if (type === 'deleted') cost += text.length;
+    if (cost <= best.cost && type !== 'deleted') best = { cost, cut: i + 1 };
+  });
+  const tail = changes.slice(best.cut);
+  const join = (types: readonly Change['type'][]) =>
+    tail.flatMap(({ type, text }) => (types.includes(type) ? [text] : [])).join('');
+  const inserted = join(['kept', 'inserted']);
+  const pending = join(['kept', 'deleted']);
+  // Half a word, `hap` of `happy`, is no match to a word diff, but so far it is a copy.
+  const tailChanges: Change[] = pending.startsWith(inserted)
+    ? [
+        { type: 'kept', text: inserted },
+        { type: 'pending', text: pending.slice(inserted.length) },
+      ]
+    : [
+        { type: 'inserted', text: inserted },
+        { type: 'pending', text: pending },
+      ];
+  return [...changes.slice(0, best.cut), ...tailChanges];
+}
+
+/**
+ * Joins neighbours, drops empty pieces, puts deletions before insertions, and lets a lone space between two changes
+ * join them: `the red car` to `a blue car` reads as one replacement, not as two around a kept space. Line breaks stay
+ * where they are.
+ */
+function tidy(changes: readonly Change[]): Change[] {
+  const tidied: Change[] = [];
+  let deleted = '';
+  let inserted = '';
+  const flush = () => {
+    if (deleted !== '') tidied.push({ type: 'deleted', text: deleted });
+    if (inserted !== '') tidied.push({ type: 'inserted', text: inserted });
+    deleted = inserted = '';
+  };
+  const pieces = changes.filter(({ text }) => text !== '');
+  pieces.forEach(({ type, text }, i) => {
+    const next = pieces[i + 1]?.type;
+    const isJoint =
+      type === 'kept' &&
+      /^[^\S\r\n]+$/.test(text) &&
+      deleted !== '' &&
+      inserted !== '' &&
+      (next === 'deleted' || next === 'inserted');
+    if (isJoint || type === 'deleted') deleted += text;
+    if (isJoint || type === 'inserted') inserted += text;
+    if (isJoint || type === 'deleted' || type === 'inserted') return;
+    flush();
+    const last = tidied.at(-1);
+    if (last?.type === type) last.text += text;
+    else tidied.push({ type, text });
+  });
+  flush();
+  return tidied;
+}
+
+/** Words by which an edit differs. A word is a run of non-blanks. */
+export interface ChangeCount {
+  insertedWords: number;
+  deletedWords: number;
+  keptWords: number;
+}
+
+export function countChanges(changes: readonly Change[]): ChangeCount {
+  const words = (type: Change['type']) =>
+    changes.reduce((sum, change) => sum + (change.type === type ? (change.text.match(/\S+/g)?.length ?? 0) : 0), 0);
+  return { insertedWords: words('inserted'), deletedWords: words('deleted'), keptWords: words('kept') };
+}
