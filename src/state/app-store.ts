@@ -1,0 +1,38 @@
+import { createStore, type StoreApi } from 'zustand/vanilla';
+
+import type { EngineClient } from '../worker-client/engine-client.ts';
+import type { ModelLibrary } from '../worker-client/model-library.ts';
+import { createDeviceSlice, type DeviceSlice } from './device-slice.ts';
+import { createLibrarySlice, type LibrarySlice } from './library-slice.ts';
+import { createModelSlice, type ModelSlice } from './model-slice.ts';
+import { createPromptSlice, type PromptSlice } from './prompt-slice.ts';
+import { createRunSlice, type RunSlice } from './run-slice.ts';
+
+export type AppState = DeviceSlice & LibrarySlice & ModelSlice & PromptSlice & RunSlice;
+export type AppStore = StoreApi<AppState>;
+
+/** What the slices reach of the world outside the store. */
+export interface AppDependencies {
+  client: EngineClient;
+  library: ModelLibrary;
+  /** Runs the callback before the next frame is drawn; bursts of events are shown once per frame. */
+  scheduleFrame: (callback: () => void) => void;
+}
+
+/** Nothing of it outlives the page: see settings-store.ts and draft-store.ts for what does. */
+export function createAppStore(
+  client: EngineClient,
+  library: ModelLibrary,
+  scheduleFrame: AppDependencies['scheduleFrame'] = (callback) => void requestAnimationFrame(callback),
+): AppStore {
+  const dependencies: AppDependencies = { client, library, scheduleFrame };
+  const store = createStore<AppState>()((...store) => ({
+    ...createDeviceSlice(dependencies)(...store),
+    ...createLibrarySlice(dependencies)(...store),
+    ...createModelSlice(dependencies)(...store),
+    ...createPromptSlice(dependencies)(...store),
+    ...createRunSlice(dependencies)(...store),
+  }));
+  client.onCrash((error) => store.getState().failModel(error));
+  return store;
+}

@@ -1,0 +1,133 @@
+import type { AlignEvent } from '../align/edit.ts';
+import type { AlignError } from '../align/errors.ts';
+import type { AlignRequest } from '../align/request.ts';
+import type { LoadedModelInfo, LoadEvent, LoadRequest } from '../../workers/protocol.ts';
+import type { EngineClient } from '../worker-client/engine-client.ts';
+import type { ConvertedModel, ModelLibrary } from '../worker-client/model-library.ts';
+
+/** A call that is answered by the test, when it likes. */
+export interface PendingCall<Arguments extends unknown[], Result> {
+  arguments: Arguments;
+  resolve: (result: Result) => void;
+  reject: (error: unknown) => void;
+}
+
+/** An engine client that records its calls and does nothing by itself. */
+export class FakeClient implements EngineClient {
+  readonly loads: PendingCall<[LoadRequest, (event: LoadEvent) => void], LoadedModelInfo>[] = [];
+  readonly aligns: PendingCall<[AlignRequest, (event: AlignEvent) => void, AbortSignal], void>[] = [];
+  readonly counts: PendingCall<[AlignRequest], number>[] = [];
+  unloads = 0;
+  crash: (error: AlignError) => void = () => {
+    throw new Error('Nobody listens for a crash.');
+  };
+
+  probe(): never {
+    throw new Error('No test has set up probe().');
+  }
+
+  load(...call: [LoadRequest, (event: LoadEvent) => void]): Promise<LoadedModelInfo> {
+    return pend(this.loads, call);
+  }
+
+  async unload(): Promise<void> {
+    this.unloads += 1;
+  }
+
+  align(...call: [AlignRequest, (event: AlignEvent) => void, AbortSignal]): Promise<void> {
+    return pend(this.aligns, call);
+  }
+
+  countPromptTokens(...call: [AlignRequest]): Promise<number> {
+    return pend(this.counts, call);
+  }
+
+  onCrash(listener: (error: AlignError) => void): () => void {
+    this.crash = listener;
+    return () => {};
+  }
+}
+
+function pend<Arguments extends unknown[], Result>(
+  calls: PendingCall<Arguments, Result>[],
+  callArguments: Arguments,
+): Promise<Result> {
+  return new Promise((resolve, reject) => calls.push({ arguments: callArguments, resolve, reject }));
+}
+
+/** A library that nobody should ask. */
+export const noLibrary: ModelLibrary = {
+  list: () => Promise.reject(new Error('No test has set up list().')),
+  open: () => Promise.reject(new Error('No test has set up open().')),
+};
+
+/** Frames that a test draws by hand. */
+export class FakeFrames {
+  #callbacks: (() => void)[] = [];
+
+  readonly schedule = (callback: () => void): void => void this.#callbacks.push(callback);
+
+  get scheduled(): number {
+    return this.#callbacks.length;
+  }
+
+  draw(): void {
+    const callbacks = this.#callbacks;
+    this.#callbacks = [];
+    for (const callback of callbacks) callback();
+  }
+}
+
+export const demoModel: ConvertedModel = {
+  id: 'demo',
+  name: 'Demo',
+  source: 'made for tests',
+  family: 'hh-rlhf',
+  parameterCount: 1000,
+  contextLength: 512,
+  variants: [
+    { variant: 'q8', sizeBytes: 2000 },
+    { variant: 'q4', sizeBytes: 1000 },
+  ],
+  location: { kind: 'url', baseUrl: 'http://localhost/models/demo/' },
+};
+
+export const demoInfo: LoadedModelInfo = {
+  device: 'wasm',
+  variant: 'q8',
+  reason: 'No WebGPU.',
+  contextLength: 512,
+  vocabularySize: 100,
+  threads: 2,
+  sizeBytes: 2000,
+  loadMs: 12,
+};
+
+/** Storage in memory. */
+export class FakeStorage implements Storage {
+  readonly values = new Map<string, string>();
+
+  get length(): number {
+    return this.values.size;
+  }
+
+  clear(): void {
+    this.values.clear();
+  }
+
+  getItem(key: string): string | null {
+    return this.values.get(key) ?? null;
+  }
+
+  key(index: number): string | null {
+    return [...this.values.keys()][index] ?? null;
+  }
+
+  removeItem(key: string): void {
+    this.values.delete(key);
+  }
+
+  setItem(key: string, value: string): void {
+    this.values.set(key, value);
+  }
+}

@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest';
+
+import type { AlignEvent } from '../align/edit.ts';
+import { AlignError } from '../align/errors.ts';
+import { type AlignRequest, GREEDY } from '../align/request.ts';
+import { createAppStore } from './app-store.ts';
+import { demoInfo, demoModel, FakeClient, FakeFrames, noLibrary } from './fake-client.fixture.ts';
+import { paceTokensPerSecond } from './run-slice.ts';
+
+const request: AlignRequest = {
+  objectives: [{ key: 'length', label: 'Length', description: 'Length: short' }],
+  context: '',
+  answer: 'An answer.',
+  template: 'hh-rlhf',
+  promptStyle: 'bare',
+  maxNewTokens: 16,
+  sampling: GREEDY,
+};
+
+const start: AlignEvent = { type: 'edit-start', promptTokens: 40, maxNewTokens: 16, requestedNewTokens: 16 };
+
+function delta(text: string, editTokens: number): AlignEvent {
+  return { type: 'edit-delta', text, editTokens, elapsedMs: editTokens * 100 };
+}
+
+function end(edit: string, finishReason: 'stop' | 'length' | 'cancelled' = 'stop'): AlignEvent {
+  return {
+    type: 'edit-end',
+    edit,
+    tokenIds: [1, 2],
+    finishReason,
+    usage: { promptTokens: 40, editTokens: 2, steps: 2 },
+    timings: { timeToFirstTokenMs: 100, totalMs: 200, tokensPerSecond: 10 },
+  };
+}
+
+function setUp() {
+  const client = new FakeClient();
+  const frames = new FakeFrames();
+  const store = createAppStore(client, noLibrary, frames.schedule);
+  return {
+    client,
+    frames,
+    store,
+    run: () => store.getState().run,
+    send: (i: number) => client.aligns[i]!.arguments[1],
+  };
+}
+
+describe('a run', () => {
+  it('shows its text once per frame, however many deltas came', () => {
+    const { client, frames, store, run, send } = setUp();
+    let sets = 0;
+    void store.getState().startRun(request);
+    store.subscribe(() => (sets += 1));
+    send(0)(start);
+    send(0)(delta('One ', 1));
+    send(0)(delta('two', 2));
+    expect(client.aligns).toHaveLength(1);
+    expect(frames.scheduled).toBe(1);
+    expect(sets).toBe(0);
+    frames.draw();
+    expect(sets).toBe(1);
+    expect(run()).toMatchObject({ status: 'running', edit: 'One two', start: { promptTokens: 40 } });
+  });
+
+  it('ends with how it ended, and with all of its text, before the next frame', async () => {
+    const { client, run, store, send } = setUp();
+    const ended = store.getState().startRun(request);
+    send(0)(start);
+    send(0)(delta('One two', 2));
+    send(0)(end('One two', 'length'));
+    client.aligns[0]!.resolve();
+    await ended;
+    expect(run()).toMatchObject({ status: 'done', edit: 'One two', finishReason: 'length', request });
+  });
+
+  it('is cancelled, not failed, when stopped', async () => {
+    const { client, run, store, send } = setUp();
+    const ended = store.getState().startRun(request);
+    send(0)(start);
+    store.getState().stopRun();
+    expect(client.aligns[0]!.arguments[2].aborted).toBe(true);
+    expect(run()).toMatchObject({ status: 'running', isStopping: true });
+    send(0)(end('', 'cancelled'));
+    client.aligns[0]!.resolve();
+    await ended;
+    expect(run()).toMatchObject({ status: 'done', finishReason: 'cancelled' });
+  });
+
+  it('drops what still comes from the run before', async () => {
+    const { client, frames, run, store, send } = setUp();
+    const first = store.getState().startRun(request);
+    send(0)(start);
+    void store.getState().startRun({ ...request, answer: 'Another.' });
+    expect(client.aligns[0]!.arguments[2].aborted).toBe(true);
+    send(0)(delta('old', 1));
+    send(0)(end('old', 'cancelled'));
+    client.aligns[0]!.resolve();
+    await first;
+    frames.draw();
+    expect(run()).toMatchObject({ status: 'running', edit: '', request: { answer: 'Another.' } });
+    send(1)(start);
+    send(1)(delta('new', 1));
+    frames.draw();
+    expect(run()).toMatchObject({ edit: 'new' });
+  });
+
+  it('keeps the text that came before it failed', async () => {
+    const { client, run, store, send } = setUp();
+    const ended = store.getState().startRun(request);
+    send(0)(start);
+    send(0)(delta('Half', 1));
+    client.aligns[0]!.reject(new AlignError('out-of-memory', 'It needed 9 GB.'));
+    await ended;
+    expect(run()).toMatchObject({ status: 'failed', edit: 'Half', error: { code: 'out-of-memory' } });
+  });
+
+  it('is refused before the engine is asked when the request is not valid', async () => {
+    const { client, run, store } = setUp();
+    await store.getState().startRun({ ...request, answer: ' ' });
+    expect(run()).toMatchObject({ status: 'failed', error: { code: 'invalid-request' } });
+    expect(client.aligns).toHaveLength(0);
+  });
+
+  it('takes the model with it when the device is lost', async () => {
+    const { client, store } = setUp();
+    const loaded = store.getState().loadModel(demoModel, { device: 'auto', variant: 'auto' });
+    client.loads[0]!.resolve(demoInfo);
+    await loaded;
+    const ended = store.getState().startRun(request);
+    client.aligns[0]!.reject(new AlignError('device-lost', 'The GPU is gone.'));
+    await ended;
+    expect(store.getState().model).toMatchObject({ status: 'failed', error: { code: 'device-lost' } });
+  });
+
+  it('is gone when cleared, and nothing of it comes back', () => {
+    const { frames, run, store, send } = setUp();
+    void store.getState().startRun(request);
+    send(0)(start);
+    store.getState().clearRun();
+    frames.draw();
+    expect(run()).toEqual({ status: 'idle' });
+  });
+});
+
+describe('paceTokensPerSecond', () => {
+  it('counts the tokens after the first delta over the time after it', () => {
+    const first = { editTokens: 2, elapsedMs: 1000 };
+    expect(paceTokensPerSecond({ first, latest: { editTokens: 12, elapsedMs: 3000 } })).toBe(5);
+  });
+
+  it('is unknown with one delta', () => {
+    const first = { editTokens: 2, elapsedMs: 1000 };
+    expect(paceTokensPerSecond({ first, latest: first })).toBeUndefined();
+  });
+});

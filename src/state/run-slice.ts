@@ -1,0 +1,123 @@
+import type { StateCreator } from 'zustand/vanilla';
+
+import type { AlignEvent } from '../align/edit.ts';
+import type { AlignErrorCode, AlignErrorData } from '../align/errors.ts';
+import { type AlignRequest, checkRequest } from '../align/request.ts';
+import type { AppDependencies, AppState } from './app-store.ts';
+import { toErrorData } from './error-data.ts';
+import { FrameBatch } from './frame-batch.ts';
+
+type EventOf<Type extends AlignEvent['type']> = Omit<Extract<AlignEvent, { type: Type }>, 'type'>;
+
+/** What a run may use, known once the prompt is tokenized. */
+export type RunStart = EventOf<'edit-start'>;
+
+export interface RunPace {
+  /** Of the first delta. */
+  first: { editTokens: number; elapsedMs: number };
+  latest: { editTokens: number; elapsedMs: number };
+}
+
+/** One alignment. `request` is what was sent: the draft may have changed since. */
+export type Run =
+  | { status: 'idle' }
+  /** Without `start` the prompt is not tokenized yet, without `pace` no text came yet. */
+  | {
+      status: 'running';
+      request: AlignRequest;
+      edit: string;
+      start: RunStart | undefined;
+      pace: RunPace | undefined;
+      isStopping: boolean;
+    }
+  | ({ status: 'done'; request: AlignRequest; start: RunStart | undefined } & Omit<EventOf<'edit-end'>, 'tokenIds'>)
+  /** `edit` is what had come before. */
+  | { status: 'failed'; request: AlignRequest; edit: string; error: AlignErrorData };
+
+export interface RunSlice {
+  run: Run;
+  /** Starts a run, and stops the one before. Resolves when it has ended, well or not. */
+  startRun: (request: AlignRequest) => Promise<void>;
+  /** The run ends as `cancelled` and keeps what it wrote. Harmless without one. */
+  stopRun: () => void;
+  /** Back to `idle`. */
+  clearRun: () => void;
+}
+
+/** After these the model is gone as well. */
+const MODEL_LOST: readonly AlignErrorCode[] = ['device-lost', 'worker-crashed'];
+
+export function createRunSlice({ client, scheduleFrame }: AppDependencies): StateCreator<AppState, [], [], RunSlice> {
+  return (set, get) => {
+    /** Of the run that is shown; events of any other are dropped. */
+    let current: AbortController | undefined;
+    return {
+      run: { status: 'idle' },
+
+      async startRun(request) {
+        current?.abort();
+        const controller = new AbortController();
+        current = controller;
+        const isCurrent = () => current === controller;
+        set({ run: { status: 'running', request, edit: '', start: undefined, pace: undefined, isStopping: false } });
+        const events = new FrameBatch<AlignEvent>(scheduleFrame, (batch) => {
+          if (isCurrent()) set(({ run }) => ({ run: batch.reduce(withEvent, run) }));
+        });
+        try {
+          checkRequest(request);
+          await client.align(request, (event) => events.push(event), controller.signal);
+          events.flush();
+          if (isCurrent() && get().run.status === 'running') {
+            throw new Error('The engine ended a run without saying how; this is a bug.');
+          }
+        } catch (error) {
+          events.flush();
+          if (!isCurrent()) return;
+          const data = toErrorData(error);
+          set(({ run }) => ({ run: { status: 'failed', request, edit: 'edit' in run ? run.edit : '', error: data } }));
+          if (MODEL_LOST.includes(data.code)) get().failModel(error);
+        }
+      },
+
+      stopRun() {
+        if (get().run.status !== 'running') return;
+        current?.abort();
+        set(({ run }) => ({ run: run.status === 'running' ? { ...run, isStopping: true } : run }));
+      },
+
+      clearRun() {
+        current?.abort();
+        current = undefined;
+        set({ run: { status: 'idle' } });
+      },
+    };
+  };
+}
+
+/** The run after one more event. */
+export function withEvent(run: Run, event: AlignEvent): Run {
+  if (run.status !== 'running') return run;
+  switch (event.type) {
+    case 'edit-start': {
+      const { type: _type, ...start } = event;
+      return { ...run, start };
+    }
+    case 'edit-delta': {
+      const { text, editTokens, elapsedMs } = event;
+      const latest = { editTokens, elapsedMs };
+      return { ...run, edit: run.edit + text, pace: { first: run.pace?.first ?? latest, latest } };
+    }
+    case 'edit-end': {
+      const { edit, finishReason, usage, timings } = event;
+      return { status: 'done', request: run.request, start: run.start, edit, finishReason, usage, timings };
+    }
+    default:
+      return event satisfies never;
+  }
+}
+
+/** Tokens per second after the first delta, as `Timings.tokensPerSecond` counts. Undefined before the second. */
+export function paceTokensPerSecond({ first, latest }: RunPace): number | undefined {
+  const seconds = (latest.elapsedMs - first.elapsedMs) / 1000;
+  return seconds > 0 ? (latest.editTokens - first.editTokens) / seconds : undefined;
+}

@@ -1,0 +1,138 @@
+import { createStore, type StoreApi } from 'zustand/vanilla';
+import { persist } from 'zustand/middleware';
+
+import type { SamplingOptions } from '../align/engine.ts';
+import { PROMPT_STYLES, type PromptStyle, TEMPLATE_IDS, type TemplateId } from '../align/prompt.ts';
+import { DEFAULT_MAX_NEW_TOKENS, GREEDY } from '../align/request.ts';
+import { VARIANTS } from '../align/variant.ts';
+import type { LoadRequest } from '../../workers/protocol.ts';
+import { createStorage, type OnWriteFailed } from './storage.ts';
+
+export const THEMES = ['system', 'light', 'dark'] as const;
+export const EDIT_VIEWS = ['side-by-side', 'inline', 'clean'] as const;
+export const DEVICES = ['auto', 'webgpu', 'wasm'] as const satisfies readonly LoadRequest['device'][];
+
+export type Theme = (typeof THEMES)[number];
+export type EditView = (typeof EDIT_VIEWS)[number];
+
+export interface Settings {
+  theme: Theme;
+  /** How an edit is shown beside its original. */
+  editView: EditView;
+  /** The model chosen last; undefined: the first one there is. */
+  modelId: string | undefined;
+  device: LoadRequest['device'];
+  /** `auto` where the model has no such variant. */
+  variant: LoadRequest['variant'];
+  /** For models whose family is not known. */
+  fallbackTemplate: TemplateId;
+  promptStyle: PromptStyle;
+  maxNewTokens: number;
+  usesCheckpointSampling: boolean;
+  /** Kept, and not sent, while `usesCheckpointSampling`. */
+  sampling: SamplingOptions;
+}
+
+export interface SettingsState extends Settings {
+  change: (changes: Partial<Settings>) => void;
+  /** How to generate goes back to the defaults; the other settings stay. */
+  resetGeneration: () => void;
+}
+
+export type SettingsStore = StoreApi<SettingsState>;
+
+export const GENERATION_DEFAULTS = {
+  promptStyle: 'bare',
+  maxNewTokens: DEFAULT_MAX_NEW_TOKENS,
+  usesCheckpointSampling: false,
+  sampling: GREEDY,
+} as const satisfies Partial<Settings>;
+
+const DEFAULTS: Settings = {
+  theme: 'system',
+  editView: 'side-by-side',
+  modelId: undefined,
+  device: 'auto',
+  variant: 'auto',
+  fallbackTemplate: 'hh-rlhf',
+  ...GENERATION_DEFAULTS,
+};
+
+/** The one store besides the draft that outlives the page; every `change` is written at once. */
+export function createSettingsStore(
+  area: Storage | undefined,
+  onWriteFailed: OnWriteFailed,
+  defaults: Partial<Settings> = {},
+): SettingsStore {
+  return createStore<SettingsState>()(
+    persist(
+      (set) => ({
+        ...DEFAULTS,
+        ...defaults,
+        change: (changes) => set(changes),
+        resetGeneration: () => set(GENERATION_DEFAULTS),
+      }),
+      {
+        name: 'metaaligner-settings',
+        version: 1,
+        storage: createStorage<unknown>(area, onWriteFailed),
+        partialize: ({ change: _change, resetGeneration: _resetGeneration, ...settings }) => settings,
+        migrate: (stored) => stored,
+        merge: (stored, current) => ({ ...current, ...parseSettings(stored, current) }),
+      },
+    ),
+  );
+}
+
+/** What was stored may be of another release, or damaged: each field that does not fit keeps its default. */
+function parseSettings(stored: unknown, defaults: Settings): Settings {
+  const fields = (typeof stored === 'object' ? stored : null) as Partial<Record<keyof Settings, unknown>> | null;
+  const oneOf = <Value>(name: keyof Settings, values: readonly Value[], fallback: Value): Value =>
+    values.find((value) => value === fields?.[name]) ?? fallback;
+  const { sampling, maxNewTokens, modelId } = fields ?? {};
+  return {
+    theme: oneOf('theme', THEMES, defaults.theme),
+    editView: oneOf('editView', EDIT_VIEWS, defaults.editView),
+    modelId: typeof modelId === 'string' ? modelId : defaults.modelId,
+    device: oneOf('device', DEVICES, defaults.device),
+    variant: oneOf('variant', ['auto', ...VARIANTS], defaults.variant),
+    fallbackTemplate: oneOf('fallbackTemplate', TEMPLATE_IDS, defaults.fallbackTemplate),
+    promptStyle: oneOf('promptStyle', PROMPT_STYLES, defaults.promptStyle),
+    maxNewTokens: isSetting('maxNewTokens', maxNewTokens) ? maxNewTokens : defaults.maxNewTokens,
+    usesCheckpointSampling: oneOf('usesCheckpointSampling', [true, false], defaults.usesCheckpointSampling),
+    sampling: parseSampling(sampling, defaults.sampling),
+  };
+}
+
+function parseSampling(stored: unknown, defaults: SamplingOptions): SamplingOptions {
+  const fields = (typeof stored === 'object' ? stored : null) as Partial<Record<keyof SamplingOptions, unknown>> | null;
+  const sampling = { ...defaults };
+  for (const name of Object.keys(defaults) as (keyof SamplingOptions)[]) {
+    const value = fields?.[name];
+    if (isSetting(name, value)) sampling[name] = value;
+  }
+  return sampling;
+}
+
+type NumberSetting = keyof SamplingOptions | 'maxNewTokens';
+
+/** Ranges that the page offers: within those of `checkSampling`, and narrow enough for a typing error to be caught. */
+export const NUMBER_RANGES: Record<NumberSetting, { min: number; max: number; step: number; isWhole: boolean }> = {
+  maxNewTokens: { min: 1, max: 32_768, step: 1, isWhole: true },
+  temperature: { min: 0, max: 5, step: 0.1, isWhole: false },
+  topK: { min: 0, max: 1_000_000, step: 1, isWhole: true },
+  topP: { min: 0.01, max: 1, step: 0.01, isWhole: false },
+  repetitionPenalty: { min: 0.1, max: 10, step: 0.05, isWhole: false },
+  seed: { min: 0, max: 2 ** 32 - 1, step: 1, isWhole: true },
+};
+
+export function isSetting(name: NumberSetting, value: unknown): value is number {
+  const { min, max, isWhole } = NUMBER_RANGES[name];
+  return (
+    typeof value === 'number' &&
+    Number.isFinite(value) &&
+    value >= min &&
+    value <= max &&
+    (!isWhole || Number.isInteger(value))
+  );
+}

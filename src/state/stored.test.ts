@@ -1,0 +1,143 @@
+import { describe, expect, it, vi } from 'vitest';
+
+import { GREEDY } from '../align/request.ts';
+import { currentModel, currentRequest } from './current-request.ts';
+import { chosenObjectives, createDraftStore, draftTexts, movedTo } from './draft-store.ts';
+import { demoModel, FakeStorage } from './fake-client.fixture.ts';
+import { createSettingsStore } from './settings-store.ts';
+
+const neverFails = (error: unknown) => {
+  throw error;
+};
+
+describe('settings', () => {
+  it('are there again after a reload', () => {
+    const area = new FakeStorage();
+    createSettingsStore(area, neverFails)
+      .getState()
+      .change({ theme: 'dark', maxNewTokens: 77, sampling: { ...GREEDY, temperature: 0.7 } });
+    const settings = createSettingsStore(area, neverFails).getState();
+    expect(settings).toMatchObject({ theme: 'dark', maxNewTokens: 77, sampling: { temperature: 0.7 } });
+  });
+
+  it.each([
+    'no JSON',
+    'null',
+    '{"state":null,"version":1}',
+    '{"state":{"theme":"pink","maxNewTokens":-3,"sampling":{"topP":"1","seed":-1}},"version":0}',
+  ])('fall back to the defaults, field by field, when %s is stored', (stored) => {
+    const area = new FakeStorage();
+    area.setItem('metaaligner-settings', stored);
+    const { theme, maxNewTokens, sampling } = createSettingsStore(area, neverFails).getState();
+    expect({ theme, maxNewTokens, sampling }).toEqual({ theme: 'system', maxNewTokens: 1024, sampling: GREEDY });
+  });
+
+  it('go back to greedy decoding and keep the theme', () => {
+    const { getState } = createSettingsStore(new FakeStorage(), neverFails);
+    getState().change({ theme: 'light', usesCheckpointSampling: true, maxNewTokens: 5, promptStyle: 'vicuna' });
+    getState().resetGeneration();
+    expect(getState()).toMatchObject({
+      theme: 'light',
+      usesCheckpointSampling: false,
+      maxNewTokens: 1024,
+      promptStyle: 'bare',
+    });
+  });
+
+  it('say so when they could not be written', () => {
+    const onWriteFailed = vi.fn();
+    createSettingsStore(undefined, onWriteFailed).getState().change({ theme: 'dark' });
+    expect(onWriteFailed).toHaveBeenCalled();
+  });
+});
+
+describe('a draft', () => {
+  it('begins with an example in the form of the family, and with the objectives that the family knows', () => {
+    const draft = createDraftStore(new FakeStorage(), neverFails).getState();
+    expect(draftTexts(draft, 'hh-rlhf').context).toMatch(/^Human: [^]*\n\nAssistant:$/);
+    expect(draftTexts(draft, 'imhi').context).not.toContain('Human:');
+    const keys = (template: 'hh-rlhf' | 'imhi') => chosenObjectives(draft, template).map(({ key }) => key);
+    expect(keys('hh-rlhf')).toEqual(['harmlessness', 'helpfulness', 'humour']);
+    expect(keys('imhi')).toEqual(['correct', 'informative', 'professional']);
+  });
+
+  it('is there again after a reload, an emptied text included', () => {
+    const area = new FakeStorage();
+    const before = createDraftStore(area, neverFails).getState();
+    before.setContext('');
+    before.setAnswer('Mine.');
+    const { key } = before.defineObjective('Warmth', 'be kind');
+    before.setObjectives(['length', key]);
+    const after = createDraftStore(area, neverFails).getState();
+    expect(draftTexts(after, 'hh-rlhf')).toEqual({ context: '', answer: 'Mine.' });
+    expect(chosenObjectives(after, 'hh-rlhf').map(({ description }) => description)).toEqual([
+      'Length: the response should be concise and avoid redundant content.',
+      'Warmth: be kind',
+    ]);
+  });
+
+  it('keeps its texts when other fields of it are damaged', () => {
+    const area = new FakeStorage();
+    area.setItem(
+      'metaaligner-draft',
+      JSON.stringify({
+        state: { answer: 'Mine.', objectiveKeys: [3, 'gone', 'length'], customObjectives: [{}] },
+        version: 9,
+      }),
+    );
+    const draft = createDraftStore(area, neverFails).getState();
+    expect(draftTexts(draft, 'hh-rlhf').answer).toBe('Mine.');
+    expect(chosenObjectives(draft, 'hh-rlhf').map(({ key }) => key)).toEqual(['length']);
+  });
+
+  it('redefines an objective of the same name, and forgets it from the list too', () => {
+    const { getState } = createDraftStore(new FakeStorage(), neverFails);
+    const { key } = getState().defineObjective('Warmth', 'be kind');
+    getState().defineObjective('Warmth', 'be very kind');
+    getState().setObjectives([key, key]);
+    expect(chosenObjectives(getState(), 'imhi').map(({ description }) => description)).toEqual([
+      'Warmth: be very kind',
+    ]);
+    getState().forgetObjective(key);
+    expect(getState()).toMatchObject({ customObjectives: [], objectiveKeys: [] });
+  });
+});
+
+describe('movedTo', () => {
+  it.each([
+    ['a', 2, 'bca'],
+    ['c', 0, 'cab'],
+    ['b', 1, 'abc'],
+    ['b', 9, 'acb'],
+    ['b', -1, 'bac'],
+  ])('puts %s at %i', (key, position, expected) => {
+    expect(movedTo(['a', 'b', 'c'], key, position).join('')).toBe(expected);
+  });
+});
+
+describe('the current request', () => {
+  const settings = createSettingsStore(new FakeStorage(), neverFails).getState();
+  const draft = createDraftStore(new FakeStorage(), neverFails).getState();
+
+  it('uses the descriptions of the family', () => {
+    const request = currentRequest({ ...draft, objectiveKeys: ['helpfulness'] }, settings, 'ultrafeedback');
+    expect(request.objectives[0]!.description).toMatch(/^Helpfulness: the response/);
+    expect(request).toMatchObject({ template: 'ultrafeedback', sampling: GREEDY });
+  });
+
+  it('leaves sampling to the checkpoint on request', () => {
+    const request = currentRequest(draft, { ...settings, usesCheckpointSampling: true }, 'imhi');
+    expect(request.sampling).toBe('checkpoint');
+  });
+
+  it('is for the model in use, else the one chosen last, else the first', () => {
+    const other = { ...demoModel, id: 'other' };
+    const library = { status: 'ready', models: [demoModel, other], problems: [] } as const;
+    const none = { model: { status: 'none' }, library, pickedModels: [] } as const;
+    expect(currentModel(none, { modelId: undefined })).toBe(demoModel);
+    expect(currentModel(none, { modelId: 'other' })).toBe(other);
+    expect(currentModel(none, { modelId: 'gone' })).toBe(demoModel);
+    const inUse = { ...none, model: { status: 'loading', model: other, progress: undefined, notes: [] } } as const;
+    expect(currentModel(inUse, { modelId: 'demo' })).toBe(other);
+  });
+});
