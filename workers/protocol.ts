@@ -1,5 +1,7 @@
+import { transferHandlers, type TransferHandler } from 'comlink';
 import type { AlignEvent } from '../src/align/edit.ts';
 import type { Device } from '../src/align/engine.ts';
+import { AlignError, type AlignErrorData } from '../src/align/errors.ts';
 import type { AlignRequest } from '../src/align/request.ts';
 import type { Variant } from '../src/align/variant.ts';
 
@@ -46,6 +48,11 @@ export interface DeviceReport {
 
 /** The worker's side. The page calls it through Comlink. */
 export interface EngineWorkerApi {
+  /**
+   * Resolves once the worker holds the Web Lock of this name, which it does until it ends. A worker that goes away
+   * without an `error` event (out of memory, closed) is noticed by its lock coming free.
+   */
+  holdLock(name: string): Promise<void>;
   probe(): Promise<DeviceReport>;
   /** Replaces the model that was loaded. A load that is overtaken by another rejects with an AbortError. */
   load(request: LoadRequest, onEvent: (event: LoadEvent) => void): Promise<LoadedModelInfo>;
@@ -56,4 +63,60 @@ export interface EngineWorkerApi {
   countPromptTokens(request: AlignRequest): Promise<number>;
   /** The run ends with `cancelled`. Unknown ids are ignored. */
   cancel(runId: RunId): void;
+}
+
+/** What a thrown value is on the wire. */
+type ThrownData =
+  | { kind: 'align-error'; data: AlignErrorData }
+  | { kind: 'abort'; message: string }
+  | { kind: 'error'; name: string; message: string; stack: string | undefined }
+  | { kind: 'value'; value: unknown };
+
+/** Comlink marks a thrown value with a symbol of its own and hands it to the `throw` handler, before any other. */
+interface Thrown {
+  value: unknown;
+}
+
+/**
+ * Makes AlignError and AbortError arrive as what they are. Comlink's own handler keeps message, name and stack only.
+ * Both sides call it before their first call.
+ */
+export function installErrorTransfer(): void {
+  const original = transferHandlers.get('throw') as TransferHandler<Thrown, unknown> | undefined;
+  if (original === undefined) throw new Error('Comlink has no throw handler: this is a bug, or another Comlink.');
+  const handler: TransferHandler<Thrown, ThrownData> = {
+    canHandle: (value): value is Thrown => original.canHandle(value),
+    serialize: ({ value }) => [describeThrown(value), []],
+    deserialize: (thrown) => {
+      throw restoreThrown(thrown);
+    },
+  };
+  transferHandlers.set('throw', handler);
+}
+
+function describeThrown(value: unknown): ThrownData {
+  if (value instanceof AlignError) return { kind: 'align-error', data: value.toJSON() };
+  // A DOMException is an Error here, but not in every engine's worker.
+  if (value instanceof Error || value instanceof DOMException) {
+    const { name, message, stack } = value;
+    return name === 'AbortError' ? { kind: 'abort', message } : { kind: 'error', name, message, stack };
+  }
+  return { kind: 'value', value };
+}
+
+function restoreThrown(thrown: ThrownData): unknown {
+  switch (thrown.kind) {
+    case 'align-error':
+      return AlignError.fromJSON(thrown.data) ?? new Error(`An error came damaged: ${JSON.stringify(thrown.data)}`);
+    case 'abort':
+      return new DOMException(thrown.message, 'AbortError');
+    case 'error': {
+      const { name, message, stack } = thrown;
+      return Object.assign(new Error(message), { name, ...(stack !== undefined && { stack }) });
+    }
+    case 'value':
+      return thrown.value;
+    default:
+      return thrown satisfies never;
+  }
 }

@@ -1,0 +1,305 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { AlignerModel } from '../src/align/align.ts';
+import type { AlignEvent } from '../src/align/edit.ts';
+import type { Engine } from '../src/align/engine.ts';
+import { AlignError } from '../src/align/errors.ts';
+import { type AlignRequest, GREEDY } from '../src/align/request.ts';
+import { type EngineHost, EngineService } from './engine-service.ts';
+import type { LoadedModelInfo, LoadRequest } from './protocol.ts';
+
+const REQUEST: AlignRequest = {
+  objectives: [{ key: 'length', label: 'Length', description: 'Length: short' }],
+  context: 'c',
+  answer: 'a',
+  template: 'imhi',
+  promptStyle: 'bare',
+  maxNewTokens: 8,
+  sampling: GREEDY,
+};
+
+const INFO: LoadedModelInfo = {
+  device: 'wasm',
+  variant: 'q8',
+  reason: 'asked for',
+  contextLength: 512,
+  vocabularySize: 128,
+  threads: 1,
+  sizeBytes: 1,
+  loadMs: 1,
+};
+
+const load = (baseUrl: string): LoadRequest => ({ location: { kind: 'url', baseUrl }, device: 'wasm', variant: 'q8' });
+
+/** Characters are tokens. A generation yields one letter per `step()` until it is stopped, aborted or disposed of. */
+function manualModel(letter: string) {
+  const log: string[] = [];
+  let wake = () => {};
+  let isStopped = false;
+  let isDisposed = false;
+  const engine: Engine = {
+    device: 'wasm',
+    contextLength: 512,
+    vocabularySize: 128,
+    async *generate(_promptIds, _options, signal) {
+      signal.throwIfAborted();
+      log.push('start');
+      try {
+        for (;;) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+            signal.addEventListener('abort', () => resolve());
+          });
+          signal.throwIfAborted();
+          if (isDisposed) throw new AlignError('engine-failed', 'disposed of');
+          if (isStopped) return 'stop';
+          yield [letter.charCodeAt(0)];
+        }
+      } finally {
+        log.push('end');
+      }
+    },
+    async dispose() {
+      isDisposed = true;
+      log.push('dispose');
+      wake();
+    },
+  };
+  const model: AlignerModel = {
+    tokenizer: {
+      vocabularySize: 128,
+      bosTokenId: 1,
+      eosTokenId: 2,
+      encode: (text) => Int32Array.from([1, ...new TextEncoder().encode(text)]),
+      decode: (ids) => String.fromCharCode(...ids),
+    },
+    engine,
+    checkpointSampling: GREEDY,
+  };
+  return {
+    model,
+    log,
+    step: () => wake(),
+    stop: () => {
+      isStopped = true;
+      wake();
+    },
+  };
+}
+
+function hostOf(...models: (ReturnType<typeof manualModel> | Error)[]) {
+  const loads: LoadRequest[] = [];
+  const host: EngineHost = {
+    probe: () => Promise.reject(new Error('not set up')),
+    async load(request, onEvent) {
+      loads.push(request);
+      const next = models.shift();
+      if (next === undefined) throw new Error('no model was set up for this load');
+      if (next instanceof Error) throw next;
+      onEvent({ type: 'load-note', message: request.device });
+      return { model: next.model, info: INFO };
+    },
+  };
+  return { service: new EngineService(host), loads };
+}
+
+const never = () => {
+  throw new Error('no event was expected');
+};
+
+async function collect(service: EngineService, runId: string, events: AlignEvent[]) {
+  await service.align(runId, REQUEST, (event) => void events.push(event));
+}
+
+describe('EngineService', () => {
+  it('loads, reports, aligns and ends after the last event', async () => {
+    const a = manualModel('a');
+    const { service } = hostOf(a);
+    const notes: unknown[] = [];
+    expect(await service.load(load('x/'), (event) => notes.push(event))).toEqual(INFO);
+    expect(notes).toEqual([{ type: 'load-note', message: 'wasm' }]);
+    const events: AlignEvent[] = [];
+    const run = collect(service, '1', events);
+    await vi.waitUntil(() => a.log.includes('start'));
+    a.step();
+    await vi.waitUntil(() => events.length === 2);
+    a.stop();
+    await run;
+    expect(events.map((event) => event.type)).toEqual(['edit-start', 'edit-delta', 'edit-end']);
+    expect(events.at(-1)).toMatchObject({ edit: 'a', finishReason: 'stop' });
+  });
+
+  it('waits for a slow listener before it answers', async () => {
+    const a = manualModel('a');
+    const { service } = hostOf(a);
+    await service.load(load('x/'), () => {});
+    let release = () => {};
+    const slow = new Promise<void>((resolve) => (release = resolve));
+    let isOver = false;
+    // Comlink's proxied callbacks return a promise where the type says void.
+    const onEvent = ((event: AlignEvent) => (event.type === 'edit-end' ? slow : undefined)) as () => void;
+    const run = service.align('1', REQUEST, onEvent).then(() => (isOver = true));
+    await vi.waitUntil(() => a.log.includes('start'));
+    a.stop();
+    await vi.waitUntil(() => a.log.includes('end'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isOver).toBe(false);
+    release();
+    await run;
+  });
+
+  it('refuses a run and a count without a model', async () => {
+    const { service } = hostOf();
+    await expect(service.align('1', REQUEST, never)).rejects.toMatchObject({ code: 'invalid-request' });
+    await expect(service.countPromptTokens(REQUEST)).rejects.toMatchObject({ code: 'invalid-request' });
+  });
+
+  it('counts the prompt’s tokens while a run is going on', async () => {
+    const a = manualModel('a');
+    const { service } = hostOf(a);
+    await service.load(load('x/'), () => {});
+    const run = collect(service, '1', []);
+    await vi.waitUntil(() => a.log.includes('start'));
+    expect(await service.countPromptTokens(REQUEST)).toBeGreaterThan(100);
+    service.cancel('1');
+    await run;
+  });
+
+  it('runs one at a time, in order', async () => {
+    const a = manualModel('a');
+    const { service } = hostOf(a);
+    await service.load(load('x/'), () => {});
+    const first = collect(service, '1', []);
+    const secondEvents: AlignEvent[] = [];
+    const second = collect(service, '2', secondEvents);
+    await vi.waitUntil(() => a.log.includes('start'));
+    expect(secondEvents).toEqual([]);
+    service.cancel('1');
+    await first;
+    await vi.waitUntil(() => a.log.length === 3);
+    a.stop();
+    await second;
+    expect(a.log).toEqual(['start', 'end', 'start', 'end']);
+  });
+
+  it('cancels the run of that id only, and ignores ids that it does not know', async () => {
+    const a = manualModel('a');
+    const { service } = hostOf(a);
+    await service.load(load('x/'), () => {});
+    const events: AlignEvent[] = [];
+    const run = collect(service, '1', events);
+    await vi.waitUntil(() => a.log.includes('start'));
+    service.cancel('2');
+    a.step();
+    await vi.waitUntil(() => events.length === 2);
+    service.cancel('1');
+    await run;
+    expect(events.at(-1)).toMatchObject({ type: 'edit-end', edit: 'a', finishReason: 'cancelled' });
+  });
+
+  it('ends a queued run at once when it is cancelled, and leaves the running one alone', async () => {
+    const a = manualModel('a');
+    const { service } = hostOf(a);
+    await service.load(load('x/'), () => {});
+    const first = collect(service, '1', []);
+    const queued: AlignEvent[] = [];
+    const second = collect(service, '2', queued);
+    await vi.waitUntil(() => a.log.includes('start'));
+    service.cancel('2');
+    await second;
+    expect(queued.at(-1)).toMatchObject({ finishReason: 'cancelled', edit: '' });
+    expect(a.log).toEqual(['start']);
+    a.stop();
+    await first;
+  });
+
+  it('goes on with the next run after one failed', async () => {
+    const a = manualModel('a');
+    const { service } = hostOf(a);
+    await service.load(load('x/'), () => {});
+    await expect(service.align('1', { ...REQUEST, answer: ' ' }, never)).rejects.toMatchObject({
+      code: 'invalid-request',
+    });
+    const run = collect(service, '2', []);
+    await vi.waitUntil(() => a.log.includes('start'));
+    a.stop();
+    await run;
+  });
+
+  it('ends the runs of a model that is replaced as cancelled, and frees it before the next one loads', async () => {
+    const [a, b] = [manualModel('a'), manualModel('b')];
+    const { service, loads } = hostOf(a, b);
+    await service.load(load('a/'), () => {});
+    const events: AlignEvent[] = [];
+    const run = collect(service, '1', events);
+    await vi.waitUntil(() => a.log.includes('start'));
+    const disposed = vi.spyOn(a.model.engine, 'dispose').mockImplementation(async () => {
+      expect(loads).toHaveLength(1);
+    });
+    await service.load(load('b/'), () => {});
+    await run;
+    expect(disposed).toHaveBeenCalledOnce();
+    expect(events.at(-1)).toMatchObject({ finishReason: 'cancelled' });
+  });
+
+  it('rejects a load that is overtaken, and keeps the later one', async () => {
+    const [a, b] = [manualModel('a'), manualModel('b')];
+    const { service } = hostOf(a, b);
+    const first = service.load(load('a/'), () => {});
+    const second = service.load(load('b/'), () => {});
+    await expect(first).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await second).toEqual(INFO);
+    expect(b.log).toEqual([]);
+    const run = collect(service, '1', []);
+    await vi.waitUntil(() => [...a.log, ...b.log].includes('start'));
+    service.cancel('1');
+    await run;
+  });
+
+  it('tells a load’s host that it is overtaken, and hides what the host made of it', async () => {
+    const b = manualModel('b');
+    const signals: AbortSignal[] = [];
+    const host: EngineHost = {
+      probe: () => Promise.reject(new Error('not set up')),
+      load: (_request, _onEvent, signal) => {
+        signals.push(signal);
+        if (signals.length === 2) return Promise.resolve({ model: b.model, info: INFO });
+        return new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(new AlignError('weights-unreachable', 'cut off')));
+        });
+      },
+    };
+    const service = new EngineService(host);
+    const first = service.load(load('a/'), () => {});
+    await vi.waitUntil(() => signals.length === 1);
+    const second = service.load(load('b/'), () => {});
+    await expect(first).rejects.toMatchObject({ name: 'AbortError' });
+    await second;
+    expect(signals.map((signal) => signal.aborted)).toEqual([true, false]);
+  });
+
+  it('forgets a load that failed', async () => {
+    const a = manualModel('a');
+    const { service } = hostOf(new AlignError('weights-unreachable', 'offline'), a);
+    await expect(service.load(load('a/'), () => {})).rejects.toMatchObject({ code: 'weights-unreachable' });
+    expect(await service.load(load('a/'), () => {})).toEqual(INFO);
+  });
+
+  it('unloads: the model is freed and runs are refused', async () => {
+    const a = manualModel('a');
+    const { service } = hostOf(a);
+    await service.load(load('a/'), () => {});
+    await service.unload();
+    await service.unload();
+    expect(a.log).toEqual(['dispose']);
+    await expect(collect(service, '1', [])).rejects.toMatchObject({ code: 'invalid-request' });
+  });
+
+  it('reports a model that cannot be freed once, then loads again', async () => {
+    const [a, b] = [manualModel('a'), manualModel('b')];
+    const { service } = hostOf(a, b);
+    await service.load(load('a/'), () => {});
+    vi.spyOn(a.model.engine, 'dispose').mockRejectedValue(new AlignError('device-lost', 'gone'));
+    await expect(service.load(load('b/'), () => {})).rejects.toMatchObject({ code: 'device-lost' });
+    expect(await service.load(load('b/'), () => {})).toEqual(INFO);
+  });
+});
