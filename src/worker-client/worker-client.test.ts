@@ -151,7 +151,7 @@ describe('createWorkerClient', () => {
   it('passes events in order', async () => {
     const client = clientOf({
       align: async (_runId, _request, onEvent) => {
-        const send = onEvent;
+        const send = onEvent as unknown as (event: AlignEvent) => Promise<void>;
         await send({ type: 'edit-delta', text: 'a', editTokens: 1, elapsedMs: 1 });
         await send(END);
       },
