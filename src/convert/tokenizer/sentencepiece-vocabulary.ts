@@ -1,6 +1,6 @@
 import { AlignError } from '../../align/errors.ts';
 import { byteToken } from '../../align/tokenizer/bpe.ts';
-import { writeTokenizerFiles, type RoleIds, type TokenizerFiles } from './tokenizer-files.ts';
+import { type RoleIds, type TokenizerFiles, type TokenizerParts, writeTokenizerFiles } from './tokenizer-files.ts';
 
 /** SentencePiece's own numbers, used in GGUF as well. */
 export const PIECE_TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
@@ -38,17 +38,13 @@ const MAX_PIECE_LENGTH = 1024;
 export function sentencePieceFiles(vocabulary: SentencePieceVocabulary): TokenizerFiles {
   checkPieces(vocabulary);
   const { pieces, roles, addsSpacePrefix } = vocabulary;
-  const addedTokens = pieces.flatMap(({ type }, id) =>
-    type === PIECE_TYPE.control || type === PIECE_TYPE.unknown || Object.values(roles).includes(id)
-      ? [{ id, special: true }]
-      : type === PIECE_TYPE.userDefined
-        ? [{ id, special: false }]
-        : [],
-  );
   return writeTokenizerFiles({
     pieces: pieces.map(({ piece }) => piece),
     merges: mergesFromScores(pieces),
-    addedTokens,
+    addedTokens: addedTokensOf(
+      pieces.map(({ type }) => type),
+      roles,
+    ),
     roles,
     addsBos: vocabulary.addsBos,
     addsEos: vocabulary.addsEos,
@@ -76,6 +72,23 @@ export function sentencePieceFiles(vocabulary: SentencePieceVocabulary): Tokeniz
       ],
     },
   });
+}
+
+/**
+ * Which tokens stand outside the merges: markers, which text never becomes, and the user-defined ones.
+ *
+ * @param types  of {@link PIECE_TYPE}, by id
+ */
+export function addedTokensOf(types: readonly number[], roles: RoleIds): TokenizerParts['addedTokens'] {
+  const special = new Set<number | undefined>(Object.values(roles));
+  types.forEach((type, id) => {
+    if (type === PIECE_TYPE.control || type === PIECE_TYPE.unknown) special.add(id);
+  });
+  const userDefined = types.flatMap((type, id) => (type === PIECE_TYPE.userDefined && !special.has(id) ? [id] : []));
+  return [...special, ...userDefined]
+    .filter((id) => id !== undefined)
+    .sort((a, b) => a - b)
+    .map((id) => ({ id, special: special.has(id) }));
 }
 
 function checkPieces({ name, pieces, roles, hasByteFallback }: SentencePieceVocabulary): void {
@@ -118,7 +131,7 @@ function checkPieces({ name, pieces, roles, hasByteFallback }: SentencePieceVoca
  * @see transformers 4.57 convert_slow_tokenizer.py, `generate_merges` with scores. Version 5's reader of
  *   tokenizer.model orders by id instead and puts `▁▁`, whose score is -1e9, first.
  */
-export function mergesFromScores(pieces: readonly SentencePiece[]): (readonly [string, string])[] {
+function mergesFromScores(pieces: readonly SentencePiece[]): (readonly [string, string])[] {
   const mergeable = new Set(
     pieces.flatMap(({ piece, type }) => (type === PIECE_TYPE.normal || type === PIECE_TYPE.unused ? [piece] : [])),
   );
