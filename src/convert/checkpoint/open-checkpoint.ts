@@ -1,9 +1,11 @@
+import { AlignError } from '../../align/errors.ts';
 import type { ByteSource, SourceFolder } from '../byte-source.ts';
 import { missing } from './checkpoint-errors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { type JsonObject, parseJsonObject } from './json-reader.ts';
 import { selectLlamaTensors } from './llama-tensors.ts';
-import { parseConfig } from './parse-config.ts';
+import { openGguf } from './open-gguf.ts';
+import { generationConfigText, parseConfig } from './parse-config.ts';
 import { readText, TEXT_LIMIT_BYTES } from './read-text.ts';
 import { readSafetensors } from './safetensors.ts';
 import { readShards } from './shards.ts';
@@ -18,8 +20,11 @@ import type { StoredTensor } from './stored-tensor.ts';
 export async function openCheckpoint(folder: SourceFolder): Promise<Checkpoint> {
   const paths = await folder.list();
   const weights = WEIGHT_FILES.find(({ path }) => paths.includes(path));
+  const ggufPaths = paths.filter((path) => /^[^/]*\.gguf$/i.test(path)).sort();
+  if (weights?.format !== 'safetensors' && ggufPaths.length > 0) return openGgufFolder(folder, ggufPaths);
   if (weights === undefined) {
-    throw missing(folder.name, `no weights found; looked for ${WEIGHT_FILES.map(({ path }) => path).join(', ')}`);
+    const looked = [...WEIGHT_FILES.map(({ path }) => path), '*.gguf'].join(', ');
+    throw missing(folder.name, `no weights found; looked for ${looked}`);
   }
   const generationText = await readOptional(folder, paths, 'generation_config.json');
   const generationConfig =
@@ -32,8 +37,33 @@ export async function openCheckpoint(folder: SourceFolder): Promise<Checkpoint> 
     format: weights.format,
     config,
     ...selectLlamaTensors(config, stored, weights.path),
-    sidecars: await readSidecars(folder, paths, generationText),
+    sidecars: await readSidecars(folder, paths, generationText ?? generationConfigText(config)),
   };
+}
+
+/** One GGUF, or all parts of one. */
+async function openGgufFolder(folder: SourceFolder, paths: readonly string[]): Promise<Checkpoint> {
+  const [first = ''] = paths;
+  const part = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/i.exec(first);
+  const isOneModel = paths.every((path, i) => {
+    const [, name, number, count] = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/i.exec(path) ?? [];
+    return part === null ? paths.length === 1 : name === part[1] && Number(number) === i + 1 && count === part[3];
+  });
+  if (!isOneModel || (part !== null && paths.length !== Number(part[3]))) {
+    throw new AlignError(
+      'invalid-request',
+      `${folder.name} holds ${paths.length} GGUF files (${paths.slice(0, 10).join(', ')}) that are not all parts of ` +
+        'one model: open one of them as a file.',
+      { details: { folder: folder.name, paths } },
+    );
+  }
+  const [source, ...rest] = await Promise.all(paths.map((path) => folder.open(path)));
+  return openGguf([source!, ...rest]);
+}
+
+/** A single GGUF file outside a folder. */
+export function openGgufFile(source: ByteSource): Promise<Checkpoint> {
+  return openGguf(source);
 }
 
 interface WeightFile {
@@ -52,7 +82,7 @@ const WEIGHT_FILES: readonly WeightFile[] = [
 async function readSidecars(
   folder: SourceFolder,
   paths: readonly string[],
-  generationText: string | undefined,
+  generationText: string,
 ): Promise<Map<string, string>> {
   const sidecars = new Map<string, string>();
   for (const path of ['tokenizer.json', 'tokenizer_config.json']) {
@@ -60,7 +90,7 @@ async function readSidecars(
     if (text === undefined) throw missing(folder.name, `${path} is not there`);
     sidecars.set(path, text);
   }
-  if (generationText !== undefined) sidecars.set('generation_config.json', generationText);
+  sidecars.set('generation_config.json', generationText);
   return sidecars;
 }
 

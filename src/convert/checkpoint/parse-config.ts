@@ -138,7 +138,14 @@ export function parseGgufConfig(
   if (vocabularySize !== shape.vocabularySize) {
     throw corrupt(file, `llama.vocab_size is ${vocabularySize}; the embedding has ${shape.vocabularySize} rows`);
   }
-  const tokenIds = (key: string) => readTokenIds(metadata.get(`tokenizer.ggml.${key}`), `tokenizer.ggml.${key}`, file);
+  // llama.cpp's defaults for a SentencePiece vocabulary that names none.
+  const isSentencePiece = metadata.get('tokenizer.ggml.model') === 'llama';
+  const tokenIds = (key: string, fallback?: number) =>
+    readTokenIds(
+      metadata.get(`tokenizer.ggml.${key}`) ?? (isSentencePiece ? fallback : undefined),
+      `tokenizer.ggml.${key}`,
+      file,
+    );
   return checkShape(
     {
       vocabularySize,
@@ -152,8 +159,8 @@ export function parseGgufConfig(
       ropeTheta: read.positive('llama.rope.freq_base', 10_000),
       contextLength: read.size('llama.context_length'),
       isEmbeddingTied: shape.isEmbeddingTied,
-      bosTokenId: tokenIds('bos_token_id')[0],
-      eosTokenIds: [...new Set([...tokenIds('eos_token_id'), ...tokenIds('eot_token_id')])],
+      bosTokenId: tokenIds('bos_token_id', 1)[0],
+      eosTokenIds: [...new Set([...tokenIds('eos_token_id', 2), ...tokenIds('eot_token_id')])],
     },
     file,
   );
@@ -191,7 +198,7 @@ function refuseGgufSettings(metadata: GgufMetadata, file: string): void {
 function show(value: unknown): string {
   if (Array.isArray(value) || ArrayBuffer.isView(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return 'an object';
-  return quote(String(value as string | number | bigint | boolean | null | undefined));
+  return quote(String(value));
 }
 
 function isSet(value: unknown): boolean {
@@ -248,6 +255,16 @@ class SettingReader {
     const found = value === undefined ? 'missing' : show(value);
     return corrupt(this.#file, `${this.#prefix}${key} is ${found}; it must be ${wanted}`, { key });
   }
+}
+
+/** generation_config.json of a checkpoint that has none: greedy, with its own tokens. */
+export function generationConfigText({ bosTokenId, eosTokenIds }: LlamaConfig): string {
+  const [first, ...others] = eosTokenIds;
+  const json = {
+    ...(bosTokenId === undefined ? {} : { bos_token_id: bosTokenId }),
+    eos_token_id: others.length === 0 ? first : eosTokenIds,
+  };
+  return `${JSON.stringify(json, null, 2)}\n`;
 }
 
 /** What no single setting tells: how they go together. */

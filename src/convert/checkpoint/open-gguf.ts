@@ -1,0 +1,68 @@
+import type { ByteSource } from '../byte-source.ts';
+import { tokenizerFromGguf } from '../tokenizer/gguf-tokenizer.ts';
+import { corrupt, quote, unsupported } from './checkpoint-errors.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { ggufTensors } from './gguf-tensors.ts';
+import { type GgufHeader, readGgufHeader } from './gguf.ts';
+import { selectLlamaTensors } from './llama-tensors.ts';
+import { generationConfigText, parseGgufConfig } from './parse-config.ts';
+import type { StoredTensor } from './stored-tensor.ts';
+
+/**
+ * Opens a GGUF model: configuration, tokenizer and weights are all in the file. Where it has no output projection, the
+ * embedding is it.
+ *
+ * @param source  the file, or all parts of a split one in order
+ * @throws AlignError `checkpoint-corrupt`, `unsupported-model`
+ */
+export async function openGguf(source: ByteSource | readonly [ByteSource, ...ByteSource[]]): Promise<Checkpoint> {
+  const sources = 'read' in source ? ([source] as const) : source;
+  const headers = await Promise.all(sources.map(readGgufHeader));
+  const [first] = headers as [GgufHeader, ...GgufHeader[]];
+  const file = sources[0].name;
+  for (const [i, { metadata }] of headers.entries()) checkPart(metadata, i, sources.length, sources[i]?.name ?? file);
+
+  const listed = headers.flatMap((header) => header.tensors);
+  const embedding = listed.find(({ name }) => name === 'token_embd.weight');
+  if (embedding === undefined) throw corrupt(file, 'the tensor token_embd.weight is missing');
+  const config = parseGgufConfig(first.metadata, file, {
+    vocabularySize: embedding.shape[0] ?? 0,
+    isEmbeddingTied: !listed.some(({ name }) => name === 'output.weight'),
+  });
+
+  const stored = new Map<string, StoredTensor>();
+  for (const [i, part] of sources.entries()) {
+    for (const [name, tensor] of ggufTensors(headers[i]?.tensors ?? [], part, config)) {
+      const other = stored.get(name);
+      if (other !== undefined) throw corrupt(part.name, `the tensor ${quote(name)} is also in ${other.source.name}`);
+      stored.set(name, tensor);
+    }
+  }
+  const { tokenizerJson, tokenizerConfigJson } = tokenizerFromGguf(first.metadata);
+  return {
+    format: 'gguf',
+    config,
+    ...selectLlamaTensors(config, stored, file),
+    sidecars: new Map([
+      ['tokenizer.json', tokenizerJson],
+      ['tokenizer_config.json', tokenizerConfigJson],
+      ['generation_config.json', generationConfigText(config)],
+    ]),
+  };
+}
+
+/** llama.cpp's gguf-split numbers the parts in their metadata. */
+function checkPart(metadata: GgufHeader['metadata'], index: number, parts: number, file: string): void {
+  const count = metadata.get('split.count') ?? 1;
+  const number = metadata.get('split.no') ?? 0;
+  if (typeof count !== 'number' || typeof number !== 'number')
+    throw corrupt(file, 'split.no and split.count are no numbers');
+  // A single file may say 0 or 1.
+  const expected = Math.max(count, 1);
+  if (parts === 1 && expected > 1) {
+    throw unsupported(file, `it is part ${number + 1} of ${count} of a split GGUF; give the folder with all parts`);
+  }
+  if (expected !== parts || number !== index) {
+    throw corrupt(file, `it says part ${number + 1} of ${count} and was opened as part ${index + 1} of ${parts}`);
+  }
+}
