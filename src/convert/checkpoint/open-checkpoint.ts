@@ -1,7 +1,9 @@
 import { AlignError } from '../../align/errors.ts';
 import type { ByteSource, SourceFolder } from '../byte-source.ts';
-import { missing } from './checkpoint-errors.ts';
+import { corrupt, missing } from './checkpoint-errors.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import { tokenizerFromSentencePiece } from '../tokenizer/sentencepiece.ts';
+import type { TokenizerFiles } from '../tokenizer/tokenizer-files.ts';
 import { type JsonObject, parseJsonObject } from './json-reader.ts';
 import { selectLlamaTensors } from './llama-tensors.ts';
 import { openGguf } from './open-gguf.ts';
@@ -10,6 +12,7 @@ import { readText, TEXT_LIMIT_BYTES } from './read-text.ts';
 import { readSafetensors } from './safetensors.ts';
 import { readShards } from './shards.ts';
 import type { StoredTensor } from './stored-tensor.ts';
+import { readTorch } from './torch.ts';
 
 /**
  * Opens the checkpoint of a folder as published on Hugging Face.
@@ -73,10 +76,12 @@ interface WeightFile {
   read: (source: ByteSource) => Promise<Map<string, StoredTensor>>;
 }
 
-/** In order of preference, which is transformers' own. */
+/** In order of preference, which is transformers' own; a GGUF comes before torch's. */
 const WEIGHT_FILES: readonly WeightFile[] = [
   { path: 'model.safetensors', isIndex: false, format: 'safetensors', read: readSafetensors },
   { path: 'model.safetensors.index.json', isIndex: true, format: 'safetensors', read: readSafetensors },
+  { path: 'pytorch_model.bin', isIndex: false, format: 'torch', read: readTorch },
+  { path: 'pytorch_model.bin.index.json', isIndex: true, format: 'torch', read: readTorch },
 ];
 
 async function readSidecars(
@@ -85,13 +90,29 @@ async function readSidecars(
   generationText: string,
 ): Promise<Map<string, string>> {
   const sidecars = new Map<string, string>();
-  for (const path of ['tokenizer.json', 'tokenizer_config.json']) {
-    const text = await readOptional(folder, paths, path, TEXT_LIMIT_BYTES.tokenizer);
-    if (text === undefined) throw missing(folder.name, `${path} is not there`);
-    sidecars.set(path, text);
-  }
+  const tokenizer = await readTokenizer(folder, paths);
+  sidecars.set('tokenizer.json', tokenizer.tokenizerJson);
+  sidecars.set('tokenizer_config.json', tokenizer.tokenizerConfigJson);
   sidecars.set('generation_config.json', generationText);
   return sidecars;
+}
+
+/** Hugging Face's two files as they are; made from SentencePiece's where there is only that. */
+async function readTokenizer(folder: SourceFolder, paths: readonly string[]): Promise<TokenizerFiles> {
+  const tokenizerJson = await readOptional(folder, paths, 'tokenizer.json', TEXT_LIMIT_BYTES.tokenizer);
+  const tokenizerConfigJson = await readOptional(folder, paths, 'tokenizer_config.json');
+  if (tokenizerJson !== undefined && tokenizerConfigJson !== undefined) return { tokenizerJson, tokenizerConfigJson };
+  if (!paths.includes('tokenizer.model')) {
+    const absent = tokenizerJson === undefined ? 'tokenizer.json' : 'tokenizer_config.json';
+    throw missing(folder.name, `there is neither ${absent} nor tokenizer.model`);
+  }
+  const source = await folder.open('tokenizer.model');
+  if (source.sizeBytes > TEXT_LIMIT_BYTES.tokenizer) {
+    throw corrupt(source.name, `${source.sizeBytes} bytes are too many (at most ${TEXT_LIMIT_BYTES.tokenizer})`);
+  }
+  const made = tokenizerFromSentencePiece(await source.read(0, source.sizeBytes));
+  // A tokenizer.json is the more exact of the two even without its companion.
+  return { ...made, ...(tokenizerJson === undefined ? {} : { tokenizerJson }) };
 }
 
 async function readJson(folder: SourceFolder, paths: readonly string[], path: string): Promise<JsonObject> {
