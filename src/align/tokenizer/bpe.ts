@@ -15,7 +15,7 @@ export interface BpeOptions {
   ignoresMerges: boolean;
 }
 
-export interface Merge {
+interface Merge {
   left: number;
   right: number;
   merged: number;
@@ -104,10 +104,9 @@ export class Bpe {
       const position = key % POSITIONS;
       const merge = merges[(key - position) / POSITIONS];
       const second = next[position] ?? -1;
-      // Offers are not withdrawn when a neighbour merges first; what they stood for is gone then.
-      if (merge === undefined || second === -1 || ids[position] === MERGED_AWAY) continue;
-      const rank = this.#rankOfPair.get(pairKey(ids[position] ?? 0, ids[second] ?? 0));
-      if (rank === undefined || merges[rank]?.merged !== merge.merged) continue;
+      // An offer is not withdrawn when a neighbour merges first: is its pair still there?
+      if (merge === undefined || ids[position] !== merge.left) continue;
+      if (second === -1 || ids[second] !== merge.right) continue;
 
       ids[position] = merge.merged;
       ids[second] = MERGED_AWAY;
@@ -135,9 +134,10 @@ export class Bpe {
   }
 }
 
-/** Ids are below 2^21 (`asId`), so a pair is exact in a double; so is a rank with a position in the heap. */
+/** Ids are below 2^21 (`asId`) and so are ranks: a pair is exact in a double, and a rank with a position too. */
 const pairKey = (left: number, right: number) => left * 2 ** 21 + right;
 const POSITIONS = 2 ** 31;
+const MAX_MERGES = 2 ** 21;
 const MERGED_AWAY = -1;
 /** Working memory up to this is kept between words. */
 const KEPT_POSITIONS = 2 ** 17;
@@ -204,7 +204,9 @@ export function readBpe(
   for (const affix of ['continuing_subword_prefix', 'end_of_word_suffix']) {
     if (model[affix]) throw unsupported(`${path}.${affix}`, JSON.stringify(model[affix]));
   }
-  const merges = asArray(model.merges, `${path}.merges`).map((entry, rank) => {
+  const entries = asArray(model.merges, `${path}.merges`);
+  if (entries.length >= MAX_MERGES) throw corrupt(`${path}.merges`, `a list of fewer than ${MAX_MERGES}`, entries);
+  const merges = entries.map((entry, rank) => {
     const { left, right } = readMerge(entry, `${path}.merges[${rank}]`);
     const ids = [left, right, left + right].map((piece) => {
       const id = vocabulary.get(piece);

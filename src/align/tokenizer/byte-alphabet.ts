@@ -4,7 +4,7 @@
  *
  * @see openai/gpt-2 src/encoder.py, `bytes_to_unicode`
  */
-export const BYTE_CHARACTERS: readonly string[] = (() => {
+const BYTE_CHARACTERS: readonly string[] = (() => {
   let shifted = 0;
   return Array.from({ length: 256 }, (_, byte) => {
     const isPrintable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
