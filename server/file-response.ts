@@ -1,0 +1,107 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open, realpath } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import { Readable } from 'node:stream';
+import { getMimeType } from 'hono/utils/mime';
+
+/** Pieces that weights are read in: larger ones cost memory, smaller ones time. */
+const PIECE_BYTES = 1 << 20;
+
+/** @returns the path of the address, decoded once and without its first slash; undefined when it is not well encoded */
+export function requestedPath(request: Request): string | undefined {
+  try {
+    return decodeURIComponent(new URL(request.url).pathname.slice(1));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The file below `root` that a request names, whole or by one range.
+ *
+ * @param path          relative, decoded, with `/`
+ * @param cacheControl  for the answer
+ * @returns undefined if there is no such file inside `root`, links that lead out of it included
+ */
+export async function fileResponse(
+  request: Request,
+  root: string,
+  path: string,
+  cacheControl: string,
+): Promise<Response | undefined> {
+  const file = await openInside(root, path);
+  if (file === undefined) return undefined;
+  let isHandedOver = false;
+  try {
+    const { size, mtimeMs } = await file.stat();
+    const etag = `"${size.toString(36)}-${Math.floor(mtimeMs * 1000).toString(36)}"`;
+    const headers = new Headers({
+      'Accept-Ranges': 'bytes',
+      'Cache-Control': cacheControl,
+      'Content-Type': getMimeType(path) ?? 'application/octet-stream',
+      ETag: etag,
+    });
+    if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers });
+
+    const range = requestedRange(request, size, etag);
+    if (range === 'unsatisfiable') {
+      headers.set('Content-Range', `bytes */${size}`);
+      return new Response(null, { status: 416, headers });
+    }
+    const { start, end } = range ?? { start: 0, end: size };
+    headers.set('Content-Length', String(end - start));
+    if (range !== undefined) headers.set('Content-Range', `bytes ${start}-${end - 1}/${size}`);
+    const status = range === undefined ? 200 : 206;
+    if (request.method === 'HEAD' || end === start) return new Response(null, { status, headers });
+    // The stream closes the file, at its end or when the client leaves.
+    const stream = file.createReadStream({ start, end: end - 1, highWaterMark: PIECE_BYTES });
+    isHandedOver = true;
+    return new Response(Readable.toWeb(stream) as ReadableStream<Uint8Array>, { status, headers });
+  } finally {
+    if (!isHandedOver) await file.close();
+  }
+}
+
+async function openInside(root: string, path: string): Promise<FileHandle | undefined> {
+  if (!path.split('/').every(isPlainName)) return undefined;
+  try {
+    const inside = await realpath(root);
+    const file = await realpath(join(inside, path));
+    if (!file.startsWith(inside + sep)) return undefined;
+    // The real path has no link left; one that is put there now is not followed.
+    const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    if ((await handle.stat()).isFile()) return handle;
+    await handle.close();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const isAbsent = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'EACCES', 'ENAMETOOLONG'].includes(String(code));
+    if (!isAbsent) throw error;
+  }
+  return undefined;
+}
+
+/** Neither a step up nor a second separator nor a drive, and no hidden file. */
+function isPlainName(name: string): boolean {
+  return name !== '' && !name.startsWith('.') && !/[\\/:\0]/.test(name);
+}
+
+/**
+ * One range as RFC 9110 has it. Several ranges, or a range of a file that changed since, get the whole file.
+ *
+ * @returns `end` is exclusive; undefined for the whole file
+ */
+function requestedRange(
+  request: Request,
+  sizeBytes: number,
+  etag: string,
+): { start: number; end: number } | 'unsatisfiable' | undefined {
+  const match = /^bytes=(\d*)-(\d*)$/.exec(request.headers.get('range') ?? '');
+  const ifRange = request.headers.get('if-range');
+  if (match === null || (ifRange !== null && ifRange !== etag)) return undefined;
+  const [, first = '', last = ''] = match;
+  if (first === '' && last === '') return undefined;
+  if (first !== '' && last !== '' && Number(last) < Number(first)) return undefined;
+  const start = first === '' ? Math.max(sizeBytes - Number(last), 0) : Number(first);
+  const end = first === '' || last === '' ? sizeBytes : Math.min(Number(last) + 1, sizeBytes);
+  return start < end ? { start, end } : 'unsatisfiable';
+}
