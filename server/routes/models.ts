@@ -12,6 +12,15 @@ interface ListedModel {
   manifest: ModelManifest | null;
 }
 
+/** What index.json says about the models in these folders. */
+export async function listedModels(directories: readonly string[]): Promise<ListedModel[]> {
+  const { models, problems } = await listModelFolders(directories);
+  return [
+    ...models.map(({ id, manifest }) => ({ id, baseUrl: baseUrlOf(id), manifest })),
+    ...problems.map(({ id }) => ({ id, baseUrl: baseUrlOf(id), manifest: null })),
+  ];
+}
+
 /**
  * `/models/index.json` lists the converted models; `/models/ID/PATH` are their files, those only that their manifest
  * lists.
@@ -22,13 +31,8 @@ export function modelRoutes(directories: readonly string[]): Hono {
   const app = new Hono();
 
   app.get(`/${PREFIX}index.json`, async (context) => {
-    const { models, problems } = await listModelFolders(directories);
-    const listed: ListedModel[] = [
-      ...models.map(({ id, manifest }) => ({ id, baseUrl: baseUrlOf(id), manifest })),
-      ...problems.map(({ id }) => ({ id, baseUrl: baseUrlOf(id), manifest: null })),
-    ];
     context.header('Cache-Control', 'no-cache');
-    return context.json(listed);
+    return context.json(await listedModels(directories));
   });
 
   app.get(`/${PREFIX}*`, async (context, next) => {
