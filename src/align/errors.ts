@@ -13,6 +13,12 @@ const REMEDY = {
   'weights-missing': 'Convert the checkpoint first, or choose a variant that the folder holds.',
   'weights-unreachable': 'Check the connection and the address, then try again.',
   'weights-corrupt': 'Convert or download the model again.',
+  'weights-changed': 'Start the download again: it takes the files as they are now.',
+  'access-denied':
+    'Accept the model’s terms on its page at the hub, then give an access token with read permission (in the page: “Access token” under Storage; on the command line: the variable HF_TOKEN).',
+  offline: 'Connect to the network; the download goes on where it stopped.',
+  'storage-unavailable':
+    'Leave private browsing, or allow this site to store data; a model from a folder still works without.',
   'storage-full': 'Free some space, then try again; what was stored before is intact.',
   'server-unreachable': 'Check the server’s address and that it is running.',
   'worker-crashed': 'Load the model again. If it happens again, choose a smaller variant.',

@@ -8,6 +8,8 @@ export const MANIFEST_PATH = 'metaaligner.json';
 export interface ManifestFile {
   path: string;
   sizeBytes: number;
+  /** 64 lower-case hexadecimal digits. A folder without them still loads; its download trusts what came first. */
+  sha256?: string;
 }
 
 /** What a converted folder holds. */

@@ -51,7 +51,14 @@ describe('parseManifest', () => {
     expect(parseManifest(JSON.stringify(bare), 'tiny')).toEqual(bare);
   });
 
+  it('keeps the checksums of a folder that has them', () => {
+    const sidecars = [{ path: 'config.json', sizeBytes: 30, sha256: 'ab'.repeat(32) }];
+    expect(parseManifest(withField('sidecars', sidecars), 'tiny').sidecars).toEqual(sidecars);
+  });
+
   it.each([
+    ['sidecars.0.sha256', 'AB'.repeat(32)],
+    ['sidecars.0.sha256', 7],
     ['variants.q8.0.path', '../../etc/passwd'],
     ['variants.q8.1.path', '/etc/passwd'],
     ['sidecars.0.path', 'https://elsewhere.example/config.json'],

@@ -100,7 +100,11 @@ class ManifestReader {
       const file = this.object(entry, `${field}[${i}]`);
       const path = this.string(file.path, `${field}[${i}].path`);
       if (!isInsidePath(path)) throw this.corrupt(`${field}[${i}].path`, 'a path inside the folder');
-      return { path, sizeBytes: this.count(file.sizeBytes, `${field}[${i}].sizeBytes`) };
+      const sizeBytes = this.count(file.sizeBytes, `${field}[${i}].sizeBytes`);
+      if (file.sha256 === undefined) return { path, sizeBytes };
+      const sha256 = this.string(file.sha256, `${field}[${i}].sha256`);
+      if (!/^[0-9a-f]{64}$/.test(sha256)) throw this.corrupt(`${field}[${i}].sha256`, '64 hexadecimal digits');
+      return { path, sizeBytes, sha256 };
     });
   }
 
