@@ -111,7 +111,8 @@ function dequantizeQ4(bytes: Uint8Array, count: number, hasMinimum: boolean): Fl
   const header = hasMinimum ? 4 : 2;
   for (let out = 0, at = 0; out < count; out += 32, at += header + 16) {
     const scale = float16At(table, bytes, at);
-    const minimum = hasMinimum ? float16At(table, bytes, at + 2) : 0;
+    // Adding -0 changes nothing; adding 0 would make 0 of a product that is -0.
+    const minimum = hasMinimum ? float16At(table, bytes, at + 2) : -0;
     const zero = hasMinimum ? 0 : 8;
     for (let j = 0; j < 16; j++) {
       const pair = bytes[at + header + j]!;
@@ -129,7 +130,8 @@ function dequantizeQ5(bytes: Uint8Array, count: number, hasMinimum: boolean): Fl
   const header = hasMinimum ? 4 : 2;
   for (let out = 0, at = 0; out < count; out += 32, at += header + 20) {
     const scale = float16At(table, bytes, at);
-    const minimum = hasMinimum ? float16At(table, bytes, at + 2) : 0;
+    // Adding -0 changes nothing; adding 0 would make 0 of a product that is -0.
+    const minimum = hasMinimum ? float16At(table, bytes, at + 2) : -0;
     const zero = hasMinimum ? 0 : 16;
     const bits = at + header;
     const low = bytes[bits]! | (bytes[bits + 1]! << 8);

@@ -188,7 +188,7 @@ function isSize(value: unknown): value is number {
 
 function readSizes(value: Pickled<Reference> | undefined): number[] | undefined {
   return value instanceof PickledTuple && value.items.length <= 64 && value.items.every(isSize)
-    ? [...(value.items)]
+    ? [...value.items]
     : undefined;
 }
 
