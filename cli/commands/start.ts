@@ -1,0 +1,29 @@
+import { resolve } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import { interruptSignal, note } from '../terminal.ts';
+
+export function addStartCommand(program: Command): void {
+  program
+    .command('start')
+    .description('serve the built page on this machine (npm start builds it first)')
+    .option('--port <number>', 'port on 127.0.0.1; 0 takes a free one', parsePort, 4173)
+    .option('--models <folder>', 'folder of converted models', 'models')
+    .action(async (options: { port: number; models: string }) => {
+      const interrupted = interruptSignal();
+      const { startServer } = await import('../../server/main.ts');
+      const server = await startServer({ port: options.port, modelsDirectory: resolve(options.models) });
+      note(`MetaAligner is at ${server.url} (Ctrl-C stops it).`);
+      const stop = new Promise((stopped) => {
+        interrupted.addEventListener('abort', stopped);
+        process.once('SIGTERM', stopped);
+      });
+      await stop;
+      await server.close();
+    });
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('It must be a number from 0 to 65535.');
+  return port;
+}

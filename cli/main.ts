@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { AlignError } from '../src/align/errors.ts';
+import { addModelsCommand } from './commands/models.ts';
+import { addPromptCommand } from './commands/prompt.ts';
+import { addStartCommand } from './commands/start.ts';
+import { endQuietlyWhenNobodyReads, note } from './terminal.ts';
+import { EXIT, exitCodeOf, UsageError } from './usage-error.ts';
+
+/**
+ * Runs one command.
+ *
+ * @param args  without the program's name
+ * @returns the exit code
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  endQuietlyWhenNobodyReads();
+  const program = createProgram();
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return Number(process.exitCode ?? EXIT.ok);
+  } catch (error) {
+    // Commander has printed the help or what was wrong.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    report(error);
+    return exitCodeOf(error);
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command('metaaligner')
+    .description('Rewrites another model’s answer towards objectives given in words, on this machine.')
+    .version(packageVersion())
+    .showHelpAfterError()
+    .exitOverride()
+    .addHelpText('after', '\nExit codes: 0, 1 (failed), 2 (wrong usage), 130 (stopped by Ctrl-C).')
+    .addHelpText('after', 'Results go to standard output, everything else to standard error.');
+  addPromptCommand(program);
+  addModelsCommand(program);
+  addStartCommand(program);
+  return program;
+}
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return version;
+}
+
+function report(error: unknown): void {
+  if (error instanceof AlignError) note(`error: ${error.message}\n${error.remedy}`);
+  else if (error instanceof UsageError) note(`error: ${error.message}`);
+  // A bug of ours: its stack says where.
+  else note(error instanceof Error ? (error.stack ?? error.message) : String(error));
+}
