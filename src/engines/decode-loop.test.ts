@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import type { GenerateOptions } from '../align/engine.ts';
+import { GREEDY } from '../align/request.ts';
+import { createScriptedEngine, writes } from './scripted-engine.ts';
+
+const EOS = 2;
+const config = { vocabularySize: 50, contextLength: 32, eosTokenIds: [EOS] };
+const prompt = Int32Array.of(1, 10, 11, 12, 13);
+const never = new AbortController().signal;
+const greedy = (maxNewTokens: number): GenerateOptions => ({ ...GREEDY, maxNewTokens });
+
+async function collect(steps: AsyncIterable<readonly number[]>): Promise<number[]> {
+  const tokenIds: number[] = [];
+  for await (const step of steps) tokenIds.push(...step);
+  return tokenIds;
+}
+
+describe('DecodeLoop', () => {
+  it('reads the prompt in chunks, scores only the last position, then reads each new token once', async () => {
+    const { engine, decoder } = createScriptedEngine(writes([20, 21], 5, EOS), { config, prefillChunkTokens: 2 });
+    expect(await collect(engine.generate(prompt, greedy(9), never))).toEqual([20, 21]);
+    expect(decoder.calls).toEqual([
+      { tokenIds: [1, 10], pastTokens: 0, logitRows: 0 },
+      { tokenIds: [11, 12], pastTokens: 2, logitRows: 0 },
+      { tokenIds: [13], pastTokens: 4, logitRows: 1 },
+      { tokenIds: [20], pastTokens: 5, logitRows: 1 },
+      { tokenIds: [21], pastTokens: 6, logitRows: 1 },
+    ]);
+  });
+
+  it('does not read the last token that it may write', async () => {
+    const { engine, decoder } = createScriptedEngine(writes([20, 21, 22], 5, EOS), { config });
+    await collect(engine.generate(prompt, greedy(2), never));
+    expect(decoder.calls.map((call) => call.tokenIds.length)).toEqual([5, 1]);
+  });
+
+  it('makes no step after an abort: not the rest of the prompt, not another token', async () => {
+    const controller = new AbortController();
+    const { engine, decoder } = createScriptedEngine(writes([20, 21], 5, EOS), {
+      config,
+      prefillChunkTokens: 2,
+      onStep: (call) => {
+        if (call.pastTokens === 2) controller.abort(new Error('stop'));
+      },
+    });
+    await expect(collect(engine.generate(prompt, greedy(9), controller.signal))).rejects.toThrow('stop');
+    expect(decoder.calls).toHaveLength(2);
+  });
+
+  it.each([
+    ['out-of-memory', 'std::bad_alloc'],
+    ['out-of-memory', 'Array buffer allocation failed'],
+    ['out-of-memory', 'Failed to allocate memory for requested buffer of size 9437184'],
+    ['device-lost', 'A valid external Instance reference no longer exists: Device is lost.'],
+    ['engine-failed', 'Non-zero status code returned while running MatMulNBits node.'],
+  ])('says %s where the runtime says “%s”, and keeps its words', async (code, words) => {
+    const cause = new RangeError(words);
+    const { engine } = createScriptedEngine(writes([20], 5, EOS), {
+      config,
+      device: 'webgpu',
+      onStep: () => {
+        throw cause;
+      },
+    });
+    const error = await collect(engine.generate(prompt, greedy(9), never)).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ name: 'AlignError', code, cause, details: { device: 'webgpu', reason: words } });
+  });
+
+  it('generates again after a step failed', async () => {
+    let fails = true;
+    const { engine } = createScriptedEngine(writes([20, 21], 5, EOS), {
+      config,
+      onStep: (call) => {
+        if (fails && call.pastTokens > 0) throw new Error('once');
+      },
+    });
+    await expect(collect(engine.generate(prompt, greedy(9), never))).rejects.toThrow('once');
+    fails = false;
+    expect(await collect(engine.generate(prompt, greedy(9), never))).toEqual([20, 21]);
+  });
+
+  it('disposes of the decoder once, after the step that runs', async () => {
+    let release = () => {};
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const { engine, decoder } = createScriptedEngine(writes([20], 5, EOS), {
+      config,
+      onStep: () => {
+        begin();
+        return new Promise<void>((resolve) => (release = resolve));
+      },
+    });
+    const run = collect(engine.generate(prompt, greedy(9), never)).catch((error: unknown) => error);
+    await begun;
+    const disposed = Promise.all([engine.dispose(), engine.dispose()]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(decoder.disposeCount).toBe(0);
+    release();
+    await disposed;
+    expect(await run).toMatchObject({ code: 'engine-failed', message: 'The model was unloaded.' });
+    expect(decoder.disposeCount).toBe(1);
+  });
+});

@@ -1,0 +1,27 @@
+import type { Device } from '../align/engine.ts';
+
+/**
+ * A decoder graph with the keys and values of the tokens that it has read: what the decode loop drives, and all that it
+ * knows of a backend. One step at a time.
+ */
+export interface Decoder {
+  readonly device: Device;
+  /** Tokens of a prompt per step: enough for the device's full speed, few enough to cancel between steps. */
+  readonly prefillChunkTokens: number;
+
+  /** Makes room for a generation of this many tokens, prompt included. What was cached may be lost. */
+  reserve(tokens: number): void;
+
+  /**
+   * Reads tokens that follow the first `pastTokens` of the cache. What the cache held after those is forgotten, so
+   * taking tokens back is a step with fewer `pastTokens`.
+   *
+   * @param tokenIds   int32 [tokens], at least one
+   * @param logitRows  how many of the last positions to score; 0 for a chunk whose scores nobody reads
+   * @returns float32 [logitRows, vocabulary]; the caller may change it, and the next step overwrites it
+   */
+  step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array>;
+
+  /** Not called while a step runs, unless the device is lost. */
+  dispose(): Promise<void>;
+}
