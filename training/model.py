@@ -1,0 +1,182 @@
+"""The network: Llama's architecture, written for short CPU training steps.
+
+It computes what Hugging Face's LlamaForCausalLM computes (export.py proves it on the shipped weights), but works on
+flat activations, runs the output projection only where a loss is wanted, and can round its weights to the shipped
+4-bit or 8-bit grid while it trains.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """Counts of elements, as in config.json."""
+
+    vocabulary_size: int
+    hidden_size: int = 192
+    intermediate_size: int = 320
+    layer_count: int = 5
+    head_count: int = 3
+    context_length: int = 2048
+    rope_theta: float = 1e6
+    norm_epsilon: float = 1e-5
+
+    @property
+    def head_dim(self) -> int:
+        return self.hidden_size // self.head_count
+
+
+class Linear(nn.Module):
+    """A bias-free projection whose weight [out, in] may be rounded on its way into the product."""
+
+    def __init__(self, in_size: int, out_size: int, std: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_size, in_size) * std)
+        self.rounding = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight if self.rounding is None else self.rounding(self.weight)
+        return F.linear(x, weight)
+
+
+def round_to_4_bits(weight: Tensor) -> Tensor:
+    """Blocks of 32 along the input axis, scale = (value of the largest magnitude) / -8: the q4 variant's grid.
+
+    The gradient passes as if nothing had been rounded.
+    """
+    blocks = weight.detach().reshape(weight.shape[0], -1, 32)
+    largest = blocks.gather(2, blocks.abs().argmax(dim=2, keepdim=True))
+    scale = (largest / -8).where(largest != 0, torch.ones_like(largest))
+    rounded = (blocks / scale).round().clamp(-8, 7) * scale
+    return weight + (rounded.reshape(weight.shape) - weight.detach())
+
+
+def round_to_8_bits(weight: Tensor) -> Tensor:
+    """One scale for each row, largest magnitude = 127: the q8 variant's grid."""
+    detached = weight.detach()
+    scale = detached.abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / 127
+    return weight + ((detached / scale).round() * scale - detached)
+
+
+class Norm(nn.Module):
+    def __init__(self, size: int, epsilon: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, (x.shape[-1],), self.weight.to(x.dtype), self.epsilon)
+
+
+class Layer(nn.Module):
+    def __init__(self, shape: ModelShape):
+        super().__init__()
+        hidden, inner = shape.hidden_size, shape.intermediate_size
+        std, out_std = hidden**-0.5 * 0.5, hidden**-0.5 * 0.5 / (2 * shape.layer_count) ** 0.5
+        self.head_count, self.head_dim = shape.head_count, shape.head_dim
+        self.attention_norm = Norm(hidden, shape.norm_epsilon)
+        self.q = Linear(hidden, hidden, std)
+        self.k = Linear(hidden, hidden, std)
+        self.v = Linear(hidden, hidden, std)
+        self.o = Linear(hidden, hidden, out_std)
+        self.mlp_norm = Norm(hidden, shape.norm_epsilon)
+        self.gate = Linear(hidden, inner, std)
+        self.up = Linear(hidden, inner, std)
+        self.down = Linear(inner, hidden, out_std)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, cache: "LayerCache | None" = None) -> Tensor:
+        """x [batch, length, hidden]; cos and sin [batch, 1, length, headDim]."""
+        batch, length, hidden = x.shape
+        h = self.attention_norm(x)
+        heads = lambda y: y.view(batch, length, self.head_count, self.head_dim).transpose(1, 2)
+        q, k, v = rotate(heads(self.q(h)), cos, sin), rotate(heads(self.k(h)), cos, sin), heads(self.v(h))
+        if cache is None:
+            a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        else:
+            k, v = cache.append(k, v)
+            a = F.scaled_dot_product_attention(q, k, v, attn_mask=cache.mask, is_causal=cache.mask is None and length > 1)
+        x = x + self.o(a.transpose(1, 2).reshape(batch, length, hidden))
+        h = self.mlp_norm(x)
+        return x + self.down(F.silu(self.gate(h)) * self.up(h))
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Hugging Face's rotary embedding: the second half of the head is the imaginary part."""
+    half = x.shape[-1] // 2
+    return x * cos + torch.cat((-x[..., half:], x[..., :half]), dim=-1) * sin
+
+
+class LayerCache:
+    """Keys and values of one layer, [batch, heads, length, headDim]. `mask` is set by the decoder for each step."""
+
+    def __init__(self):
+        self.k = self.v = self.mask = None
+
+    def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        self.k = k if self.k is None else torch.cat((self.k, k), dim=2)
+        self.v = v if self.v is None else torch.cat((self.v, v), dim=2)
+        return self.k, self.v
+
+
+class Aligner(nn.Module):
+    def __init__(self, shape: ModelShape):
+        super().__init__()
+        self.shape = shape
+        self.embedding = nn.Parameter(torch.randn(shape.vocabulary_size, shape.hidden_size) * 0.05)
+        self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layer_count))
+        self.norm = Norm(shape.hidden_size, shape.norm_epsilon)
+        frequencies = shape.rope_theta ** (-torch.arange(0, shape.head_dim, 2).float() / shape.head_dim)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.embedding_rounding = None
+
+    def set_rounding(self, bits: int | None) -> None:
+        """Rounds every projection to `bits` (4 or 8), the embedding to 8; None trains plain weights."""
+        rounding = {None: None, 4: round_to_4_bits, 8: round_to_8_bits}[bits]
+        for module in self.modules():
+            if isinstance(module, Linear):
+                module.rounding = rounding
+        self.embedding_rounding = None if bits is None else round_to_8_bits
+
+    def forward(
+        self, ids: Tensor, positions: Tensor, wanted: Tensor | None = None, caches: list[LayerCache] | None = None
+    ) -> Tensor:
+        """ids and positions [batch, length]; logits [batch, length, vocabulary], or those of the flat indices `wanted`."""
+        embedding = self.embedding if self.embedding_rounding is None else self.embedding_rounding(self.embedding)
+        angles = positions.float().unsqueeze(-1) * self.frequencies
+        angles = torch.cat((angles, angles), dim=-1).unsqueeze(1)
+        x = F.embedding(ids, embedding)
+        if torch.is_autocast_enabled("cpu"):
+            x = x.bfloat16()
+        cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+        for i, layer in enumerate(self.layers):
+            x = layer(x, cos, sin, None if caches is None else caches[i])
+        if wanted is not None:
+            x = x.reshape(-1, x.shape[-1])[wanted]
+        return F.linear(self.norm(x), embedding)
+
+    def start_by_looking_back(self) -> None:
+        """Lets the first layer's heads 0, 1, 2 … start out looking 1, 2, 3 … tokens back.
+
+        Copying needs "what came after this word last time", which needs "what stood before me". Found by training
+        alone that took millions of tokens; given as a start, copying arrives within 300,000. One embedding element is
+        the same for all tokens, and the fast rotary pairs turn it into a peak at the wanted distance.
+        """
+        layer, size, fast_pairs, strength = self.layers[0], self.shape.head_dim, 8, 0.8
+        direction = torch.zeros(size)
+        direction[:fast_pairs] = direction[size // 2 : size // 2 + fast_pairs] = strength
+        with torch.no_grad():
+            self.embedding[:, 0] = 8 * 0.05
+            for head in range(self.shape.head_count):
+                rows = slice(head * size, (head + 1) * size)
+                angles = -(head + 1) * torch.cat((self.frequencies, self.frequencies))
+                layer.q.weight[rows] *= 0.2
+                layer.k.weight[rows] *= 0.2
+                layer.q.weight[rows, 0] = rotate(direction[None], angles.cos(), angles.sin())[0]
+                layer.k.weight[rows, 0] = direction
+
+    def parameter_count(self) -> int:
+        return sum(p.numel() for p in self.parameters())

@@ -1,0 +1,236 @@
+"""Trains the demo aligner from nothing: python training/train.py
+
+Writes into --out: tokenizer.json, checkpoint.pt (every --save-every steps), loss.csv, and at the end the Hugging Face
+folder hf/ that the converter reads. Everything follows from --seed; a stopped run goes on with --resume and gives the
+same batches.
+"""
+
+import argparse
+import csv
+import random
+import time
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
+
+from examples import OTHER, Case, Generator
+from export import export_folder
+from model import Aligner, ModelShape
+from muon import Muon
+from prompts import build_prompt, fixed_pieces
+from tokenization import BOS_ID, EOS_ID, train_tokenizer
+
+BATCHES_PER_POOL = 16
+
+
+def read_arguments() -> argparse.Namespace:
+    here = Path(__file__).parent
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--out", type=Path, default=here / "out")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--decay-steps", type=int, default=900, help="the last steps, with a falling learning rate")
+    parser.add_argument("--tokens", type=int, default=4096, help="tokens in a batch, padding included")
+    parser.add_argument("--lr", type=float, default=0.012, help="Muon's; AdamW's is a quarter of it")
+    parser.add_argument("--rounding-from", type=int, default=1500, help="step from which weights are rounded at random")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--save-every", type=int, default=100)
+    parser.add_argument("--resume", action="store_true")
+    return parser.parse_args()
+
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+
+def curriculum(step: int, random_: random.Random) -> int:
+    """Most sentences of a case: short at first, so that copying is learnt on cheap steps; then some long ones."""
+    if step < 300:
+        return 2
+    if step < 700:
+        return 4
+    return random_.choices([3, 5, 10, 24], [0.6, 0.28, 0.09, 0.03])[0]
+
+
+def random_copy_share(step: int) -> float:
+    """Share of examples that copy random tokens: the quickest way to learn copying, and later its widest test."""
+    return 0.8 if step < 120 else 0.4 if step < 240 else 0.06
+
+
+class Batches:
+    """Batches of like lengths. Batch i depends on the seed and i alone."""
+
+    def __init__(self, tokenizer: Tokenizer, seed: int, tokens: int):
+        self.tokenizer, self.seed, self.tokens = tokenizer, seed, tokens
+        self.pool_index, self.pool = -1, []
+        fixed = {tokenizer.token_to_id(piece) for piece in fixed_pieces()} | {BOS_ID, EOS_ID}
+        self.text_ids = [id_ for id_ in range(tokenizer.get_vocab_size()) if id_ not in fixed]
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """ids, positions [batch, length]; wanted [count], flat indices with a loss; targets [count]."""
+        if step // BATCHES_PER_POOL != self.pool_index:
+            self.pool_index = step // BATCHES_PER_POOL
+            self.pool = self.make_pool(step)
+        random_ = random.Random(f"{self.seed} gaps {step}")
+        return collate(self.pool[step % BATCHES_PER_POOL], random_)
+
+    def make_pool(self, step: int) -> list[list[tuple[list[int], list[int]]]]:
+        generator = Generator(f"{self.seed} pool {self.pool_index}")
+        random_ = random.Random(f"{self.seed} order {self.pool_index}")
+        pairs: list[tuple[list[int], list[int]]] = []
+        total = 0
+        while total < self.tokens * BATCHES_PER_POOL * 1.1:
+            share = random_copy_share(step)
+            cases = [generator.case(curriculum(step, random_)) for _ in range(64) if random_.random() >= share]
+            copies = [self.random_copy(generator, step) for _ in range(64) if random_.random() < share]
+            for prompt, edit in encode_cases(self.tokenizer, cases) + copies:
+                if len(prompt) + len(edit) <= min(2048, self.tokens):
+                    pairs.append((prompt, edit))
+                    total += len(prompt) + len(edit)
+        random_.shuffle(pairs)
+        pairs.sort(key=lambda pair: (len(pair[0]) + len(pair[1])) // 8)
+        batches: list[list[tuple[list[int], list[int]]]] = [[]]
+        for pair in pairs:
+            if (len(batches[-1]) + 1) * (len(pair[0]) + len(pair[1])) > self.tokens:
+                batches.append([])
+            batches[-1].append(pair)
+        random_.shuffle(batches)
+        return batches[:BATCHES_PER_POOL]
+
+
+    def random_copy(self, generator: Generator, step: int) -> tuple[list[int], list[int]]:
+        """Any tokens as the answer, often few different ones, so that only a longer match tells the next."""
+        random_ = generator.random
+        objective = random_.choice([generator.custom_objective(), random_.choice(OTHER)])
+        frame = self.tokenizer.encode(build_prompt([objective], "", "")).ids
+        count = random_.randint(3, 35 if step < 240 or random_.random() < 0.7 else 250)
+        pool = random_.choices(self.text_ids, k=count if random_.random() < 0.5 else max(3, count // 3))
+        answer = random_.choices(pool, k=count) if len(pool) < count else pool
+        return frame[:-1] + answer + frame[-1:], answer + [EOS_ID]
+
+
+def encode_cases(tokenizer: Tokenizer, cases: list[Case]) -> list[tuple[list[int], list[int]]]:
+    prompts = tokenizer.encode_batch([case.prompt() for case in cases])
+    edits = tokenizer.encode_batch([case.edit for case in cases], add_special_tokens=False)
+    return [(prompt.ids, edit.ids + [EOS_ID]) for prompt, edit in zip(prompts, edits)]
+
+
+def collate(pairs: list[tuple[list[int], list[int]]], gaps: random.Random | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pads on the right. With `gaps` half of the edits stand a random distance after their prompt, so that short
+    examples teach long reaches too."""
+    length = max(len(prompt) + len(edit) for prompt, edit in pairs) - 1
+    ids = torch.full((len(pairs), length), EOS_ID)
+    positions = torch.arange(length).repeat(len(pairs), 1)
+    wanted, targets = [], []
+    for row, (prompt, edit) in enumerate(pairs):
+        sequence = torch.tensor(prompt + edit[:-1])
+        ids[row, : len(sequence)] = sequence
+        if gaps is not None and gaps.random() < 0.5:
+            positions[row, len(prompt) - 1 :] += int(1600 ** gaps.random()) - 1
+        start = row * length + len(prompt) - 1
+        wanted.append(torch.arange(start, start + len(edit)))
+        targets.append(torch.tensor(edit))
+    return ids, positions, torch.cat(wanted), torch.cat(targets)
+
+
+# --- training --------------------------------------------------------------------------------------------------------
+
+
+def learning_rate_share(step: int, steps: int, decay_steps: int) -> float:
+    """Warm-up over 40 steps, level, then straight down to zero."""
+    return min(1.0, (step + 1) / 40, (steps - step) / decay_steps)
+
+
+@torch.no_grad()
+def exact_share(model: Aligner, tokenizer: Tokenizer, cases: list[Case]) -> float:
+    """Share of cases whose greedy edit is the wanted one: that is so if every token is, given the wanted ones before."""
+    pairs = sorted(encode_cases(tokenizer, cases), key=lambda pair: len(pair[0]) + len(pair[1]))
+    right = 0
+    for i in range(0, len(pairs), 16):
+        group = pairs[i : i + 16]
+        ids, positions, wanted, targets = collate(group, None)
+        hits = model(ids, positions, wanted).argmax(-1) == targets
+        right += sum(bool(part.all()) for part in hits.split([len(edit) for _, edit in group]))
+    return right / len(pairs)
+
+
+def main() -> None:
+    options = read_arguments()
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    options.out.mkdir(parents=True, exist_ok=True)
+    tokenizer_path = options.out / "tokenizer.json"
+    if not (options.resume and tokenizer_path.exists()):
+        train_tokenizer(2048, options.seed).save(str(tokenizer_path))
+    tokenizer = Tokenizer.from_file(str(tokenizer_path))
+
+    shape = ModelShape(vocabulary_size=tokenizer.get_vocab_size())
+    model = Aligner(shape)
+    model.start_by_looking_back()
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and name != "embedding"]
+    others = [p for name, p in model.named_parameters() if p.ndim != 2 or name == "embedding"]
+    optimizers = [
+        Muon(matrices, options.lr),
+        torch.optim.AdamW(others, options.lr / 4, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+    base_rates = [options.lr, options.lr / 4]
+    first_step, tokens_seen, seconds_before = 0, 0, 0.0
+    checkpoint_path, log_path = options.out / "checkpoint.pt", options.out / "loss.csv"
+    if options.resume and checkpoint_path.exists():
+        saved = torch.load(checkpoint_path, weights_only=False)
+        model.load_state_dict(saved["model"])
+        for optimizer, state in zip(optimizers, saved["optimizers"]):
+            optimizer.load_state_dict(state)
+        first_step, tokens_seen, seconds_before = saved["step"], saved["tokens"], saved["seconds"]
+    else:
+        log_path.write_text("step,tokens,seconds,loss,exact\n")
+    print(f"{model.parameter_count():,} parameters, step {first_step} of {options.steps}", flush=True)
+
+    batches = Batches(tokenizer, options.seed, options.tokens)
+    held_out = Generator(f"{options.seed} watch", held_out=True)
+    watched = [held_out.case(4) for _ in range(160)]
+    started = time.time()
+    losses: list[float] = []
+    for step in range(first_step, options.steps):
+        bits = random.Random(f"{options.seed} bits {step}").choices([None, 4, 8], [0.2, 0.6, 0.2])[0]
+        model.set_rounding(bits if step >= options.rounding_from else None)
+        ids, positions, wanted, targets = batches.batch(step)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(ids, positions, wanted)
+        loss = F.cross_entropy(logits.float(), targets)
+        loss.backward()
+        share = learning_rate_share(step, options.steps, options.decay_steps)
+        for optimizer, rate in zip(optimizers, base_rates):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * share
+            optimizer.step()
+            optimizer.zero_grad()
+        losses.append(loss.item())
+        tokens_seen += ids.numel()
+        done = step + 1
+        if done % 50 == 0 or done == options.steps:
+            seconds = seconds_before + time.time() - started
+            exact = ""
+            if done % 200 == 0 or done == options.steps:
+                model.set_rounding(None)
+                exact = f"{exact_share(model, tokenizer, watched):.4f}"
+            mean = sum(losses) / len(losses)
+            losses.clear()
+            with log_path.open("a", newline="") as file:
+                csv.writer(file).writerow([done, tokens_seen, round(seconds), f"{mean:.5f}", exact])
+            print(f"step {done} tokens {tokens_seen:,} {seconds:.0f} s loss {mean:.5f} {exact}", flush=True)
+        if done % options.save_every == 0 or done == options.steps:
+            state = {
+                "model": model.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+                "step": done, "tokens": tokens_seen, "seconds": seconds_before + time.time() - started, "shape": shape,
+            }  # fmt: skip
+            torch.save(state, checkpoint_path.with_suffix(".part"))
+            checkpoint_path.with_suffix(".part").replace(checkpoint_path)
+    export_folder(model, tokenizer, options.out / "hf")
+    print(f"wrote {options.out / 'hf'}")
+
+
+if __name__ == "__main__":
+    main()
