@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { AlignError } from '../src/align/errors.ts';
+import { addConvertCommand } from './commands/convert.ts';
 import { addModelsCommand } from './commands/models.ts';
 import { addPromptCommand } from './commands/prompt.ts';
 import { addStartCommand } from './commands/start.ts';
@@ -36,6 +37,7 @@ function createProgram(): Command {
     .addHelpText('after', '\nExit codes: 0, 1 (failed), 2 (wrong usage), 130 (stopped by Ctrl-C).')
     .addHelpText('after', 'Results go to standard output, everything else to standard error.');
   addPromptCommand(program);
+  addConvertCommand(program);
   addModelsCommand(program);
   addStartCommand(program);
   return program;
