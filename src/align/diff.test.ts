@@ -49,6 +49,26 @@ describe('diffEdit', () => {
     ]);
   });
 
+  it('does not hold on to one short word amid replaced ones', () => {
+    expect(show(diffEdit('You should be used to it by now.', 'You should not have to wait.', done))).toEqual([
+      'You should ',
+      '-be used to it by now',
+      '+not have to wait',
+      '.',
+    ]);
+  });
+
+  it('holds on to words that stand together', () => {
+    expect(show(diffEdit('All parcels get lost daily.', 'Some parcels get found daily.', done))).toEqual([
+      '-All',
+      '+Some',
+      ' parcels get ',
+      '-lost',
+      '+found',
+      ' daily.',
+    ]);
+  });
+
   it('shows a lost paragraph break', () => {
     expect(show(diffEdit('One.\n\nTwo.', 'One. Two.', done))).toEqual(['One.', '-\n\n', '+ ', 'Two.']);
   });

@@ -103,39 +103,60 @@ function withPendingTail(changes: readonly Change[]): Change[] {
   return [...changes.slice(0, best.cut), ...tailChanges];
 }
 
+/** What went and what came between two kept pieces; either may be empty. */
+interface Replacement {
+  deleted: string;
+  inserted: string;
+  /** What follows: `kept`, or the one `pending` at the end. */
+  next: Change | undefined;
+}
+
 /**
- * Joins neighbours, drops empty pieces, puts deletions before insertions, and lets a lone space between two changes
- * join them: `the red car` to `a blue car` reads as one replacement, not as two around a kept space. Line breaks stay
- * where they are.
+ * Joins neighbours, drops empty pieces, puts deletions before insertions, and lets a scrap that happens to stand in both
+ * texts join the changes around it: `the red car` to `a blue car` reads as one replacement, not as two around a space.
  */
 function tidy(changes: readonly Change[]): Change[] {
-  const tidied: Change[] = [];
-  let deleted = '';
-  let inserted = '';
-  const flush = () => {
-    if (deleted !== '') tidied.push({ type: 'deleted', text: deleted });
-    if (inserted !== '') tidied.push({ type: 'inserted', text: inserted });
-    deleted = inserted = '';
-  };
-  const pieces = changes.filter(({ text }) => text !== '');
-  pieces.forEach(({ type, text }, i) => {
-    const next = pieces[i + 1]?.type;
-    const isJoint =
-      type === 'kept' &&
-      /^[^\S\r\n]+$/.test(text) &&
-      deleted !== '' &&
-      inserted !== '' &&
-      (next === 'deleted' || next === 'inserted');
-    if (isJoint || type === 'deleted') deleted += text;
-    if (isJoint || type === 'inserted') inserted += text;
-    if (isJoint || type === 'deleted' || type === 'inserted') return;
-    flush();
-    const last = tidied.at(-1);
-    if (last?.type === type) last.text += text;
-    else tidied.push({ type, text });
-  });
-  flush();
-  return tidied;
+  const replacements: Replacement[] = [{ deleted: '', inserted: '', next: undefined }];
+  for (const { type, text } of changes) {
+    const last = replacements.at(-1)!;
+    if (text === '') continue;
+    if (type === 'deleted' || type === 'inserted') last[type] += text;
+    else if (last.deleted === '' && last.inserted === '' && replacements.at(-2)?.next?.type === type) {
+      replacements.at(-2)!.next!.text += text;
+    } else {
+      last.next = { type, text };
+      replacements.push({ deleted: '', inserted: '', next: undefined });
+    }
+  }
+  const joined: Replacement[] = [];
+  for (const replacement of replacements) {
+    const before = joined.at(-1);
+    if (before !== undefined && isScrap(before, replacement)) {
+      before.deleted += before.next!.text + replacement.deleted;
+      before.inserted += before.next!.text + replacement.inserted;
+      before.next = replacement.next;
+    } else joined.push(replacement);
+  }
+  return joined.flatMap(({ deleted, inserted, next }) => [
+    ...(deleted === '' ? [] : [{ type: 'deleted' as const, text: deleted }]),
+    ...(inserted === '' ? [] : [{ type: 'inserted' as const, text: inserted }]),
+    ...(next === undefined ? [] : [next]),
+  ]);
+}
+
+/**
+ * Whether what was kept between two replacements is a mere blank, or one word or mark no longer than either of them:
+ * the `to` in `be used to it by now` against `not have to wait`. Line breaks are never scraps.
+ */
+function isScrap(before: Replacement, after: Replacement): boolean {
+  if (before.next?.type !== 'kept' || /[\r\n]/.test(before.next.text)) return false;
+  const isReplaced = ({ deleted, inserted }: Replacement) => deleted !== '' && inserted !== '';
+  const size = ({ deleted, inserted }: Replacement) => Math.max(deleted.length, inserted.length);
+  const { text } = before.next;
+  if (!isReplaced(before)) return false;
+  if (text.trim() === '') return after.deleted !== '' || after.inserted !== '';
+  const words = text.match(/[\p{L}\p{N}]+/gu)?.length ?? 0;
+  return words <= 1 && isReplaced(after) && text.length <= Math.min(size(before), size(after));
 }
 
 /** Words by which an edit differs. A word is a run of non-blanks. */

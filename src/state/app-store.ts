@@ -8,7 +8,14 @@ import { createModelSlice, type ModelSlice } from './model-slice.ts';
 import { createPromptSlice, type PromptSlice } from './prompt-slice.ts';
 import { createRunSlice, type RunSlice } from './run-slice.ts';
 
-export type AppState = DeviceSlice & LibrarySlice & ModelSlice & PromptSlice & RunSlice;
+/** Whether what the visitor writes outlives the page. */
+export interface SavingSlice {
+  /** A write to the browser's storage failed since the page was opened. */
+  isUnsaved: boolean;
+  reportUnsaved: () => void;
+}
+
+export type AppState = DeviceSlice & LibrarySlice & ModelSlice & PromptSlice & RunSlice & SavingSlice;
 export type AppStore = StoreApi<AppState>;
 
 /** What the slices reach of the world outside the store. */
@@ -32,6 +39,8 @@ export function createAppStore(
     ...createModelSlice(dependencies)(...store),
     ...createPromptSlice(dependencies)(...store),
     ...createRunSlice(dependencies)(...store),
+    isUnsaved: false,
+    reportUnsaved: () => store[0]({ isUnsaved: true }),
   }));
   client.onCrash((error) => store.getState().failModel(error));
   return store;

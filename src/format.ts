@@ -1,0 +1,32 @@
+const count = new Intl.NumberFormat('en');
+const oneDecimal = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const upToOneDecimal = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
+
+/** `1,024` */
+export function formatCount(value: number): string {
+  return count.format(value);
+}
+
+/** Decimal units, as disks and browsers show them: `312 kB`, `46 MB`, `4.4 GB`. */
+export function formatBytes(bytes: number): string {
+  if (bytes >= 1e9) return `${upToOneDecimal.format(bytes / 1e9)} GB`;
+  if (bytes >= 1e6) return `${count.format(Math.round(bytes / 1e6))} MB`;
+  return `${count.format(Math.max(bytes > 0 ? 1 : 0, Math.round(bytes / 1e3)))} kB`;
+}
+
+/** `1.1B`, `135M` */
+export function formatParameters(parameterCount: number): string {
+  if (parameterCount >= 1e9) return `${upToOneDecimal.format(parameterCount / 1e9)}B`;
+  if (parameterCount >= 1e6) return `${count.format(Math.round(parameterCount / 1e6))}M`;
+  return count.format(parameterCount);
+}
+
+/** `0.8 s`; `85 ms` below a tenth of a second */
+export function formatDuration(ms: number): string {
+  return ms < 100 ? `${count.format(Math.round(ms))} ms` : `${oneDecimal.format(ms / 1000)} s`;
+}
+
+/** `12.3`, `0.3` */
+export function formatRate(perSecond: number): string {
+  return perSecond >= 100 ? count.format(Math.round(perSecond)) : oneDecimal.format(perSecond);
+}

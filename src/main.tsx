@@ -1,0 +1,47 @@
+import '@fontsource-variable/inter/wght.css';
+import '@fontsource-variable/source-serif-4/wght.css';
+import './styles/tokens.css';
+import './styles/base.css';
+
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+
+import { App } from './pages/App.tsx';
+import { createAppStore } from './state/app-store.ts';
+import { createDraftStore } from './state/draft-store.ts';
+import { keepPromptCounted } from './state/prompt-counting.ts';
+import { createSettingsStore } from './state/settings-store.ts';
+import { StoresContext } from './state/stores.ts';
+import { createModelLibrary } from './worker-client/model-library.ts';
+import { createWorkerClient } from './worker-client/worker-client.ts';
+
+const client = createWorkerClient();
+const library = createModelLibrary(new URL('models/index.json', document.baseURI).href);
+const app = createAppStore(client, library);
+const storage = browserStorage();
+const reportUnsaved = () => app.getState().reportUnsaved();
+const isNarrow = matchMedia('(max-width: 48rem)').matches;
+const settings = createSettingsStore(storage, reportUnsaved, { editView: isNarrow ? 'inline' : 'side-by-side' });
+const draft = createDraftStore(storage, reportUnsaved);
+keepPromptCounted({ app, draft, settings });
+void app.getState().probeDevice();
+void app.getState().listModels();
+
+const root = document.getElementById('root');
+if (root === null) throw new Error('index.html has no #root; this is a bug.');
+createRoot(root).render(
+  <StrictMode>
+    <StoresContext value={{ app, draft, settings }}>
+      <App />
+    </StoresContext>
+  </StrictMode>,
+);
+
+/** Reading the property throws where the browser denies storage. */
+function browserStorage(): Storage | undefined {
+  try {
+    return window.localStorage;
+  } catch {
+    return undefined;
+  }
+}

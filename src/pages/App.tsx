@@ -1,0 +1,63 @@
+import { useEffect } from 'react';
+
+import { Icon } from '../components/Icon/Icon.tsx';
+import { Segmented } from '../components/Segmented/Segmented.tsx';
+import { type Theme, THEMES } from '../state/settings-store.ts';
+import { useApp, useSettings } from '../state/stores.ts';
+import { strings } from '../strings.ts';
+import styles from './App.module.css';
+import { Playground } from './playground/Playground.tsx';
+
+const THEME_ICONS = { system: 'screen', light: 'sun', dark: 'moon' } as const;
+
+export function App() {
+  const theme = useSettings((settings) => settings.theme);
+  const change = useSettings((settings) => settings.change);
+  const isUnsaved = useApp((app) => app.isUnsaved);
+
+  useEffect(() => {
+    if (theme === 'system') delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+  }, [theme]);
+
+  return (
+    <div className={styles.app}>
+      <header className={styles.header}>
+        <img className={styles.mark} src="favicon.svg" alt="" width="32" height="32" />
+        <div className={styles.title}>
+          <h1>{strings.product}</h1>
+          <p>{strings.tagline}</p>
+        </div>
+        <p className={styles.device} title={strings.onDeviceWhy}>
+          <Icon name="lock" />
+          {strings.onDevice}
+        </p>
+        <Segmented<Theme>
+          label={strings.theme.label}
+          segments={THEMES.map((value) => ({
+            value,
+            label: strings.theme.names[value],
+            icon: THEME_ICONS[value],
+          }))}
+          value={theme}
+          onChange={(value) => change({ theme: value })}
+        />
+      </header>
+      {isUnsaved && (
+        <p className={styles.unsaved} role="alert">
+          {strings.unsaved}
+        </p>
+      )}
+      <Playground />
+      <footer className={styles.footer}>
+        <p>{strings.research}</p>
+        <p>
+          {strings.onDeviceWhy}{' '}
+          <a href="https://arxiv.org/abs/2403.17141" target="_blank" rel="noreferrer">
+            {strings.paper}
+          </a>
+        </p>
+      </footer>
+    </div>
+  );
+}

@@ -1,0 +1,237 @@
+import { type ReactNode, type RefObject, useDeferredValue, useMemo } from 'react';
+
+import { countChanges, diffEdit } from '../../align/diff.ts';
+import { CopyButton } from '../../components/CopyButton/CopyButton.tsx';
+import { DiffLegend, DiffView } from '../../components/DiffView/DiffView.tsx';
+import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
+import { Icon } from '../../components/Icon/Icon.tsx';
+import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
+import { Segmented } from '../../components/Segmented/Segmented.tsx';
+import { paceTokensPerSecond, type Run } from '../../state/run-slice.ts';
+import { EDIT_VIEWS, type EditView } from '../../state/settings-store.ts';
+import { useApp, useDraft, useSettings } from '../../state/stores.ts';
+import { strings } from '../../strings.ts';
+import controls from '../../styles/controls.module.css';
+import styles from './EditPanel.module.css';
+import { useAlign } from './use-align.ts';
+import { useIsStale } from './use-is-stale.ts';
+
+const text = strings.edit;
+
+/** While text streams the diff is made many times a second; once it is whole it may take its time. */
+const STREAMING_DIFF_MS = 50;
+const FINAL_DIFF_MS = 1000;
+
+type Started = Exclude<Run, { status: 'idle' }>;
+
+/** The edit as it is written, beside its original, and how the run went. */
+export function EditPanel({ panel }: { panel: RefObject<HTMLElement | null> }) {
+  const run = useApp((app) => app.run);
+  return (
+    <section ref={panel} className={styles.panel} aria-labelledby="edit-title" data-status={run.status}>
+      {run.status === 'idle' ? <Empty /> : <Outcome run={run} />}
+    </section>
+  );
+}
+
+/** Whether the model wrote all that it meant to: what it did not reach is not deleted. */
+function isWhole(run: Started): boolean {
+  return run.status === 'done' && run.finishReason === 'stop';
+}
+
+function Empty() {
+  return (
+    <div className={styles.empty}>
+      <h2 id="edit-title">{text.emptyTitle}</h2>
+      <ol className={styles.steps}>
+        {text.emptySteps.map(([title, detail], i) => (
+          <li key={title}>
+            <span className={styles.step}>{i + 1}</span>
+            <div>
+              <p className={styles.stepTitle}>{title}</p>
+              <p className={controls.hint}>{detail}</p>
+            </div>
+          </li>
+        ))}
+      </ol>
+      <p className={styles.private}>
+        <Icon name="lock" />
+        {strings.onDeviceWhy}
+      </p>
+    </div>
+  );
+}
+
+function Outcome({ run }: { run: Started }) {
+  const view = useSettings((settings) => settings.editView);
+  const change = useSettings((settings) => settings.change);
+  const setAnswer = useDraft((draft) => draft.setAnswer);
+  const isWriting = run.status === 'running';
+  const hasText = run.edit !== '';
+
+  return (
+    <>
+      <header className={styles.header}>
+        <h2 id="edit-title">{text.title}</h2>
+        <Segmented<EditView>
+          label={text.viewLabel}
+          segments={EDIT_VIEWS.map((value) => ({ value, label: text.views[value] }))}
+          value={view}
+          onChange={(editView) => change({ editView })}
+        />
+      </header>
+      <Status run={run} />
+      {/* Focusable, so that it scrolls by keyboard. */}
+      <div className={styles.body} tabIndex={0} role="group" aria-label={text.title} aria-busy={isWriting}>
+        {run.status === 'failed' && hasText && <p className={styles.partial}>{text.partial}</p>}
+        {(hasText || isWriting) && <Comparison run={run} view={view} />}
+      </div>
+      <footer className={styles.footer}>
+        <Statistics run={run} />
+        <div className={styles.actions}>
+          {view !== 'clean' && (hasText || isWriting) && <DiffLegend hasPending={!isWhole(run)} />}
+          <span className={styles.spring} />
+          {run.status === 'done' && hasText && (
+            <>
+              <button type="button" className={controls.quiet} onClick={() => setAnswer(run.edit)}>
+                <Icon name="reply" />
+                {text.useAsAnswer}
+              </button>
+              <CopyButton text={run.edit} label={text.copy} />
+            </>
+          )}
+          {run.status === 'failed' && hasText && <CopyButton text={run.edit} label={text.copy} />}
+        </div>
+      </footer>
+    </>
+  );
+}
+
+function Comparison({ run, view }: { run: Started; view: EditView }) {
+  const isComplete = isWhole(run);
+  const isRunning = run.status === 'running';
+  const answer = run.request.answer;
+  // Deferred: a diff that takes long is redone when there is time, and typing stays smooth.
+  const edit = useDeferredValue(run.edit);
+  const changes = useMemo(
+    () => diffEdit(answer, edit, { isComplete, timeoutMs: isRunning ? STREAMING_DIFF_MS : FINAL_DIFF_MS }),
+    [answer, edit, isComplete, isRunning],
+  );
+  return <DiffView changes={changes} view={view} isWriting={isRunning} />;
+}
+
+/** What is happening, or how it ended and what to do. */
+function Status({ run }: { run: Started }) {
+  const isStale = useIsStale(run.request);
+  const { align } = useAlign();
+  switch (run.status) {
+    case 'running': {
+      const { start, pace } = run;
+      const isCapped = start !== undefined && start.maxNewTokens < start.requestedNewTokens;
+      return (
+        <div className={styles.status}>
+          <ProgressBar label={text.title} fraction={undefined} />
+          <p className={controls.hint}>
+            {pace === undefined ? text.reading(start?.promptTokens) : text.writing}
+            {pace && start && ` ${text.outOf(pace.latest.editTokens, start.maxNewTokens)}`}
+          </p>
+          {isCapped && <p className={controls.hint}>{text.capped(start.maxNewTokens, start.requestedNewTokens)}</p>}
+        </div>
+      );
+    }
+    case 'done':
+      return (
+        <div className={styles.status}>
+          <Finish run={run} />
+          {isStale && <p className={controls.hint}>{text.stale}</p>}
+        </div>
+      );
+    case 'failed':
+      return (
+        <div className={styles.status}>
+          <ErrorBox error={run.error}>
+            <button type="button" className={controls.button} onClick={() => void align()}>
+              {strings.error.retry}
+            </button>
+          </ErrorBox>
+        </div>
+      );
+    default:
+      return run satisfies never;
+  }
+}
+
+function Finish({ run }: { run: Extract<Run, { status: 'done' }> }) {
+  const { finishReason, start, edit, request } = run;
+  const isCapped = start !== undefined && start.maxNewTokens < start.requestedNewTokens;
+  if (finishReason === 'length') {
+    const limit = start?.maxNewTokens ?? request.maxNewTokens;
+    return (
+      <div className={controls.notice}>
+        <p>
+          <strong>{text.finish.length}</strong>
+        </p>
+        <p>{isCapped ? text.lengthRemedyContext(limit) : text.lengthRemedy(limit)}</p>
+      </div>
+    );
+  }
+  return (
+    <p className={controls.hint}>
+      {text.finish[finishReason]}
+      {finishReason === 'stop' && edit.trim() === '' && ` ${text.emptyEdit}`}
+      {finishReason === 'stop' && edit.trim() === request.answer.trim() && ` ${text.unchanged}`}
+    </p>
+  );
+}
+
+function Statistics({ run }: { run: Started }) {
+  const entries = statistics(run);
+  return (
+    <dl className={styles.statistics}>
+      {entries.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function statistics(run: Started): [string, ReactNode][] {
+  const { stats } = text;
+  switch (run.status) {
+    case 'failed':
+      return [];
+    case 'running': {
+      const { start, pace } = run;
+      const rate = pace && paceTokensPerSecond(pace);
+      return [
+        ...entry(stats.prompt, start?.promptTokens, stats.tokens),
+        ...entry(stats.edit, pace?.latest.editTokens, stats.tokens),
+        ...entry(stats.firstToken, pace?.first.elapsedMs, stats.duration),
+        ...entry(stats.speed, rate, stats.rate),
+      ];
+    }
+    case 'done': {
+      const { usage, timings, edit, request } = run;
+      const { insertedWords, deletedWords } = countChanges(
+        diffEdit(request.answer, edit, { isComplete: isWhole(run), timeoutMs: FINAL_DIFF_MS }),
+      );
+      return [
+        ...entry(stats.prompt, usage.promptTokens, stats.tokens),
+        ...entry(stats.edit, usage.editTokens, stats.tokens),
+        ...entry(stats.firstToken, timings.timeToFirstTokenMs, stats.duration),
+        ...entry(stats.speed, timings.tokensPerSecond, stats.rate),
+        ...entry(stats.total, timings.totalMs, stats.duration),
+        [stats.changes, stats.change(insertedWords, deletedWords)],
+      ];
+    }
+    default:
+      return run satisfies never;
+  }
+}
+
+function entry(name: string, value: number | undefined, format: (value: number) => string): [string, string][] {
+  return value === undefined ? [] : [[name, format(value)]];
+}

@@ -1,0 +1,196 @@
+import { type ChangeEvent, type RefObject, useRef } from 'react';
+
+import { CATALOGUE, type CatalogueModel } from '../../align/catalogue.ts';
+import { CopyButton } from '../../components/CopyButton/CopyButton.tsx';
+import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
+import { Icon } from '../../components/Icon/Icon.tsx';
+import { useApp, useCurrentModel } from '../../state/stores.ts';
+import { strings } from '../../strings.ts';
+import controls from '../../styles/controls.module.css';
+import type { ConvertedModel } from '../../worker-client/model-library.ts';
+import { convertCommand, downloadCommand } from './commands.ts';
+import styles from './ModelDialog.module.css';
+import { useLoadModel } from './use-load-model.ts';
+
+/** React knows the attribute; its types do not. */
+const FOLDER_PICKER = { webkitdirectory: '' };
+
+/** Every model there is: to run now, from disk, and the published ones with what they need first. */
+export function ModelDialog({ dialog }: { dialog: RefObject<HTMLDialogElement | null> }) {
+  const close = () => dialog.current?.close();
+  const load = useLoadModel();
+  const use = (model: ConvertedModel) => {
+    close();
+    void load(model);
+  };
+
+  return (
+    <dialog
+      ref={dialog}
+      className={styles.dialog}
+      aria-labelledby="models-title"
+      onClick={(event) => {
+        if (event.target === event.currentTarget) close();
+      }}
+    >
+      <div className={styles.content}>
+        <header className={styles.header}>
+          <h2 id="models-title">{strings.model.dialogTitle}</h2>
+          <button type="button" className={controls.iconButton} aria-label={strings.model.close} onClick={close}>
+            <Icon name="close" />
+          </button>
+        </header>
+        <Ready onUse={use} />
+        <Disk onUse={use} />
+        <section className={styles.section} aria-labelledby="models-published">
+          <h3 id="models-published">{strings.model.published}</h3>
+          <p className={controls.hint}>{strings.model.publishedWhy}</p>
+          <ul className={styles.list}>
+            {CATALOGUE.map((model) => (
+              <PublishedModel key={model.id} model={model} />
+            ))}
+          </ul>
+        </section>
+      </div>
+    </dialog>
+  );
+}
+
+function Ready({ onUse }: { onUse: (model: ConvertedModel) => void }) {
+  const library = useApp((app) => app.library);
+  const pickedModels = useApp((app) => app.pickedModels);
+  const listModels = useApp((app) => app.listModels);
+  const models = [...pickedModels, ...(library.status === 'ready' ? library.models : [])];
+
+  return (
+    <section className={styles.section} aria-labelledby="models-ready">
+      <h3 id="models-ready">{strings.model.served}</h3>
+      {library.status === 'loading' && <p className={controls.hint}>{strings.model.listing}</p>}
+      {library.status === 'failed' && (
+        <ErrorBox error={library.error}>
+          <button type="button" className={controls.button} onClick={() => void listModels()}>
+            {strings.error.retry}
+          </button>
+        </ErrorBox>
+      )}
+      {library.status === 'ready' && models.length === 0 && <p className={controls.hint}>{strings.model.servedNone}</p>}
+      {models.length > 0 && (
+        <ul className={styles.list}>
+          {models.map((model) => (
+            <ReadyModel key={model.id} model={model} onUse={() => onUse(model)} />
+          ))}
+        </ul>
+      )}
+      {library.status === 'ready' && library.problems.length > 0 && (
+        <div className={controls.hint}>
+          <p>{strings.model.damaged(library.problems.length)}</p>
+          {library.problems.map(({ message }) => (
+            <p key={message}>{message}</p>
+          ))}
+        </div>
+      )}
+    </section>
+  );
+}
+
+function ReadyModel({ model, onUse }: { model: ConvertedModel; onUse: () => void }) {
+  const current = useCurrentModel();
+  const status = useApp((app) => app.model.status);
+  const isInUse = current?.id === model.id && status === 'ready';
+  return (
+    <li className={styles.item}>
+      <div className={styles.about}>
+        <p className={styles.name}>{model.name}</p>
+        <p className={controls.hint}>{strings.model.facts(model.family, model.parameterCount, model.contextLength)}</p>
+        <p className={controls.hint}>
+          {model.variants.map(({ variant, sizeBytes }) => strings.model.variantOf(variant, sizeBytes)).join(', ')}
+        </p>
+      </div>
+      {isInUse ? (
+        <span className={controls.badgeReady}>
+          <Icon name="check" />
+          {strings.model.inUse}
+        </span>
+      ) : (
+        <button type="button" className={controls.button} aria-label={strings.model.use(model.name)} onClick={onUse}>
+          {strings.model.useShort}
+        </button>
+      )}
+    </li>
+  );
+}
+
+function Disk({ onUse }: { onUse: (model: ConvertedModel) => void }) {
+  const input = useRef<HTMLInputElement>(null);
+  const pickFolder = useApp((app) => app.pickFolder);
+  const pickError = useApp((app) => app.pickError);
+
+  const pick = async (event: ChangeEvent<HTMLInputElement>) => {
+    const files = [...(event.target.files ?? [])];
+    // Cleared, so that picking the same folder again is a change again.
+    event.target.value = '';
+    if (files.length === 0) return;
+    const model = await pickFolder(files.map((file) => ({ path: file.webkitRelativePath, blob: file })));
+    if (model !== undefined) onUse(model);
+  };
+
+  return (
+    <section className={styles.section} aria-labelledby="models-disk">
+      <h3 id="models-disk">{strings.model.disk}</h3>
+      <div className={styles.disk}>
+        <p className={controls.hint}>{strings.model.diskWhy}</p>
+        <button type="button" className={controls.button} onClick={() => input.current?.click()}>
+          <Icon name="folder" />
+          {strings.model.openFolder}
+        </button>
+        <input
+          ref={input}
+          className={controls.visuallyHidden}
+          type="file"
+          {...FOLDER_PICKER}
+          tabIndex={-1}
+          aria-label={strings.model.openFolder}
+          data-testid="folder-input"
+          onChange={(event) => void pick(event)}
+        />
+      </div>
+      {pickError !== undefined && <ErrorBox error={pickError} />}
+    </section>
+  );
+}
+
+function PublishedModel({ model }: { model: CatalogueModel }) {
+  return (
+    <li className={styles.item}>
+      <div className={styles.about}>
+        <p className={styles.name}>{model.id.slice(model.id.indexOf('/') + 1)}</p>
+        <p className={controls.hint}>{strings.model.base(model.base, model.contextLength, model.licence)}</p>
+      </div>
+      <div className={styles.needs}>
+        <span className={controls.badge}>{strings.model.needs}</span>
+        <span className={controls.hint}>{strings.model.download(model.downloadBytes)}</span>
+      </div>
+      <details className={styles.howTo}>
+        <summary className={controls.hint}>{strings.model.how}</summary>
+        <div className={styles.how}>
+          <Command label={strings.model.howSteps.download} command={downloadCommand(model.id)} />
+          <Command label={strings.model.howSteps.convert} command={convertCommand(model.id)} />
+          <p>{strings.model.howSteps.reload}</p>
+          {model.size !== '1.1B' && <p>{strings.model.tooLarge}</p>}
+        </div>
+      </details>
+    </li>
+  );
+}
+
+function Command({ label, command }: { label: string; command: string }) {
+  return (
+    <div>
+      <p>{label}</p>
+      <div className={styles.command}>
+        <code>{command}</code>
+        <CopyButton text={command} label={strings.model.copyCommand} isIconOnly />
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,195 @@
+import { useRef } from 'react';
+
+import { type TemplateId, TEMPLATE_IDS } from '../../align/prompt.ts';
+import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
+import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
+import { Segmented } from '../../components/Segmented/Segmented.tsx';
+import type { ModelState } from '../../state/model-slice.ts';
+import { useApp, useCurrentModel, useSettings } from '../../state/stores.ts';
+import { strings } from '../../strings.ts';
+import controls from '../../styles/controls.module.css';
+import type { ConvertedModel } from '../../worker-client/model-library.ts';
+import { LoadOptions } from './LoadOptions.tsx';
+import { ModelDialog } from './ModelDialog.tsx';
+import styles from './ModelPanel.module.css';
+import { useLoadModel } from './use-load-model.ts';
+
+/** Which model, and how it is with it. */
+export function ModelPanel() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const model = useCurrentModel();
+  const library = useApp((app) => app.library);
+  const listModels = useApp((app) => app.listModels);
+  const openDialog = () => dialog.current?.showModal();
+
+  return (
+    <section className={styles.panel} aria-labelledby="model-title">
+      <h2 id="model-title" className={controls.visuallyHidden}>
+        {strings.model.title}
+      </h2>
+      {model !== undefined ? (
+        <Model model={model} onChange={openDialog} />
+      ) : library.status === 'loading' ? (
+        <p className={controls.hint}>{strings.model.listing}</p>
+      ) : (
+        <div className={styles.stack}>
+          {library.status === 'failed' ? (
+            <ErrorBox error={library.error}>
+              <button type="button" className={controls.button} onClick={() => void listModels()}>
+                {strings.error.retry}
+              </button>
+            </ErrorBox>
+          ) : (
+            <p>
+              <strong>{strings.model.none}.</strong> {strings.model.noneWhy}
+            </p>
+          )}
+          <div>
+            <button type="button" className={controls.primary} onClick={openDialog}>
+              {strings.model.choose}
+            </button>
+          </div>
+        </div>
+      )}
+      {model !== undefined && model.family === undefined && <TemplateChoice />}
+      <ModelDialog dialog={dialog} />
+    </section>
+  );
+}
+
+function Model({ model, onChange }: { model: ConvertedModel; onChange: () => void }) {
+  const state = useApp((app) => app.model);
+  const load = useLoadModel();
+  const unload = useApp((app) => app.unloadModel);
+
+  return (
+    <div className={styles.stack}>
+      <div className={styles.head}>
+        <div className={styles.identity}>
+          <div className={styles.nameLine}>
+            <p className={styles.name}>{model.name}</p>
+            <StatusBadge state={state} model={model} />
+          </div>
+          <p className={controls.hint}>
+            {strings.model.facts(model.family, model.parameterCount, model.contextLength)}
+          </p>
+        </div>
+        <div className={styles.buttons}>
+          {(state.status === 'none' || state.status === 'failed') && (
+            <button type="button" className={controls.button} onClick={() => void load(model)}>
+              {state.status === 'none' ? strings.model.load : strings.model.loadAgain}
+            </button>
+          )}
+          {(state.status === 'loading' || state.status === 'ready') && (
+            <button type="button" className={controls.button} onClick={() => void unload()}>
+              {state.status === 'loading' ? strings.model.cancel : strings.model.unload}
+            </button>
+          )}
+          <button type="button" className={controls.button} onClick={onChange}>
+            {strings.model.change}
+          </button>
+        </div>
+      </div>
+      <ModelDetails state={state} />
+      <LoadOptions model={model} />
+    </div>
+  );
+}
+
+function StatusBadge({ state, model }: { state: ModelState; model: ConvertedModel }) {
+  switch (state.status) {
+    case 'none': {
+      const sizes = model.variants.map(({ sizeBytes }) => sizeBytes);
+      const label = sizes.length > 1 ? strings.model.readyFrom(Math.min(...sizes)) : strings.model.ready(sizes[0] ?? 0);
+      return <span className={controls.badge}>{label}</span>;
+    }
+    case 'loading':
+      return <span className={controls.badge}>{strings.model.loading}</span>;
+    case 'ready':
+      return <span className={controls.badgeReady}>{strings.model.loaded}</span>;
+    case 'failed':
+      return <span className={controls.badgeFailed}>{strings.model.failed}</span>;
+    default:
+      return state satisfies never;
+  }
+}
+
+function ModelDetails({ state }: { state: ModelState }) {
+  switch (state.status) {
+    case 'none':
+      return null;
+    case 'loading': {
+      const { progress, notes } = state;
+      const isReading = progress?.phase === 'reading' && progress.totalBytes > 0;
+      return (
+        <div className={styles.progress}>
+          <ProgressBar
+            label={strings.model.progressLabel}
+            fraction={isReading ? progress.loadedBytes / progress.totalBytes : undefined}
+          />
+          <p className={styles.progressText}>
+            {isReading ? (
+              <>
+                <span className={styles.bytes}>
+                  {strings.model.progress(progress.loadedBytes, progress.totalBytes)}
+                </span>
+                <span className={styles.file}>{progress.file}</span>
+              </>
+            ) : progress === undefined ? (
+              strings.model.connecting
+            ) : (
+              strings.model.starting
+            )}
+          </p>
+          <Notes notes={notes} />
+        </div>
+      );
+    }
+    case 'ready': {
+      const { info, notes } = state;
+      return (
+        <div className={controls.hint}>
+          <p>
+            <strong className={styles.runs}>{strings.model.runs(info.device, info.variant, info.sizeBytes)}</strong>
+            {info.device === 'webgpu' ? null : ` · ${strings.model.threads(info.threads)}`}
+          </p>
+          <p>
+            {info.reason} {strings.model.loadedIn(info.loadMs)}
+          </p>
+          <Notes notes={notes.filter((note) => note !== info.reason)} />
+        </div>
+      );
+    }
+    case 'failed':
+      return <ErrorBox error={state.error} />;
+    default:
+      return state satisfies never;
+  }
+}
+
+function Notes({ notes }: { notes: readonly string[] }) {
+  return notes.map((note) => (
+    <p key={note} className={controls.hint}>
+      {note}
+    </p>
+  ));
+}
+
+/** For a model whose family its folder does not tell. */
+function TemplateChoice() {
+  const template = useSettings((settings) => settings.fallbackTemplate);
+  const change = useSettings((settings) => settings.change);
+  return (
+    <div className={styles.template}>
+      <p>
+        <strong>{strings.model.template}.</strong> {strings.model.templateWhy}
+      </p>
+      <Segmented<TemplateId>
+        label={strings.model.template}
+        segments={TEMPLATE_IDS.map((id) => ({ value: id, label: strings.families[id] }))}
+        value={template}
+        onChange={(fallbackTemplate) => change({ fallbackTemplate })}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,112 @@
+import { useEffect, useRef } from 'react';
+
+import { ObjectivePicker } from '../../components/ObjectivePicker/ObjectivePicker.tsx';
+import { chosenObjectives } from '../../state/draft-store.ts';
+import type { Run } from '../../state/run-slice.ts';
+import { useApp, useCurrentTemplate, useDraft } from '../../state/stores.ts';
+import { strings } from '../../strings.ts';
+import controls from '../../styles/controls.module.css';
+import { AlignBar } from './AlignBar.tsx';
+import { EditPanel } from './EditPanel.tsx';
+import { GenerationSettings } from './GenerationSettings.tsx';
+import { ModelPanel } from './ModelPanel.tsx';
+import styles from './Playground.module.css';
+import { TextEditors } from './TextEditors.tsx';
+import { useAlign } from './use-align.ts';
+
+export function Playground() {
+  const editPanel = useRef<HTMLElement>(null);
+  useShortcuts();
+  useScrollToRun(editPanel);
+  return (
+    <main className={styles.page}>
+      <div className={styles.inputs}>
+        <ModelPanel />
+        <div className={styles.request}>
+          <TextEditors />
+          <Objectives />
+          <GenerationSettings />
+          <AlignBar />
+        </div>
+      </div>
+      <div className={styles.result}>
+        <EditPanel panel={editPanel} />
+      </div>
+      <Announcer />
+    </main>
+  );
+}
+
+function Objectives() {
+  const template = useCurrentTemplate();
+  const objectiveKeys = useDraft((draft) => draft.objectiveKeys);
+  const customObjectives = useDraft((draft) => draft.customObjectives);
+  const setObjectives = useDraft((draft) => draft.setObjectives);
+  const defineObjective = useDraft((draft) => draft.defineObjective);
+  const forgetObjective = useDraft((draft) => draft.forgetObjective);
+  return (
+    <section className={styles.section} aria-labelledby="objectives-title">
+      <h2 id="objectives-title">{strings.objectives.title}</h2>
+      <ObjectivePicker
+        chosen={chosenObjectives({ objectiveKeys, customObjectives }, template)}
+        customObjectives={customObjectives}
+        template={template}
+        onChange={setObjectives}
+        onDefine={defineObjective}
+        onForget={forgetObjective}
+      />
+    </section>
+  );
+}
+
+/** Ctrl or Cmd with Enter aligns, Escape stops; an open dialog keeps both for itself. */
+function useShortcuts() {
+  const { align, stop } = useAlign();
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.isComposing || document.querySelector('dialog[open]') !== null) return;
+      if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        void align();
+      }
+      if (event.key === 'Escape') stop();
+    };
+    document.addEventListener('keydown', onKeyDown);
+    return () => document.removeEventListener('keydown', onKeyDown);
+  });
+}
+
+/** On a narrow screen the edit is below the inputs: it comes into view when a run starts. */
+function useScrollToRun(panel: React.RefObject<HTMLElement | null>) {
+  const request = useApp((app) => (app.run.status === 'running' ? app.run.request : undefined));
+  useEffect(() => {
+    if (request === undefined || panel.current === null) return;
+    const { top } = panel.current.getBoundingClientRect();
+    if (top > window.innerHeight * 0.6 || top < 0) panel.current.scrollIntoView({ behavior: 'smooth' });
+  }, [request, panel]);
+}
+
+/** Tells a screen reader the turns of a run, not its text. */
+function Announcer() {
+  const message = useApp((app) => announcement(app.run));
+  return (
+    <p className={controls.visuallyHidden} role="status" data-testid="announcer">
+      {message}
+    </p>
+  );
+}
+
+function announcement(run: Run): string {
+  switch (run.status) {
+    case 'idle':
+      return '';
+    case 'running':
+      return run.pace === undefined ? strings.edit.announceReading : strings.edit.announceWriting;
+    case 'done':
+      return `${strings.edit.finish[run.finishReason]} ${strings.edit.stats.tokens(run.usage.editTokens)}.`;
+    case 'failed':
+      return strings.edit.announceFailed;
+    default:
+      return run satisfies never;
+  }
+}

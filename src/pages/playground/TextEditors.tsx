@@ -1,0 +1,91 @@
+import { useId } from 'react';
+
+import { CONTEXT_NAMES } from '../../align/prompt.ts';
+import { draftTexts } from '../../state/draft-store.ts';
+import { addTurnMarks, EXAMPLES, lacksTurnMarks } from '../../state/examples.ts';
+import { useCurrentTemplate, useDraft } from '../../state/stores.ts';
+import { strings } from '../../strings.ts';
+import controls from '../../styles/controls.module.css';
+import styles from './Playground.module.css';
+
+/** The context and the answer to improve. */
+export function TextEditors() {
+  const id = useId();
+  const template = useCurrentTemplate();
+  const exampleId = useDraft((draft) => draft.exampleId);
+  const ownContext = useDraft((draft) => draft.context);
+  const ownAnswer = useDraft((draft) => draft.answer);
+  const setContext = useDraft((draft) => draft.setContext);
+  const setAnswer = useDraft((draft) => draft.setAnswer);
+  const fillExample = useDraft((draft) => draft.fillExample);
+  const { context, answer } = draftTexts({ exampleId, context: ownContext, answer: ownAnswer }, template);
+  const isExample = ownContext === undefined && ownAnswer === undefined;
+
+  return (
+    <section className={styles.section} aria-labelledby={`${id}-title`}>
+      <div className={styles.sectionHead}>
+        <h2 id={`${id}-title`}>{strings.text.title}</h2>
+        <label className={styles.example}>
+          {strings.text.examples}
+          <select
+            className={controls.select}
+            value={isExample ? exampleId : 'own'}
+            onChange={(event) => fillExample(event.target.value)}
+          >
+            {!isExample && <option value="own">{strings.text.exampleOwn}</option>}
+            {EXAMPLES.map((example) => (
+              <option key={example.id} value={example.id}>
+                {example.label}
+              </option>
+            ))}
+          </select>
+        </label>
+      </div>
+      {template === 'imhi' && <p className={controls.notice}>{strings.imhi}</p>}
+      <div className={controls.field}>
+        <div className={controls.labelLine}>
+          <label className={controls.label} htmlFor={`${id}-context`}>
+            {CONTEXT_NAMES[template]}
+          </label>
+          <p id={`${id}-context-hint`} className={controls.hint}>
+            {strings.text.contextHint[template]}
+          </p>
+        </div>
+        <textarea
+          id={`${id}-context`}
+          className={styles.context}
+          value={context}
+          rows={4}
+          aria-describedby={`${id}-context-hint`}
+          onChange={(event) => setContext(event.target.value)}
+        />
+        {lacksTurnMarks(context, template) && (
+          <p className={styles.marks}>
+            {strings.text.lacksMarks}{' '}
+            <button type="button" className={styles.link} onClick={() => setContext(addTurnMarks(context))}>
+              {strings.text.addMarks}
+            </button>
+          </p>
+        )}
+      </div>
+      <div className={controls.field}>
+        <div className={controls.labelLine}>
+          <label className={controls.label} htmlFor={`${id}-answer`}>
+            {strings.text.answer}
+          </label>
+          <p id={`${id}-answer-hint`} className={controls.hint}>
+            {answer.trim() === '' ? strings.text.answerBlank : strings.text.answerHint}
+          </p>
+        </div>
+        <textarea
+          id={`${id}-answer`}
+          className={styles.answer}
+          value={answer}
+          rows={6}
+          aria-describedby={`${id}-answer-hint`}
+          onChange={(event) => setAnswer(event.target.value)}
+        />
+      </div>
+    </section>
+  );
+}
