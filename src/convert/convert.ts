@@ -1,0 +1,270 @@
+import { AlignError } from '../align/errors.ts';
+import type { TemplateId } from '../align/prompt.ts';
+import type { Variant } from '../align/variant.ts';
+import type { TargetFile, TargetFolder } from './byte-source.ts';
+import type { Checkpoint, CheckpointTensor } from './checkpoint/checkpoint.ts';
+import type { LlamaConfig } from './llama-config.ts';
+import { MANIFEST_PATH, type ManifestFile, type ModelManifest } from './manifest.ts';
+import { placeData } from './onnx/graph-builder.ts';
+import { buildLlamaGraph, ROTARY_TABLES, rotaryRows } from './onnx/llama-graph.ts';
+import type { PlannedWeight } from './onnx/llama-plan.ts';
+import { DataWriter } from './onnx/data-writer.ts';
+import { VARIANT_FORMATS, WeightEncoder } from './onnx/weight-format.ts';
+
+export interface ConvertOptions {
+  /** At least one. */
+  variants: readonly Variant[];
+  /** Shown to the user. */
+  name: string;
+  /** Where the weights came from: a hub id, a file name. */
+  source: string;
+  /** Template that the model was trained on; undefined when unknown. */
+  family: TemplateId | undefined;
+  signal?: AbortSignal;
+  onProgress?: (progress: ConvertProgress) => void;
+}
+
+export interface ConvertProgress {
+  /** Of the bytes that are read from the checkpoint. */
+  doneBytes: number;
+  totalBytes: number;
+}
+
+/** transformers.js's file names, without `.onnx`. */
+export const VARIANT_FILE_NAMES: Record<Variant, string> = {
+  fp32: 'model',
+  fp16: 'model_fp16',
+  q8: 'model_quantized',
+  q4: 'model_q4',
+  q4f16: 'model_q4f16',
+};
+
+/** Rows are read in pieces of about this many float32 bytes. */
+const READ_BYTES = 8 << 20;
+
+/**
+ * Writes a checkpoint as a folder that our engines and transformers.js load. Every tensor is read by rows and once
+ * for all variants; memory does not grow with the model.
+ *
+ * @returns the manifest, which is the last file written
+ * @throws AlignError of the checkpoint's reader; the signal's reason. Files that were begun are removed
+ */
+export async function convertCheckpoint(
+  checkpoint: Checkpoint,
+  target: TargetFolder,
+  options: ConvertOptions,
+): Promise<ModelManifest> {
+  const { config } = checkpoint;
+  const progress = new Progress(checkpoint, options);
+  const jobs: VariantJob[] = [];
+  try {
+    for (const variant of options.variants) jobs.push(await VariantJob.open(variant, config, target));
+    for (const weight of jobs[0]?.weights ?? []) await convertWeight(weight, checkpoint, jobs, progress);
+    for (const job of jobs) await job.finish(config);
+  } catch (error) {
+    for (const job of jobs) await job.abort();
+    throw error;
+  }
+
+  const sidecars: ManifestFile[] = [];
+  const texts = new Map(checkpoint.sidecars).set('config.json', huggingFaceConfig(config, jobs));
+  for (const [path, text] of texts) sidecars.push(await writeFile(target, path, new TextEncoder().encode(text)));
+  const manifest: ModelManifest = {
+    formatVersion: 1,
+    name: options.name,
+    source: options.source,
+    family: options.family,
+    config,
+    parameterCount: [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + product(shape), 0),
+    variants: Object.fromEntries(jobs.map((job) => [job.variant, job.files])),
+    sidecars,
+  };
+  await writeFile(target, MANIFEST_PATH, new TextEncoder().encode(JSON.stringify(manifest, null, 2) + '\n'));
+  return manifest;
+}
+
+async function convertWeight(
+  weight: PlannedWeight,
+  checkpoint: Checkpoint,
+  jobs: readonly VariantJob[],
+  progress: Progress,
+): Promise<void> {
+  const encoders = jobs.map((job) => ({ encoder: new WeightEncoder(weight, job.format), job }));
+  const passCount = Math.max(...encoders.map(({ encoder }) => encoder.passCount));
+  const rowsPerRead = Math.max(1, Math.floor(READ_BYTES / (4 * weight.columns)));
+  for (const { job } of encoders) await job.data.begin(`${weight.name}.data`);
+  for (let pass = 0; pass < passCount; pass++) {
+    const active = encoders.filter(({ encoder }) => pass < encoder.passCount);
+    let firstRow = 0;
+    for (const source of weight.sources) {
+      const tensor = tensorOf(checkpoint, source);
+      const rowCount = tensor.shape.length === 1 ? 1 : (tensor.shape[0] ?? 0);
+      for (let row = 0; row < rowCount; row += rowsPerRead) {
+        progress.check();
+        const count = Math.min(rowsPerRead, rowCount - row);
+        let rows: Float32Array | undefined;
+        let rawRows: Uint8Array | undefined;
+        for (const { encoder, job } of active) {
+          const isRaw = encoder.rawType === tensor.storedType;
+          const given = isRaw
+            ? (rawRows ??= await tensor.readRawRows(row, count))
+            : (rows ??= await tensor.readRows(row, count));
+          await encoder.addRows(pass, given, firstRow + row, job.data.write);
+        }
+        if (pass === 0) progress.add(count * weight.columns);
+      }
+      firstRow += rowCount;
+    }
+    for (const { encoder, job } of active) await encoder.endPass(job.data.write);
+  }
+  for (const { encoder, job } of encoders) {
+    if (encoder.hasScales) await job.data.begin(`${weight.name}.scales`);
+    await encoder.writeScales(job.data.write);
+  }
+}
+
+function tensorOf(checkpoint: Checkpoint, name: string): CheckpointTensor {
+  const tensor = checkpoint.tensors.get(name);
+  if (tensor === undefined) {
+    throw new AlignError('checkpoint-corrupt', `The checkpoint has no tensor ${name}.`, { details: { tensor: name } });
+  }
+  return tensor;
+}
+
+/** One variant on its way: its graph, and its data files being written. */
+class VariantJob {
+  readonly variant: Variant;
+  readonly weights: readonly PlannedWeight[];
+  readonly data: DataWriter;
+  readonly files: ManifestFile[] = [];
+  readonly #target: TargetFolder;
+  readonly #graphBytes: Uint8Array;
+
+  static async open(variant: Variant, config: LlamaConfig, target: TargetFolder): Promise<VariantJob> {
+    const { graph, weights } = buildLlamaGraph(config, VARIANT_FORMATS[variant]);
+    const placements = placeData(graph.external);
+    const fileCount = (placements.at(-1)?.fileIndex ?? 0) + 1;
+    const base = `${VARIANT_FILE_NAMES[variant]}.onnx`;
+    const dataNames = Array.from({ length: fileCount }, (_, i) => `${base}_data${i === 0 ? '' : `_${i}`}`);
+    const graphBytes = graph.finish('llama', placements, dataNames);
+    const data = await DataWriter.open(
+      target,
+      graph.external,
+      placements,
+      dataNames.map((name) => `onnx/${name}`),
+    );
+    return new VariantJob(variant, weights, data, target, graphBytes);
+  }
+
+  private constructor(
+    variant: Variant,
+    weights: readonly PlannedWeight[],
+    data: DataWriter,
+    target: TargetFolder,
+    graphBytes: Uint8Array,
+  ) {
+    this.variant = variant;
+    this.weights = weights;
+    this.data = data;
+    this.#target = target;
+    this.#graphBytes = graphBytes;
+  }
+
+  get format() {
+    return VARIANT_FORMATS[this.variant];
+  }
+
+  async finish(config: LlamaConfig): Promise<void> {
+    for (const table of ROTARY_TABLES) {
+      await this.data.begin(table);
+      for (let first = 0; first < config.contextLength; first += 1024) {
+        const count = Math.min(1024, config.contextLength - first);
+        await this.data.write(rotaryRows(config, this.format, table, first, count));
+      }
+    }
+    const dataFiles = await this.data.close();
+    const path = `onnx/${VARIANT_FILE_NAMES[this.variant]}.onnx`;
+    this.files.push(await writeFile(this.#target, path, this.#graphBytes), ...dataFiles);
+  }
+
+  abort(): Promise<void> {
+    return this.data.abort();
+  }
+}
+
+class Progress {
+  #doneElements = 0;
+  readonly #totalElements: number;
+  readonly #totalBytes: number;
+  readonly #options: ConvertOptions;
+
+  constructor(checkpoint: Checkpoint, options: ConvertOptions) {
+    // A tied embedding is read twice: as embedding and as head.
+    const tied = checkpoint.config.isEmbeddingTied ? checkpoint.tensors.get('model.embed_tokens.weight') : undefined;
+    this.#totalElements =
+      [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + product(shape), 0) +
+      product(tied?.shape ?? [0]);
+    this.#totalBytes = checkpoint.sizeBytes;
+    this.#options = options;
+  }
+
+  check(): void {
+    this.#options.signal?.throwIfAborted();
+  }
+
+  add(elements: number): void {
+    this.#doneElements += elements;
+    const fraction = Math.min(1, this.#doneElements / this.#totalElements);
+    this.#options.onProgress?.({ doneBytes: Math.round(fraction * this.#totalBytes), totalBytes: this.#totalBytes });
+  }
+}
+
+async function writeFile(target: TargetFolder, path: string, bytes: Uint8Array): Promise<ManifestFile> {
+  const file: TargetFile = await target.create(path);
+  try {
+    await file.write(bytes);
+    await file.close();
+  } catch (error) {
+    await file.abort();
+    throw error;
+  }
+  return { path, sizeBytes: bytes.length };
+}
+
+/** What transformers and transformers.js read. */
+function huggingFaceConfig(config: LlamaConfig, jobs: readonly VariantJob[]): string {
+  const dataFileCounts = jobs.map((job) => [`${VARIANT_FILE_NAMES[job.variant]}.onnx`, job.files.length - 1] as const);
+  const halfVariants = jobs.filter((job) => job.format.activation === 'float16').map((job) => job.variant);
+  return (
+    JSON.stringify(
+      {
+        architectures: ['LlamaForCausalLM'],
+        model_type: 'llama',
+        vocab_size: config.vocabularySize,
+        hidden_size: config.hiddenSize,
+        intermediate_size: config.intermediateSize,
+        num_hidden_layers: config.layerCount,
+        num_attention_heads: config.headCount,
+        num_key_value_heads: config.kvHeadCount,
+        head_dim: config.headDim,
+        hidden_act: 'silu',
+        rms_norm_eps: config.rmsNormEpsilon,
+        rope_theta: config.ropeTheta,
+        max_position_embeddings: config.contextLength,
+        tie_word_embeddings: config.isEmbeddingTied,
+        bos_token_id: config.bosTokenId ?? null,
+        eos_token_id: config.eosTokenIds.length === 1 ? config.eosTokenIds[0] : config.eosTokenIds,
+        'transformers.js_config': {
+          use_external_data_format: Object.fromEntries(dataFileCounts),
+          kv_cache_dtype: Object.fromEntries(halfVariants.map((variant) => [variant, 'float16'])),
+        },
+      },
+      null,
+      2,
+    ) + '\n'
+  );
+}
+
+function product(shape: readonly number[]): number {
+  return shape.reduce((result, size) => result * size, 1);
+}

@@ -1,0 +1,57 @@
+/**
+ * Writes protobuf messages: the few wire types that an ONNX model needs.
+ *
+ * @see https://protobuf.dev/programming-guides/encoding/
+ */
+export class MessageWriter {
+  readonly #parts: Uint8Array[] = [];
+
+  /** int32, int64, enum or bool; negative numbers take ten bytes as in the reference encoding. */
+  int(field: number, value: number | bigint): this {
+    return this.#tag(field, 0).#varint(BigInt.asUintN(64, BigInt(value)));
+  }
+
+  float(field: number, value: number): this {
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setFloat32(0, value, true);
+    return this.#tag(field, 5).#push(bytes);
+  }
+
+  string(field: number, value: string): this {
+    return this.bytes(field, new TextEncoder().encode(value));
+  }
+
+  bytes(field: number, value: Uint8Array): this {
+    return this.#tag(field, 2).#varint(BigInt(value.length)).#push(value);
+  }
+
+  message(field: number, value: MessageWriter): this {
+    return this.bytes(field, value.finish());
+  }
+
+  finish(): Uint8Array {
+    const result = new Uint8Array(this.#parts.reduce((length, part) => length + part.length, 0));
+    let offset = 0;
+    for (const part of this.#parts) {
+      result.set(part, offset);
+      offset += part.length;
+    }
+    return result;
+  }
+
+  #tag(field: number, wireType: number): this {
+    return this.#varint(BigInt(field * 8 + wireType));
+  }
+
+  #varint(value: bigint): this {
+    const bytes: number[] = [];
+    for (; value > 0x7fn; value >>= 7n) bytes.push(Number(value & 0x7fn) | 0x80);
+    bytes.push(Number(value));
+    return this.#push(Uint8Array.from(bytes));
+  }
+
+  #push(bytes: Uint8Array): this {
+    this.#parts.push(bytes);
+    return this;
+  }
+}

@@ -1,0 +1,309 @@
+import type { Variant } from '../../align/variant.ts';
+import type { StoredType } from '../checkpoint/checkpoint.ts';
+import { toFloat16 } from '../float16.ts';
+import {
+  BLOCK_SIZE,
+  type Blocks,
+  quantizeBlocks4,
+  quantizeBlocks8,
+  quantizeRows8,
+  repackQ4Blocks,
+  repackQ8Blocks,
+} from '../quantize.ts';
+import type { GraphBuilder } from './graph-builder.ts';
+import type { PlannedWeight } from './llama-plan.ts';
+
+/** Activations, norms, rotary tables and the KV cache are in this. */
+export type ActivationType = 'float32' | 'float16';
+
+/** How one weight is stored in a variant. `plain` is the activation type. */
+export type WeightFormat = 'plain' | 'blocks4' | 'blocks8' | 'rows8';
+
+export interface VariantFormat {
+  activation: ActivationType;
+  linear: WeightFormat;
+  head: WeightFormat;
+  embedding: WeightFormat;
+}
+
+/**
+ * The formats of each variant. A 4-bit embedding or output head costs most of the greedy agreement with float32, an
+ * 8-bit one next to none; docs/decisions has the figures.
+ */
+export const VARIANT_FORMATS: Record<Variant, VariantFormat> = {
+  fp32: { activation: 'float32', linear: 'plain', head: 'plain', embedding: 'plain' },
+  fp16: { activation: 'float16', linear: 'plain', head: 'plain', embedding: 'plain' },
+  q8: { activation: 'float32', linear: 'rows8', head: 'rows8', embedding: 'rows8' },
+  q4: { activation: 'float32', linear: 'blocks4', head: 'blocks8', embedding: 'blocks8' },
+  q4f16: { activation: 'float16', linear: 'blocks4', head: 'blocks8', embedding: 'blocks8' },
+};
+
+export function formatOf(weight: PlannedWeight, format: VariantFormat): WeightFormat {
+  return weight.kind === 'norm' ? 'plain' : format[weight.kind];
+}
+
+/** Whether a matmul of this format wants the weight as [columns, rows], the transpose of the checkpoint's. */
+function isTransposed(weight: PlannedWeight, format: WeightFormat): boolean {
+  return (weight.kind === 'linear' || weight.kind === 'head') && (format === 'plain' || format === 'rows8');
+}
+
+const DATA = '.data';
+const SCALES = '.scales';
+
+/** Declares the initializers of a weight, in the order in which {@link WeightEncoder} writes them. */
+export function declareWeight(graph: GraphBuilder, weight: PlannedWeight, variant: VariantFormat): void {
+  const { name, rows, columns } = weight;
+  const format = formatOf(weight, variant);
+  const blocksPerRow = Math.ceil(columns / BLOCK_SIZE);
+  const shape = isTransposed(weight, format) ? [columns, rows] : [rows, columns];
+  switch (format) {
+    case 'plain':
+      graph.weight(name + DATA, variant.activation, weight.kind === 'norm' ? [columns] : shape);
+      return;
+    case 'rows8':
+      graph.weight(name + DATA, 'int8', shape);
+      graph.weight(name + SCALES, 'float32', [rows]);
+      return;
+    case 'blocks4':
+    case 'blocks8': {
+      const blockBytes = format === 'blocks4' ? BLOCK_SIZE / 2 : BLOCK_SIZE;
+      const isEmbedding = weight.kind === 'embedding';
+      graph.weight(
+        name + DATA,
+        'uint8',
+        isEmbedding ? [rows, blocksPerRow * blockBytes] : [rows, blocksPerRow, blockBytes],
+      );
+      graph.weight(name + SCALES, variant.activation, isEmbedding ? [rows, blocksPerRow] : [rows * blocksPerRow]);
+      return;
+    }
+    default:
+      format satisfies never;
+  }
+}
+
+/**
+ * Applies a weight to activations: `input` [.., columns] to [.., rows].
+ *
+ * @returns the output's name
+ */
+export function applyLinear(
+  graph: GraphBuilder,
+  input: string,
+  weight: PlannedWeight,
+  variant: VariantFormat,
+  quantizedInputs: Map<string, QuantizedInput>,
+): string {
+  const { name, rows, columns } = weight;
+  const output = `${name}.output`;
+  const format = formatOf(weight, variant);
+  switch (format) {
+    case 'plain':
+      return graph.node('MatMul', [input, name + DATA], [output]);
+    case 'blocks4':
+    case 'blocks8':
+      return graph.node(
+        'MatMulNBits',
+        [input, name + DATA, name + SCALES],
+        [output],
+        {
+          K: columns,
+          N: rows,
+          bits: format === 'blocks4' ? 4 : 8,
+          block_size: BLOCK_SIZE,
+          accuracy_level: variant.activation === 'float16' ? 4 : 0,
+        },
+        'com.microsoft',
+      );
+    case 'rows8': {
+      const { data, scale } = quantizeInput(graph, input, quantizedInputs);
+      const sums = graph.node('MatMulInteger', [data, name + DATA, 'uint8_128'], [`${name}.sums`]);
+      const cast = graph.node('Cast', [sums], [`${name}.cast`], { to: 1 });
+      const scaled = graph.node('Mul', [cast, scale], [`${name}.row_scaled`]);
+      return graph.node('Mul', [scaled, name + SCALES], [output]);
+    }
+    default:
+      return format satisfies never;
+  }
+}
+
+export interface QuantizedInput {
+  data: string;
+  scale: string;
+}
+
+/**
+ * Activations as uint8 with one scale per row, so that a token's result does not depend on the others in its chunk
+ * (DynamicQuantizeMatMul has one scale per tensor). Projections of the same input share it.
+ */
+function quantizeInput(graph: GraphBuilder, input: string, done: Map<string, QuantizedInput>): QuantizedInput {
+  const known = done.get(input);
+  if (known !== undefined) return known;
+  const magnitude = graph.node('Abs', [input], [`${input}.abs`]);
+  const largest = graph.node('ReduceMax', [magnitude, 'int64_last_axis'], [`${input}.max`], { keepdims: 1 });
+  const positive = graph.node('Max', [largest, 'float_tiny'], [`${input}.positive`]);
+  const scale = graph.node('Div', [positive, 'float_127'], [`${input}.scale`]);
+  const divided = graph.node('Div', [input, scale], [`${input}.divided`]);
+  const rounded = graph.node('Round', [divided], [`${input}.rounded`]);
+  const shifted = graph.node('Add', [rounded, 'float_128'], [`${input}.shifted`]);
+  const data = graph.node('Cast', [shifted], [`${input}.uint8`], { to: 2 });
+  const result = { data, scale };
+  done.set(input, result);
+  return result;
+}
+
+/** Rows of the embedding for `ids` [batch, tokens]: [batch, tokens, columns] in the activation type. */
+export function applyEmbedding(
+  graph: GraphBuilder,
+  ids: string,
+  weight: PlannedWeight,
+  variant: VariantFormat,
+): string {
+  const { name } = weight;
+  const output = `${name}.output`;
+  const format = formatOf(weight, variant);
+  switch (format) {
+    case 'plain':
+      return graph.node('Gather', [name + DATA, ids], [output]);
+    case 'rows8': {
+      const data = graph.node('Gather', [name + DATA, ids], [`${name}.rows`]);
+      const cast = graph.node('Cast', [data], [`${name}.cast`], { to: 1 });
+      const scales = graph.node('Gather', [name + SCALES, ids], [`${name}.row_scales`]);
+      const columnScales = graph.node('Unsqueeze', [scales, 'int64_last_axis'], [`${name}.column_scales`]);
+      return graph.node('Mul', [cast, columnScales], [output]);
+    }
+    case 'blocks4':
+    case 'blocks8':
+      return graph.node(
+        'GatherBlockQuantized',
+        [name + DATA, ids, name + SCALES],
+        [output],
+        { bits: format === 'blocks4' ? 4 : 8, block_size: BLOCK_SIZE, gather_axis: 0, quantize_axis: 1 },
+        'com.microsoft',
+      );
+    default:
+      return format satisfies never;
+  }
+}
+
+/** Transposed weights are made in column stripes of at most this many bytes, so that memory does not grow with them. */
+const STRIPE_BYTES = 96 << 20;
+
+/** Where the bytes of the current initializer go, in order. */
+export type Sink = (bytes: Uint8Array) => Promise<void>;
+
+/** Turns the rows of one weight, as they are read, into the bytes of its initializers. */
+export class WeightEncoder {
+  /** Times that all rows must be given: more than once where the transpose is made in stripes. */
+  readonly passCount: number;
+  /** The stored type whose raw blocks can be taken over as they are, if there is one. */
+  readonly rawType: StoredType | undefined;
+  readonly #weight: PlannedWeight;
+  readonly #format: WeightFormat;
+  readonly #activation: ActivationType;
+  readonly #stripeColumns: number;
+  readonly #scales: Float32Array[] = [];
+  #stripe: Uint16Array | Float32Array | Int8Array | undefined;
+
+  constructor(weight: PlannedWeight, variant: VariantFormat) {
+    this.#weight = weight;
+    this.#format = formatOf(weight, variant);
+    this.#activation = variant.activation;
+    this.rawType = ({ blocks4: 'Q4_0', blocks8: 'Q8_0', plain: undefined, rows8: undefined } as const)[this.#format];
+    const elementBytes = this.#format === 'rows8' ? 1 : variant.activation === 'float16' ? 2 : 4;
+    this.#stripeColumns = isTransposed(weight, this.#format)
+      ? Math.max(1, Math.min(weight.columns, Math.floor(STRIPE_BYTES / (weight.rows * elementBytes))))
+      : weight.columns;
+    this.passCount = Math.ceil(weight.columns / this.#stripeColumns);
+  }
+
+  /**
+   * @param rows  float32 [count, columns], or the raw blocks if the tensor's stored type is {@link rawType}
+   * @param firstRow  index of the first of them in the weight
+   */
+  async addRows(pass: number, rows: Float32Array | Uint8Array, firstRow: number, sink: Sink): Promise<void> {
+    if (this.#format === 'blocks4' || this.#format === 'blocks8') {
+      const { data, scales } = this.#blocks(rows);
+      this.#scales.push(scales);
+      await sink(data);
+      return;
+    }
+    if (rows instanceof Uint8Array) throw new Error('Raw blocks were given to a format without blocks; this is a bug.');
+    if (isTransposed(this.#weight, this.#format)) return this.#addToStripe(pass, rows, firstRow);
+    if (this.#format === 'rows8') {
+      const { data, scales } = quantizeRows8(rows, this.#weight.columns);
+      this.#scales.push(scales);
+      await sink(bytesOf(data));
+    } else {
+      await sink(bytesOf(this.#activation === 'float16' ? toFloat16(rows) : rows));
+    }
+  }
+
+  /** Call after the last row of a pass. */
+  async endPass(sink: Sink): Promise<void> {
+    if (this.#stripe !== undefined) await sink(bytesOf(this.#stripe));
+    this.#stripe = undefined;
+  }
+
+  /** Writes the initializer of the scales, if there is one. Call after the last pass. */
+  async writeScales(sink: Sink): Promise<void> {
+    const isHalf = this.#format !== 'rows8' && this.#activation === 'float16';
+    for (const scales of this.#scales) await sink(bytesOf(isHalf ? toFloat16(scales) : scales));
+  }
+
+  get hasScales(): boolean {
+    return this.#format !== 'plain';
+  }
+
+  #blocks(rows: Float32Array | Uint8Array): Blocks {
+    const is4 = this.#format === 'blocks4';
+    if (rows instanceof Uint8Array) return is4 ? repackQ4Blocks(rows) : repackQ8Blocks(rows);
+    return (is4 ? quantizeBlocks4 : quantizeBlocks8)(rows, this.#weight.columns, this.#activation);
+  }
+
+  #addToStripe(pass: number, rows: Float32Array, firstRow: number): void {
+    const { rows: rowCount, columns } = this.#weight;
+    const firstColumn = pass * this.#stripeColumns;
+    const width = Math.min(this.#stripeColumns, columns - firstColumn);
+    let source: Float32Array | Uint16Array | Int8Array = rows;
+    if (this.#format === 'rows8') {
+      const { data, scales } = quantizeRows8(rows, columns);
+      if (pass === 0) this.#scales.push(scales);
+      source = data;
+      this.#stripe ??= new Int8Array(width * rowCount);
+    } else if (this.#activation === 'float16') {
+      source = toFloat16(rows);
+      this.#stripe ??= new Uint16Array(width * rowCount);
+    } else {
+      this.#stripe ??= new Float32Array(width * rowCount);
+    }
+    transposeInto(this.#stripe, rowCount, firstRow, source, columns, firstColumn, width);
+  }
+}
+
+/** Rows in tiles: 32 destination lines stay in the first-level cache while a tile is written. */
+function transposeInto(
+  target: Float32Array | Uint16Array | Int8Array,
+  targetWidth: number,
+  targetColumn: number,
+  source: Float32Array | Uint16Array | Int8Array,
+  sourceWidth: number,
+  sourceColumn: number,
+  width: number,
+): void {
+  const count = source.length / sourceWidth;
+  const tile = 32;
+  for (let c0 = 0; c0 < width; c0 += tile) {
+    const c1 = Math.min(c0 + tile, width);
+    for (let row = 0; row < count; row++) {
+      const from = row * sourceWidth + sourceColumn;
+      const to = targetColumn + row;
+      for (let column = c0; column < c1; column++) {
+        target[column * targetWidth + to] = source[from + column] as number;
+      }
+    }
+  }
+}
+
+function bytesOf(array: ArrayBufferView): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
