@@ -65,6 +65,7 @@ Spaces   in runs, tabs\tand      indents are text too.  So are ---- lines and ==
 def edit(12,1234,(123),x=12345678):\n    return answer.strip()\n\n
 Wir lesen die Antwort und schreiben sie besser: größer, schöner, kürzer.
 Le modèle réécrit la réponse, où qu'elle soit, avec des accents çà et là.
+Numbers of other scripts count too: (٣٤٥), x²³ and Ⅷ, (٣٤٥), x²³.
 Это короткий ответ на вопрос. 这是一个简短的回答。 これは短い答えです。
 """.splitlines(keepends=True)
 
@@ -196,10 +197,12 @@ def small_byte_level():
         trainers.BpeTrainer(vocab_size=600, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False),
     )
     model = json.loads(trained.to_str())["model"]
-    tokens = sorted(model["vocab"], key=model["vocab"].get) + ["<think>", "  -> "]
+    tokens = sorted(model["vocab"], key=model["vocab"].get)
+    # A piece that no merge leads to: found only where a whole word is looked up first.
+    tokens += ["ĠUnreachable", "<think>", "  -> "]
     types = [3 if t in special else 4 if t in ("<think>", "  -> ") else 1 for t in tokens]
     merges = [" ".join(m) for m in model["merges"]]
-    texts = TEXTS + random_texts() + ["<think>", "a <think>b</think>", "x  -> y", "<think><|im_end|>"]
+    texts = TEXTS + random_texts() + ["<think>", "a <think>b</think>", "x  -> y", "an Unreachable word", "<think><|im_end|>"]
     cases = {}
     for pre in ("gpt-2", "smollm", "llama-bpe", "qwen2"):
         fast = byte_level_reference(tokens, types, merges, pre)

@@ -2,7 +2,26 @@ import { describe, expect, it } from 'vitest';
 import { AlignError } from './errors.ts';
 import { loadTokenizer } from './tokenizer.ts';
 
-const WORDS = ['<unk>', '<s>', '</s>', '▁', 'a', 'b', '<', '/', 's', '>', '</', 's>', '▁a', 'ab', '[tool]', '1', '12', '2'];
+const WORDS = [
+  '<unk>',
+  '<s>',
+  '</s>',
+  '▁',
+  'a',
+  'b',
+  '<',
+  '/',
+  's',
+  '>',
+  '</',
+  's>',
+  '▁a',
+  'ab',
+  '[tool]',
+  '1',
+  '12',
+  '2',
+];
 const MERGES = ['< /', 's >', '</ s>', '▁ a', 'a b', '1 2'];
 const marker = (id: number) => ({ id, content: WORDS[id], special: true });
 
@@ -58,6 +77,27 @@ describe('encode', () => {
     expect(named.decode([1, 4, 2])).toBe('a');
   });
 
+  it('takes a special token of one character for an unknown character', () => {
+    const tokenizer = load({ added_tokens: [marker(0), marker(1), marker(2), marker(5)] });
+    expect(piecesOf(tokenizer.encode('aba'))).toEqual(['<s>', '▁a', '<unk>', 'a']);
+    const whole = load({ normalizer: null }, { ignore_merges: true });
+    expect(piecesOf(whole.encode('</s>'))).toEqual(['<s>', '</', 's>']);
+  });
+
+  it('puts no space before a text of which nothing is left', () => {
+    const normalizers = [
+      { type: 'Replace', pattern: { Regex: '\\s+' }, content: '' },
+      { type: 'Prepend', prepend: '▁' },
+    ];
+    expect([...load({ normalizer: { type: 'Sequence', normalizers } }).encode(' \n')]).toEqual([1]);
+  });
+
+  it('takes the longest of the added tokens that stand at one place', () => {
+    const added = (id: number, content: string) => ({ id, content, special: false, normalized: false });
+    const tokenizer = load({ added_tokens: [added(20, '[t]'), added(21, '[t][u]'), added(22, '[u]')] });
+    expect([...tokenizer.encode('[t][u][t]')]).toEqual([1, 21, 20]);
+  });
+
   it('finds added tokens that are not special', () => {
     const tool = { id: 14, content: '[tool]', special: false };
     const withTool = (flags: object) =>
@@ -107,6 +147,11 @@ describe('encode', () => {
     expect(piecesOf(metaspace({ prepend_scheme: 'first' }).encode('a a'))).toEqual(['<s>', '▁a', '▁a']);
     // Unlike the Prepend normalizer it adds none where one is.
     expect(piecesOf(metaspace({ prepend_scheme: 'first' }).encode(' a'))).toEqual(['<s>', '▁a']);
+    // After an added token is not the start.
+    const added_tokens = [{ id: 14, content: '[tool]', special: false, normalized: false }];
+    const pre_tokenizer = { type: 'Metaspace', replacement: '▁', split: false, prepend_scheme: 'first' };
+    const first = load({ added_tokens, normalizer: null, pre_tokenizer });
+    expect(piecesOf(first.encode('a[tool]a'))).toEqual(['<s>', '▁a', '[tool]', 'a']);
     expect(piecesOf(metaspace({ prepend_scheme: 'never' }).encode('a a'))).toEqual(['<s>', 'a', '▁a']);
     expect(piecesOf(metaspace({ add_prefix_space: false }).encode('a'))).toEqual(['<s>', 'a']);
     expect(piecesOf(metaspace({ split: true }).encode('ab a'))).toEqual(['<s>', '▁a', 'b', '▁a']);
@@ -120,6 +165,13 @@ describe('decode', () => {
     expect(tokenizer.decode([3, 12])).toBe(' a');
     expect(tokenizer.decode([0, 999, 4])).toBe('a');
     expect(tokenizer.decode([])).toBe('');
+  });
+
+  it('drops the marks of the first piece under Metaspace', () => {
+    const decode = (more: object, ids: number[]) =>
+      load({ decoder: { type: 'Metaspace', replacement: '▁', ...more } }).decode(ids);
+    expect(decode({ prepend_scheme: 'always' }, [1, 12, 5, 12])).toBe('ab a');
+    expect(decode({ prepend_scheme: 'never' }, [1, 12, 5, 12])).toBe(' ab a');
   });
 });
 

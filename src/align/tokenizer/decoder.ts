@@ -93,19 +93,16 @@ function decodeUtf8PerByte(bytes: readonly number[]): string {
   return text;
 }
 
-/** @returns bytes of the well-formed character at `start` (Unicode 16, table 3-7), 0 if there is none */
+/**
+ * Bytes that the lead byte at `start` asks for, 0 if they do not follow. Of overlong forms, surrogates and the like the
+ * decoder makes one U+FFFD per byte itself.
+ */
 function characterLength(bytes: readonly number[], start: number): number {
   const lead = bytes[start] ?? 0;
-  if (lead < 0x80) return 1;
-  const length =
-    lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
-  if (start + length > bytes.length) return 0;
-  for (let i = 1; i < length; i++) {
-    const byte = bytes[start + i] ?? 0;
-    // No overlong forms, no surrogates, nothing above U+10FFFF.
-    const least = i > 1 ? 0x80 : lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
-    const most = i > 1 ? 0xbf : lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
-    if (byte < least || byte > most) return 0;
+  const length = lead < 0x80 ? 1 : lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf8 ? 4 : 0;
+  for (let i = start + 1; i < start + length; i++) {
+    const byte = bytes[i] ?? 0;
+    if (byte < 0x80 || byte > 0xbf) return 0;
   }
   return length;
 }

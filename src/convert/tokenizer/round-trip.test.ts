@@ -54,7 +54,7 @@ async function* oneByOne(ids: readonly number[], sizes: readonly number[]) {
   return 'stop' satisfies GenerateFinishReason as GenerateFinishReason;
 }
 
-describe.each(Object.entries(tokenizers))('the tokenizer %s', (name, tokenizer) => {
+describe.each(Object.entries(tokenizers))('the tokenizer %s', { timeout: 60_000 }, (name, tokenizer) => {
   it('decodes what it encoded', () => {
     fc.assert(
       fc.property(anyText, (text) => {

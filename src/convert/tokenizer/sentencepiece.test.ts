@@ -30,13 +30,15 @@ const errorOf = (bytes: Uint8Array): unknown => {
 describe('a small SentencePiece model', () => {
   const tokenizer = load(tokenizerFromSentencePiece(smallModel));
 
-  it.each(small.cases as Case[])('gives SentencePiece’s ids for $text', ({ text, ids, decoded }) => {
-    expect([...tokenizer.encode(text)]).toEqual(ids);
-    expect(tokenizer.decode(ids)).toBe(decoded);
+  it('gives SentencePiece’s ids and text', () => {
+    for (const { text, ids, decoded } of small.cases as Case[]) {
+      expect([...tokenizer.encode(text)], JSON.stringify(text)).toEqual(ids);
+      expect(tokenizer.decode(ids), JSON.stringify(text)).toBe(decoded);
+    }
   });
 
-  it.each(small.malformed)('decodes bytes that are no text as SentencePiece does: $ids', ({ ids, decoded }) => {
-    expect(tokenizer.decode(ids)).toBe(decoded);
+  it('decodes bytes that are no text as SentencePiece does', () => {
+    for (const { ids, decoded } of small.malformed) expect(tokenizer.decode(ids), String(ids)).toBe(decoded);
   });
 
   it('tells its special tokens', () => {
@@ -100,14 +102,14 @@ describe('damaged models', () => {
     expect(errorOf(withBytes(...field))).toMatchObject({ code: 'checkpoint-corrupt' });
   });
 
-  it('never fails in another way, wherever the file is cut', () => {
+  it('never fails in another way, wherever the file is cut', { timeout: 60_000 }, () => {
     for (let length = 0; length < smallModel.length; length += 7) {
       const error = errorOf(smallModel.subarray(0, length));
       expect(error, `${length} bytes`).toBeInstanceOf(AlignError);
     }
   });
 
-  it('never fails in another way, whatever the bytes', () => {
+  it('never fails in another way, whatever the bytes', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         expect(errorOf(bytes)).toBeInstanceOf(AlignError);
@@ -138,7 +140,7 @@ describe('the real Llama-2 tokenizer', () => {
     }
   });
 
-  it('gives transformers’ ids and text for texts made to be hard', (context) => {
+  it('gives transformers’ ids and text for texts made to be hard', { timeout: 60_000 }, (context) => {
     const tokenizer = load(tokenizerFromSentencePiece(readReferenceFile(context, LLAMA)));
     for (const { text, ids, decoded } of llama2.cases as Case[]) {
       expect([...tokenizer.encode(text)], JSON.stringify(text)).toEqual(ids);
@@ -146,7 +148,7 @@ describe('the real Llama-2 tokenizer', () => {
     }
   });
 
-  it('gives the merges of transformers’ converter, in its order', (context) => {
+  it('gives the merges of transformers’ converter, in its order', { timeout: 60_000 }, (context) => {
     const { tokenizerJson } = tokenizerFromSentencePiece(readReferenceFile(context, LLAMA));
     const { merges } = (JSON.parse(tokenizerJson) as { model: { merges: [string, string][] } }).model;
     const lines = merges.map((merge) => merge.join(' ')).join('\n');
