@@ -31,7 +31,6 @@ export const strings = {
 
   error: {
     retry: 'Try again',
-    dismiss: 'Dismiss',
   },
 
   model: {
@@ -57,11 +56,17 @@ export const strings = {
     ready: (sizeBytes: number) => `Ready · ${formatBytes(sizeBytes)}`,
     readyFrom: (sizeBytes: number) => `Ready · from ${formatBytes(sizeBytes)}`,
     loaded: 'Loaded',
-    loading: 'Loading',
-    failed: 'Failed',
-    notLoaded: 'Not loaded',
+    willRun: (device: 'auto' | 'webgpu' | 'wasm', hasWebGpu: boolean) => {
+      if (device === 'wasm') return 'Will run on the CPU, as you chose.';
+      if (hasWebGpu) return 'Will run on the GPU.';
+      return device === 'webgpu'
+        ? 'There is no WebGPU here: it cannot run on the GPU.'
+        : 'No WebGPU here: will run on the CPU.';
+    },
     progress: (loadedBytes: number, totalBytes: number) => `${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)}`,
     progressLabel: 'Loading the model',
+    announceLoading: 'Loading the model.',
+    announceReady: 'The model is loaded.',
     connecting: 'Opening the model…',
     starting: 'Starting the engine. The first time this can take a minute.',
     runs: (device: Device, variant: string, sizeBytes: number) =>
@@ -88,7 +93,7 @@ export const strings = {
     howSteps: {
       download: 'Download the checkpoint',
       convert: 'Convert it where this server finds it',
-      reload: 'Reload this page: the model is then listed above.',
+      reload: 'Open this list again: the model is then listed above.',
     },
     tooLarge: 'A browser tab is usually too small for a model of this size; the command line runs it.',
     copyCommand: 'Copy the command',
@@ -249,6 +254,5 @@ export const strings = {
     },
     announceReading: 'Reading the prompt.',
     announceWriting: 'Writing the edit.',
-    announceFailed: 'The edit failed.',
   },
 } as const;

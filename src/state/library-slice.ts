@@ -28,7 +28,8 @@ export function createLibrarySlice({ library }: AppDependencies): StateCreator<A
     pickedModels: [],
     pickError: undefined,
     async listModels() {
-      set({ library: { status: 'loading' } });
+      // A list that is there stays until the new one is: the model chosen from it must not vanish meanwhile.
+      if (get().library.status !== 'ready') set({ library: { status: 'loading' } });
       try {
         const { models, problems } = await library.list();
         set({ library: { status: 'ready', models, problems: problems.map((problem) => problem.toJSON()) } });

@@ -77,9 +77,7 @@ export function ChosenObjectives({ chosen, onMove, onRemove }: ChosenObjectivesP
             <Icon name="grip" />
           </span>
           <span className={styles.number}>{position + 1}</span>
-          <span className={styles.description}>
-            <Description objective={objective} />
-          </span>
+          <Description objective={objective} />
           <span className={styles.actions}>
             <button
               type="button"
@@ -120,13 +118,12 @@ export function ChosenObjectives({ chosen, onMove, onRemove }: ChosenObjectivesP
   );
 }
 
-/** The prompt's text whole, its name set apart: `**Honesty**: the response should not tell lies`. */
+/** The prompt's text whole, its name set apart: `Honesty:` and `the response should not tell lies`. */
 function Description({ objective: { description } }: { objective: Objective }) {
-  const colon = description.indexOf(':');
+  const start = description.indexOf(':') + 1;
   return (
-    <>
-      <strong>{description.slice(0, colon)}</strong>
-      {description.slice(colon)}
-    </>
+    <span className={styles.description}>
+      <strong>{description.slice(0, start)}</strong> <span>{description.slice(start).trimStart()}</span>
+    </span>
   );
 }

@@ -10,6 +10,7 @@ import controls from '../../styles/controls.module.css';
 import type { ConvertedModel } from '../../worker-client/model-library.ts';
 import { convertCommand, downloadCommand } from './commands.ts';
 import styles from './ModelDialog.module.css';
+import { ReadyBadge } from './ReadyBadge.tsx';
 import { useLoadModel } from './use-load-model.ts';
 
 /** React knows the attribute; its types do not. */
@@ -106,6 +107,7 @@ function ReadyModel({ model, onUse }: { model: ConvertedModel; onUse: () => void
           {model.variants.map(({ variant, sizeBytes }) => strings.model.variantOf(variant, sizeBytes)).join(', ')}
         </p>
       </div>
+      {!isInUse && <ReadyBadge model={model} />}
       {isInUse ? (
         <span className={controls.badgeReady}>
           <Icon name="check" />

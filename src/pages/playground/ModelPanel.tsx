@@ -12,6 +12,7 @@ import type { ConvertedModel } from '../../worker-client/model-library.ts';
 import { LoadOptions } from './LoadOptions.tsx';
 import { ModelDialog } from './ModelDialog.tsx';
 import styles from './ModelPanel.module.css';
+import { ReadyBadge } from './ReadyBadge.tsx';
 import { useLoadModel } from './use-load-model.ts';
 
 /** Which model, and how it is with it. */
@@ -20,7 +21,11 @@ export function ModelPanel() {
   const model = useCurrentModel();
   const library = useApp((app) => app.library);
   const listModels = useApp((app) => app.listModels);
-  const openDialog = () => dialog.current?.showModal();
+  const openDialog = () => {
+    dialog.current?.showModal();
+    // A model that was converted meanwhile is there at once.
+    void listModels();
+  };
 
   return (
     <section className={styles.panel} aria-labelledby="model-title">
@@ -66,10 +71,7 @@ function Model({ model, onChange }: { model: ConvertedModel; onChange: () => voi
     <div className={styles.stack}>
       <div className={styles.head}>
         <div className={styles.identity}>
-          <div className={styles.nameLine}>
-            <p className={styles.name}>{model.name}</p>
-            <StatusBadge state={state} model={model} />
-          </div>
+          <p className={styles.name}>{model.name}</p>
           <p className={controls.hint}>
             {strings.model.facts(model.family, model.parameterCount, model.contextLength)}
           </p>
@@ -90,68 +92,26 @@ function Model({ model, onChange }: { model: ConvertedModel; onChange: () => voi
           </button>
         </div>
       </div>
-      <ModelDetails state={state} />
+      <Status state={state} model={model} />
       <LoadOptions model={model} />
     </div>
   );
 }
 
-function StatusBadge({ state, model }: { state: ModelState; model: ConvertedModel }) {
-  switch (state.status) {
-    case 'none': {
-      const sizes = model.variants.map(({ sizeBytes }) => sizeBytes);
-      const label = sizes.length > 1 ? strings.model.readyFrom(Math.min(...sizes)) : strings.model.ready(sizes[0] ?? 0);
-      return <span className={controls.badge}>{label}</span>;
-    }
-    case 'loading':
-      return <span className={controls.badge}>{strings.model.loading}</span>;
-    case 'ready':
-      return <span className={controls.badgeReady}>{strings.model.loaded}</span>;
-    case 'failed':
-      return <span className={controls.badgeFailed}>{strings.model.failed}</span>;
-    default:
-      return state satisfies never;
-  }
-}
-
-function ModelDetails({ state }: { state: ModelState }) {
+function Status({ state, model }: { state: ModelState; model: ConvertedModel }) {
   switch (state.status) {
     case 'none':
-      return null;
-    case 'loading': {
-      const { progress, notes } = state;
-      const isReading = progress?.phase === 'reading' && progress.totalBytes > 0;
-      return (
-        <div className={styles.progress}>
-          <ProgressBar
-            label={strings.model.progressLabel}
-            fraction={isReading ? progress.loadedBytes / progress.totalBytes : undefined}
-          />
-          <p className={styles.progressText}>
-            {isReading ? (
-              <>
-                <span className={styles.bytes}>
-                  {strings.model.progress(progress.loadedBytes, progress.totalBytes)}
-                </span>
-                <span className={styles.file}>{progress.file}</span>
-              </>
-            ) : progress === undefined ? (
-              strings.model.connecting
-            ) : (
-              strings.model.starting
-            )}
-          </p>
-          <Notes notes={notes} />
-        </div>
-      );
-    }
+      return <NotLoaded model={model} />;
+    case 'loading':
+      return <Loading state={state} />;
     case 'ready': {
       const { info, notes } = state;
       return (
-        <div className={controls.hint}>
-          <p>
-            <strong className={styles.runs}>{strings.model.runs(info.device, info.variant, info.sizeBytes)}</strong>
-            {info.device === 'webgpu' ? null : ` · ${strings.model.threads(info.threads)}`}
+        <div className={styles.status}>
+          <p className={styles.statusLine}>
+            <span className={controls.badgeReady}>{strings.model.loaded}</span>
+            <strong>{strings.model.runs(info.device, info.variant, info.sizeBytes)}</strong>
+            {info.device === 'webgpu' ? null : <span>{strings.model.threads(info.threads)}</span>}
           </p>
           <p>
             {info.reason} {strings.model.loadedIn(info.loadMs)}
@@ -165,6 +125,42 @@ function ModelDetails({ state }: { state: ModelState }) {
     default:
       return state satisfies never;
   }
+}
+
+function NotLoaded({ model }: { model: ConvertedModel }) {
+  const hasWebGpu = useApp(({ device }) => (device.status === 'known' ? device.report.webgpu.available : undefined));
+  const device = useSettings((settings) => settings.device);
+  return (
+    <p className={styles.statusLine}>
+      <ReadyBadge model={model} />
+      {hasWebGpu !== undefined && <span>{strings.model.willRun(device, hasWebGpu)}</span>}
+    </p>
+  );
+}
+
+function Loading({ state: { progress, notes } }: { state: Extract<ModelState, { status: 'loading' }> }) {
+  const isReading = progress?.phase === 'reading' && progress.totalBytes > 0;
+  return (
+    <div className={styles.progress}>
+      <ProgressBar
+        label={strings.model.progressLabel}
+        fraction={isReading ? progress.loadedBytes / progress.totalBytes : undefined}
+      />
+      <p className={styles.progressText}>
+        {isReading ? (
+          <>
+            <span className={styles.bytes}>{strings.model.progress(progress.loadedBytes, progress.totalBytes)}</span>
+            <span className={styles.file}>{progress.file}</span>
+          </>
+        ) : progress === undefined ? (
+          strings.model.connecting
+        ) : (
+          strings.model.starting
+        )}
+      </p>
+      <Notes notes={notes} />
+    </div>
+  );
 }
 
 function Notes({ notes }: { notes: readonly string[] }) {

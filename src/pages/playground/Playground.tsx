@@ -86,13 +86,25 @@ function useScrollToRun(panel: React.RefObject<HTMLElement | null>) {
   }, [request, panel]);
 }
 
-/** Tells a screen reader the turns of a run, not its text. */
+/** Tells a screen reader the turns of a load and a run, not their bytes and text. Errors announce themselves. */
 function Announcer() {
-  const message = useApp((app) => announcement(app.run));
+  const runMessage = useApp((app) => announcement(app.run));
+  const modelStatus = useApp((app) => app.model.status);
+  const modelMessage =
+    modelStatus === 'loading'
+      ? strings.model.announceLoading
+      : modelStatus === 'ready'
+        ? strings.model.announceReady
+        : '';
   return (
-    <p className={controls.visuallyHidden} role="status" data-testid="announcer">
-      {message}
-    </p>
+    <>
+      <p className={controls.visuallyHidden} role="status">
+        {modelMessage}
+      </p>
+      <p className={controls.visuallyHidden} role="status" data-testid="announcer">
+        {runMessage}
+      </p>
+    </>
   );
 }
 
@@ -105,7 +117,7 @@ function announcement(run: Run): string {
     case 'done':
       return `${strings.edit.finish[run.finishReason]} ${strings.edit.stats.tokens(run.usage.editTokens)}.`;
     case 'failed':
-      return strings.edit.announceFailed;
+      return '';
     default:
       return run satisfies never;
   }
