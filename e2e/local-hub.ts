@@ -104,7 +104,7 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
   let sentBytes = 0;
   let storageOrigin = '';
   let endpoint = '';
-  const hub = { fault: options.fault };
+  let currentFault = options.fault;
 
   function record(
     kind: HubRequest['kind'],
@@ -139,7 +139,7 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
     const path = decodeURIComponent(resolve?.[3] ?? '');
     const file = repository === undefined ? undefined : filesAt(repository, resolve?.[2] ?? '')?.get(path);
     const seen = record(api === null ? 'resolve' : 'api', id, path, request, file?.sizeBytes ?? 0);
-    const fault = hub.fault?.(seen);
+    const fault = currentFault?.(seen);
     if (fault?.kind === 'status') return sendStatus(response, fault);
     const isLetIn = options.token !== undefined && seen.authorization === `Bearer ${options.token}`;
     if (repository === undefined || (repository.access === 'private' && !isLetIn)) {
@@ -177,7 +177,7 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
       .map((files) => files?.get(path))
       .find((candidate) => candidate?.sha256 === url.searchParams.get('sha256'));
     const seen = record('storage', id, path, request, file?.sizeBytes ?? 0);
-    const fault = hub.fault?.(seen);
+    const fault = currentFault?.(seen);
     if (fault?.kind === 'status') return sendStatus(response, fault);
     if (file === undefined) return void response.writeHead(403).end();
     return sendFile(request, response, file, fault);
@@ -241,10 +241,16 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
   const [hubServer, storageServer] = servers;
   endpoint = originOf(hubServer);
   storageOrigin = originOf(storageServer);
-  return Object.assign(hub, {
+  return {
     endpoint,
     storageOrigin,
     requests,
+    get fault() {
+      return currentFault;
+    },
+    set fault(fault) {
+      currentFault = fault;
+    },
     get sentBytes() {
       return sentBytes;
     },
@@ -261,7 +267,7 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
         await new Promise((resolve) => server.close(resolve));
       }
     },
-  });
+  };
 }
 
 async function listen(answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>): Promise<Server> {
@@ -305,7 +311,7 @@ async function describeFile(content: HubContent): Promise<StoredFile> {
 
 /** A copy, which may be changed. */
 async function readPiece(content: HubContent, offset: number, length: number): Promise<Uint8Array> {
-  if (typeof content !== 'string') return content.slice(offset, offset + length);
+  if (typeof content !== 'string') return Uint8Array.from(content.subarray(offset, offset + length));
   const handle = await open(content, 'r');
   try {
     const { buffer, bytesRead } = await handle.read(new Uint8Array(length), 0, length, offset);
@@ -347,7 +353,12 @@ function sendJson(response: ServerResponse, value: unknown): void {
 
 async function drained(response: ServerResponse): Promise<void> {
   await new Promise<void>((resolve) => {
-    response.once('drain', resolve);
-    response.once('close', resolve);
+    const done = () => {
+      response.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    response.on('drain', done);
+    response.on('close', done);
   });
 }

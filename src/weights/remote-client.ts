@@ -93,15 +93,20 @@ export class RemoteClient {
     let failures = 0;
     while (position < end) {
       const startedAt = position;
+      const redirect = this.#redirects.get(file.url);
       try {
-        for await (const piece of this.#bytesOfOneRequest(file, position, end, signal)) {
+        for await (const piece of this.#bytesOfOneRequest(file, redirect, position, end, signal)) {
           position += piece.length;
           yield piece;
         }
         if (position < end) throw cutShort(file, position, end);
       } catch (error) {
         failures = position - startedAt >= PROGRESS_BYTES ? 1 : failures + 1;
-        if (this.#leaveRedirect(file, error)) continue;
+        if (redirect !== undefined && isRefusal(error)) {
+          // Its signature ran out: the hub gives a new one.
+          if (this.#redirects.get(file.url) === redirect) this.#redirects.delete(file.url);
+          continue;
+        }
         await this.#pauseOrThrow(error, failures, signal);
       }
     }
@@ -109,11 +114,12 @@ export class RemoteClient {
 
   async *#bytesOfOneRequest(
     file: RemoteFile,
+    redirect: string | undefined,
     start: number,
     end: number,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Uint8Array, void, void> {
-    const url = this.#redirects.get(file.url) ?? file.url;
+    const url = redirect ?? file.url;
     const isWhole = start === 0 && end === file.sizeBytes;
     const request = this.#request(url, isWhole ? {} : { range: `bytes=${start}-${end - 1}` }, signal);
     try {
@@ -169,13 +175,6 @@ export class RemoteClient {
     else if (known !== etag) throw changed(file, 'has another ETag than before');
   }
 
-  /** @returns whether the file is to be asked for at the hub again, at once */
-  #leaveRedirect(file: RemoteFile, error: unknown): boolean {
-    const isRefusal =
-      error instanceof AlignError && (error.code === 'access-denied' || error.code === 'weights-missing');
-    return isRefusal && this.#redirects.delete(file.url);
-  }
-
   async #pauseOrThrow(error: unknown, failures: number, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
     if (!(error instanceof AlignError) || !isTransient(error)) throw error;
@@ -202,6 +201,10 @@ export class RemoteClient {
       stallMs: this.#stallMs,
     });
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof AlignError && (error.code === 'access-denied' || error.code === 'weights-missing');
 }
 
 function isTransient(error: AlignError): boolean {
