@@ -20,6 +20,8 @@ export interface ConvertOptions {
   source: string;
   /** Template that the model was trained on; undefined when unknown. */
   family: TemplateId | undefined;
+  /** Of the target, where it holds other variants of the same checkpoint already: they stay. */
+  existing?: ModelManifest | undefined;
   signal?: AbortSignal;
   onProgress?: (progress: ConvertProgress) => void;
 }
@@ -66,8 +68,10 @@ export async function convertCheckpoint(
     throw error;
   }
 
+  const variants: ModelManifest['variants'] = { ...options.existing?.variants };
+  for (const { variant, files } of jobs) variants[variant] = files;
   const sidecars: ManifestFile[] = [];
-  const texts = new Map(checkpoint.sidecars).set('config.json', huggingFaceConfig(config, jobs));
+  const texts = new Map(checkpoint.sidecars).set('config.json', huggingFaceConfig(config, variants));
   for (const [path, text] of texts) sidecars.push(await writeFile(target, path, new TextEncoder().encode(text)));
   const manifest: ModelManifest = {
     formatVersion: 1,
@@ -76,7 +80,7 @@ export async function convertCheckpoint(
     family: options.family,
     config,
     parameterCount: [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + product(shape), 0),
-    variants: Object.fromEntries(jobs.map((job) => [job.variant, job.files])),
+    variants,
     sidecars,
   };
   await writeFile(target, MANIFEST_PATH, new TextEncoder().encode(JSON.stringify(manifest, null, 2) + '\n'));
@@ -232,9 +236,12 @@ async function writeFile(target: TargetFolder, path: string, bytes: Uint8Array):
 }
 
 /** What transformers and transformers.js read. */
-function huggingFaceConfig(config: LlamaConfig, jobs: readonly VariantJob[]): string {
-  const dataFileCounts = jobs.map((job) => [`${VARIANT_FILE_NAMES[job.variant]}.onnx`, job.files.length - 1] as const);
-  const halfVariants = jobs.filter((job) => job.format.activation === 'float16').map((job) => job.variant);
+function huggingFaceConfig(config: LlamaConfig, variants: ModelManifest['variants']): string {
+  const entries = Object.entries(variants) as [Variant, ManifestFile[]][];
+  const dataFileCounts = entries.map(
+    ([variant, files]) => [`${VARIANT_FILE_NAMES[variant]}.onnx`, files.length - 1] as const,
+  );
+  const halfVariants = entries.map(([variant]) => variant).filter((v) => VARIANT_FORMATS[v].activation === 'float16');
   return (
     JSON.stringify(
       {
@@ -255,7 +262,7 @@ function huggingFaceConfig(config: LlamaConfig, jobs: readonly VariantJob[]): st
         bos_token_id: config.bosTokenId ?? null,
         eos_token_id: config.eosTokenIds.length === 1 ? config.eosTokenIds[0] : config.eosTokenIds,
         'transformers.js_config': {
-          use_external_data_format: Object.fromEntries(dataFileCounts),
+          use_external_data_format: Object.fromEntries<number>(dataFileCounts),
           kv_cache_dtype: Object.fromEntries(halfVariants.map((variant) => [variant, 'float16'])),
         },
       },

@@ -113,7 +113,7 @@ export function buildLlamaGraph(config: LlamaConfig, variant: VariantFormat): Ll
   }
 
   const negative = graph.node('Neg', [keep], ['keep.negative']);
-  const start = graph.node('Unsqueeze', [negative, 'int64_first_axis'], ['keep.start']);
+  const start = graph.node('Unsqueeze', [negative, 'int64_zero'], ['keep.start']);
   const kept = graph.node('Slice', [normed, start, 'int64_end', 'int64_second_axis'], ['final_norm.kept']);
   const logits = applyLinear(graph, kept, weight('head'), variant, new Map());
   graph.node('Cast', [logits], ['logits'], { to: 1 });
@@ -141,7 +141,7 @@ function declareConstants(graph: GraphBuilder): void {
   const float32 = (value: number) => new Uint8Array(Float32Array.of(value).buffer);
   graph.constant('int64_one', 'int64', [1], int64(1n));
   graph.constant('int64_index_one', 'int64', [], int64(1n));
-  graph.constant('int64_first_axis', 'int64', [1], int64(0n));
+  graph.constant('int64_zero', 'int64', [1], int64(0n));
   graph.constant('int64_second_axis', 'int64', [1], int64(1n));
   graph.constant('int64_last_axis', 'int64', [1], int64(-1n));
   graph.constant('int64_end', 'int64', [1], int64(2n ** 63n - 1n));

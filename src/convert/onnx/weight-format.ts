@@ -158,7 +158,7 @@ export function applyEmbedding(
   weight: PlannedWeight,
   variant: VariantFormat,
 ): string {
-  const { name } = weight;
+  const { name, columns } = weight;
   const output = `${name}.output`;
   const format = formatOf(weight, variant);
   switch (format) {
@@ -172,14 +172,19 @@ export function applyEmbedding(
       return graph.node('Mul', [cast, columnScales], [output]);
     }
     case 'blocks4':
-    case 'blocks8':
-      return graph.node(
+    case 'blocks8': {
+      const isPadded = columns % BLOCK_SIZE !== 0;
+      const gathered = graph.node(
         'GatherBlockQuantized',
         [name + DATA, ids, name + SCALES],
-        [output],
+        [isPadded ? `${name}.padded` : output],
         { bits: format === 'blocks4' ? 4 : 8, block_size: BLOCK_SIZE, gather_axis: 0, quantize_axis: 1 },
         'com.microsoft',
       );
+      if (!isPadded) return gathered;
+      graph.constant('int64_hidden_size', 'int64', [1], new Uint8Array(BigInt64Array.of(BigInt(columns)).buffer));
+      return graph.node('Slice', [gathered, 'int64_zero', 'int64_hidden_size', 'int64_last_axis'], [output]);
+    }
     default:
       return format satisfies never;
   }
