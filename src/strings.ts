@@ -116,8 +116,10 @@ export const strings = {
 
   text: {
     title: 'Text',
-    examples: 'Example',
-    exampleOwn: 'Your own',
+    choose: 'Your own text or an example',
+    own: 'Your own text',
+    examples: 'Examples',
+    restore: 'Restore the example',
     contextHint: {
       'hh-rlhf': 'Turns marked Human: and Assistant:, ending in Assistant:',
       ultrafeedback: 'What was asked, in one turn.',

@@ -3,16 +3,24 @@ import { persist } from 'zustand/middleware';
 
 import { customObjective, findObjective, isTrainedObjective, type Objective, OBJECTIVES } from '../align/objectives.ts';
 import type { TemplateId } from '../align/prompt.ts';
-import { contextOfQuestion, type Example, EXAMPLES } from './examples.ts';
+import { contextOfQuestion, EXAMPLES } from './examples.ts';
 import { createStorage, type OnWriteFailed } from './storage.ts';
+
+/** A context and an answer. Undefined: as the example has them, in the form of the model's family. */
+export interface Texts {
+  context?: string | undefined;
+  answer?: string | undefined;
+}
+
+/** The visitor's own text, beside the examples. */
+export const OWN_TEXT = 'own';
 
 /** What the visitor writes. It is kept as they type and is there again after a reload. */
 export interface Draft {
-  /** The example that fills context and answer while they are undefined. */
-  exampleId: string;
-  /** Undefined: the example's, in the form of the model's family. */
-  context: string | undefined;
-  answer: string | undefined;
+  /** Which text is on the page: an example's id, or `OWN_TEXT`. */
+  textId: string;
+  /** By text id, what the visitor wrote there. Turning to another text loses nothing. */
+  texts: Readonly<Record<string, Texts>>;
   /** In the order chosen. Undefined: the ones that the model's family was trained on. */
   objectiveKeys: readonly string[] | undefined;
   /** In the visitor's own words; chosen or not. */
@@ -22,8 +30,10 @@ export interface Draft {
 export interface DraftState extends Draft {
   setContext: (context: string) => void;
   setAnswer: (answer: string) => void;
-  /** Replaces context and answer. */
-  fillExample: (id: string) => void;
+  /** Turns to another text; an example brings the objectives that it shows well. */
+  chooseText: (textId: string) => void;
+  /** What the visitor changed in the example goes. */
+  restoreExample: () => void;
   /** Replaces the list, which is read with {@link chosenObjectives}. */
   setObjectives: (keys: readonly string[]) => void;
   /**
@@ -44,9 +54,14 @@ export function createDraftStore(area: Storage | undefined, onWriteFailed: OnWri
     persist(
       (set) => ({
         ...EMPTY_DRAFT,
-        setContext: (context) => set({ context }),
-        setAnswer: (answer) => set({ answer }),
-        fillExample: (exampleId) => set({ exampleId, context: undefined, answer: undefined }),
+        setContext: (context) => set((draft) => withTexts(draft, { context })),
+        setAnswer: (answer) => set((draft) => withTexts(draft, { answer })),
+        chooseText: (textId) =>
+          set(({ objectiveKeys }) => {
+            const example = EXAMPLES.find(({ id }) => id === textId);
+            return { textId, objectiveKeys: example === undefined ? objectiveKeys : example.objectiveKeys };
+          }),
+        restoreExample: () => set(({ textId, texts }) => ({ texts: { ...texts, [textId]: {} } })),
         setObjectives: (keys) => set({ objectiveKeys: [...new Set(keys)] }),
         defineObjective: (name, description) => {
           const objective = customObjective(name, description);
@@ -65,10 +80,9 @@ export function createDraftStore(area: Storage | undefined, onWriteFailed: OnWri
         name: 'metaaligner-draft',
         version: 1,
         storage: createStorage<Draft>(area, onWriteFailed),
-        partialize: ({ exampleId, context, answer, objectiveKeys, customObjectives }) => ({
-          exampleId,
-          context,
-          answer,
+        partialize: ({ textId, texts, objectiveKeys, customObjectives }) => ({
+          textId,
+          texts,
           objectiveKeys,
           customObjectives,
         }),
@@ -80,26 +94,41 @@ export function createDraftStore(area: Storage | undefined, onWriteFailed: OnWri
 }
 
 const EMPTY_DRAFT: Draft = {
-  exampleId: EXAMPLES[0].id,
-  context: undefined,
-  answer: undefined,
+  textId: EXAMPLES[0].id,
+  texts: {},
   objectiveKeys: undefined,
   customObjectives: [],
 };
 
+function withTexts({ textId, texts }: Draft, changed: Texts): Pick<Draft, 'texts'> {
+  return { texts: { ...texts, [textId]: { ...texts[textId], ...changed } } };
+}
+
 /** What was stored may be damaged: each field that does not fit is left out, the texts are saved if at all possible. */
 function parseDraft(stored: unknown): Partial<Draft> {
   if (typeof stored !== 'object' || stored === null) return {};
-  const { exampleId, context, answer, objectiveKeys, customObjectives } = stored as Partial<
-    Record<keyof Draft, unknown>
-  >;
+  const { textId, texts, objectiveKeys, customObjectives } = stored as Partial<Record<keyof Draft, unknown>>;
   return {
-    ...(typeof exampleId === 'string' && { exampleId }),
-    ...(typeof context === 'string' && { context }),
-    ...(typeof answer === 'string' && { answer }),
+    ...(typeof textId === 'string' && isTextId(textId) && { textId }),
+    ...(typeof texts === 'object' && texts !== null && { texts: parseTexts(texts) }),
     ...(Array.isArray(objectiveKeys) && { objectiveKeys: objectiveKeys.filter((key) => typeof key === 'string') }),
     ...(Array.isArray(customObjectives) && { customObjectives: customObjectives.filter(isObjective) }),
   };
+}
+
+function isTextId(id: string): boolean {
+  return id === OWN_TEXT || EXAMPLES.some((example) => example.id === id);
+}
+
+function parseTexts(stored: object): Record<string, Texts> {
+  const entries = Object.entries(stored).map(([id, value]: [string, unknown]) => {
+    const { context, answer } = (value ?? {}) as Record<keyof Texts, unknown>;
+    return [
+      id,
+      { ...(typeof context === 'string' && { context }), ...(typeof answer === 'string' && { answer }) },
+    ] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
 function isObjective(value: unknown): value is Objective {
@@ -115,14 +144,21 @@ function isObjective(value: unknown): value is Objective {
 
 /** The texts as the page shows them and the aligner gets them. */
 export function draftTexts(
-  { exampleId, context, answer }: Pick<Draft, 'exampleId' | 'context' | 'answer'>,
+  { textId, texts }: Pick<Draft, 'textId' | 'texts'>,
   template: TemplateId,
 ): { context: string; answer: string } {
-  const example: Example = EXAMPLES.find(({ id }) => id === exampleId) ?? EXAMPLES[0];
+  const { context, answer } = texts[textId] ?? {};
+  const example = EXAMPLES.find(({ id }) => id === textId);
   return {
-    context: context ?? contextOfQuestion(example.question, template),
-    answer: answer ?? example.answer,
+    context: context ?? (example === undefined ? '' : contextOfQuestion(example.question, template)),
+    answer: answer ?? example?.answer ?? '',
   };
+}
+
+/** Whether the visitor changed an example's text. */
+export function isEdited({ textId, texts }: Pick<Draft, 'textId' | 'texts'>): boolean {
+  const { context, answer } = texts[textId] ?? {};
+  return textId !== OWN_TEXT && (context !== undefined || answer !== undefined);
 }
 
 /** The chosen objectives in order, with the family's own descriptions. */

@@ -6,36 +6,41 @@ export interface Example {
   label: string;
   question: string;
   answer: string;
+  /** What it shows well; undefined: whatever the model's family was trained on. */
+  objectiveKeys: readonly string[] | undefined;
 }
 
 export const EXAMPLES: readonly [Example, ...Example[]] = [
   {
-    id: 'late-parcel',
-    label: 'A curt reply',
-    question: 'My parcel was due on Monday and it still has not come. What can I do?',
+    id: 'rude-reply',
+    label: 'A rude reply',
+    question: 'The plants in my garden turn yellow. What can I do?',
     answer:
-      'That is not really my problem. Parcels get lost all the time and you should be used to it by now. Just wait, or buy the thing again.',
+      'What a lazy question. Plants turn yellow when they get too much water, so let the soil dry first. Then move them into the light.',
+    objectiveKeys: undefined,
   },
   {
-    id: 'houseplant',
-    label: 'A vague tip',
-    question: 'The leaves of my basil turn yellow. How do I save the plant?',
+    id: 'long-winded',
+    label: 'A long-winded answer',
+    question: 'How do I get my laptop to start faster?',
     answer:
-      'Plants are complicated. It could be the water, or the light, or something else. Maybe do something about it, and if it dies, it dies.',
+      'In order to obtain a faster start, terminate the numerous programs that commence by themselves. Open the settings and look for their list. Open the settings and look for their list. Due to the fact that each of them takes memory, it is really best to turn off what you do not utilize.',
+    objectiveKeys: ['readability', 'repeat', 'length'],
   },
   {
-    id: 'sky',
+    id: 'wrong-fact',
     label: 'A wrong fact',
     question: 'Why is the sky blue?',
-    answer:
-      'The sky is blue because it reflects the sea. The sea is blue, so the sky is blue. That is why it is blue, since the sea is blue too.',
+    answer: 'The sky is blue because it reflects the sea. The sea is blue, so the sky has to be blue as well.',
+    objectiveKeys: ['factuality', 'truthfulness', 'specificity'],
   },
   {
-    id: 'new-job',
+    id: 'thin-explanation',
     label: 'A thin explanation',
     question:
       'Consider this post: "I started a new job last month. Most nights I lie awake and go over everything I said that day. Weekends are fine." What causes the stress in this post?',
     answer: 'Work. Reasoning: The post says so.',
+    objectiveKeys: ['correct', 'informative', 'professional'],
   },
 ];
 

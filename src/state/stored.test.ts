@@ -2,7 +2,8 @@ import { describe, expect, it, vi } from 'vitest';
 
 import { GREEDY } from '../align/request.ts';
 import { currentModel, currentRequest } from './current-request.ts';
-import { chosenObjectives, createDraftStore, draftTexts, movedTo } from './draft-store.ts';
+import { chosenObjectives, createDraftStore, draftTexts, isEdited, movedTo, OWN_TEXT } from './draft-store.ts';
+import { addTurnMarks, EXAMPLES, lacksTurnMarks } from './examples.ts';
 import { demoModel, FakeStorage } from './fake-client.fixture.ts';
 import { createSettingsStore } from './settings-store.ts';
 
@@ -64,6 +65,7 @@ describe('a draft', () => {
   it('is there again after a reload, an emptied text included', () => {
     const area = new FakeStorage();
     const before = createDraftStore(area, neverFails).getState();
+    before.chooseText(OWN_TEXT);
     before.setContext('');
     before.setAnswer('Mine.');
     const { key } = before.defineObjective('Warmth', 'be kind');
@@ -76,12 +78,42 @@ describe('a draft', () => {
     ]);
   });
 
+  it('keeps what was written in one text while another is on the page', () => {
+    const { getState } = createDraftStore(new FakeStorage(), neverFails);
+    const answer = () => draftTexts(getState(), 'hh-rlhf').answer;
+    const example = answer();
+    getState().setAnswer('Changed example.');
+    getState().chooseText(OWN_TEXT);
+    expect(draftTexts(getState(), 'hh-rlhf')).toEqual({ context: '', answer: '' });
+    getState().setAnswer('Mine.');
+    getState().chooseText(EXAMPLES[0].id);
+    expect(answer()).toBe('Changed example.');
+    expect(isEdited(getState())).toBe(true);
+    getState().restoreExample();
+    expect(answer()).toBe(example);
+    getState().chooseText(OWN_TEXT);
+    expect(answer()).toBe('Mine.');
+  });
+
+  it('takes over the objectives of an example, and keeps the chosen ones for the own text', () => {
+    const { getState } = createDraftStore(new FakeStorage(), neverFails);
+    getState().chooseText('long-winded');
+    getState().chooseText(OWN_TEXT);
+    expect(getState().objectiveKeys).toEqual(['readability', 'repeat', 'length']);
+    getState().chooseText(EXAMPLES[0].id);
+    expect(getState().objectiveKeys).toBeUndefined();
+  });
+
   it('keeps its texts when other fields of it are damaged', () => {
     const area = new FakeStorage();
     area.setItem(
       'metaaligner-draft',
       JSON.stringify({
-        state: { answer: 'Mine.', objectiveKeys: [3, 'gone', 'length'], customObjectives: [{}] },
+        state: {
+          texts: { 'rude-reply': { answer: 'Mine.', context: 3 }, own: null },
+          objectiveKeys: [3, 'gone', 'length'],
+          customObjectives: [{}],
+        },
         version: 9,
       }),
     );
@@ -139,5 +171,22 @@ describe('the current request', () => {
     expect(currentModel(none, { modelId: 'gone' })).toBe(demoModel);
     const inUse = { ...none, model: { status: 'loading', model: other, progress: undefined, notes: [] } } as const;
     expect(currentModel(inUse, { modelId: 'demo' })).toBe(other);
+  });
+});
+
+describe('the marks of turns', () => {
+  it.each([
+    ['Why?', 'Human: Why?\n\nAssistant:'],
+    ['Human: Why?', 'Human: Why?\n\nAssistant:'],
+    ['\n\nHuman: Why?\n\nAssistant: So.', 'Human: Why?\n\nAssistant: So.\n\nAssistant:'],
+  ])('that %j lacks are added', (context, marked) => {
+    expect(lacksTurnMarks(context, 'hh-rlhf')).toBe(true);
+    expect(addTurnMarks(context)).toBe(marked);
+    expect(lacksTurnMarks(marked, 'hh-rlhf')).toBe(false);
+  });
+
+  it('are not missed by other families, nor in an empty context', () => {
+    expect(lacksTurnMarks('Why?', 'imhi')).toBe(false);
+    expect(lacksTurnMarks('', 'hh-rlhf')).toBe(false);
   });
 });

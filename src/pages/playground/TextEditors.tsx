@@ -1,7 +1,7 @@
 import { useId } from 'react';
 
 import { CONTEXT_NAMES } from '../../align/prompt.ts';
-import { draftTexts } from '../../state/draft-store.ts';
+import { draftTexts, isEdited, OWN_TEXT } from '../../state/draft-store.ts';
 import { addTurnMarks, EXAMPLES, lacksTurnMarks } from '../../state/examples.ts';
 import { useCurrentTemplate, useDraft } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
@@ -12,34 +12,43 @@ import styles from './Playground.module.css';
 export function TextEditors() {
   const id = useId();
   const template = useCurrentTemplate();
-  const exampleId = useDraft((draft) => draft.exampleId);
-  const ownContext = useDraft((draft) => draft.context);
-  const ownAnswer = useDraft((draft) => draft.answer);
+  const textId = useDraft((draft) => draft.textId);
+  const texts = useDraft((draft) => draft.texts);
   const setContext = useDraft((draft) => draft.setContext);
   const setAnswer = useDraft((draft) => draft.setAnswer);
-  const fillExample = useDraft((draft) => draft.fillExample);
-  const { context, answer } = draftTexts({ exampleId, context: ownContext, answer: ownAnswer }, template);
-  const isExample = ownContext === undefined && ownAnswer === undefined;
+  const chooseText = useDraft((draft) => draft.chooseText);
+  const restoreExample = useDraft((draft) => draft.restoreExample);
+  const { context, answer } = draftTexts({ textId, texts }, template);
 
   return (
     <section className={styles.section} aria-labelledby={`${id}-title`}>
       <div className={styles.sectionHead}>
         <h2 id={`${id}-title`}>{strings.text.title}</h2>
-        <label className={styles.example}>
-          {strings.text.examples}
+        <div className={styles.example}>
+          {isEdited({ textId, texts }) && (
+            <button type="button" className={styles.link} onClick={restoreExample}>
+              {strings.text.restore}
+            </button>
+          )}
+          <label className={controls.visuallyHidden} htmlFor={`${id}-text`}>
+            {strings.text.choose}
+          </label>
           <select
+            id={`${id}-text`}
             className={controls.select}
-            value={isExample ? exampleId : 'own'}
-            onChange={(event) => fillExample(event.target.value)}
+            value={textId}
+            onChange={(event) => chooseText(event.target.value)}
           >
-            {!isExample && <option value="own">{strings.text.exampleOwn}</option>}
-            {EXAMPLES.map((example) => (
-              <option key={example.id} value={example.id}>
-                {example.label}
-              </option>
-            ))}
+            <option value={OWN_TEXT}>{strings.text.own}</option>
+            <optgroup label={strings.text.examples}>
+              {EXAMPLES.map((example) => (
+                <option key={example.id} value={example.id}>
+                  {example.label}
+                </option>
+              ))}
+            </optgroup>
           </select>
-        </label>
+        </div>
       </div>
       {template === 'imhi' && <p className={controls.notice}>{strings.imhi}</p>}
       <div className={controls.field}>

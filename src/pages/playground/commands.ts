@@ -8,8 +8,7 @@ export function downloadCommand(hubId: string): string {
   return `hf download ${hubId} --local-dir ${folderName(hubId)}`;
 }
 
-/** One variant for the CPU and one for the GPU. */
 export function convertCommand(hubId: string): string {
   const name = folderName(hubId);
-  return `npm run -s metaaligner -- convert --from ${name} --to models/${name} --variant q8,q4f16`;
+  return `npm run -s metaaligner -- convert --from ${name} --to models/${name}`;
 }
