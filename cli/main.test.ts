@@ -2,10 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { OBJECTIVES } from '../src/align/objectives.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { runCli } from './run-cli.fixture.ts';
+
+// Each test starts Node and reads the TypeScript anew.
+vi.setConfig({ testTimeout: 30_000 });
 
 let directory: string;
 beforeAll(async () => {
@@ -19,7 +22,7 @@ async function file(name: string, content: string | Uint8Array): Promise<string>
   return path;
 }
 
-const COMMANDS = ['prompt', 'models', 'start'];
+const COMMANDS = ['prompt', 'convert', 'models', 'start'];
 
 describe('metaaligner', () => {
   it('prints its version', async () => {

@@ -35,7 +35,7 @@ export function addConvertCommand(program: Command): void {
 }
 
 async function convert(options: ConvertCommandOptions): Promise<void> {
-  await refuseExisting(options.to);
+  const existing = await readExisting(options.to);
   const signal = interruptSignal();
   const { openCheckpoint, openGgufFile } = await import('../../src/convert/checkpoint/open-checkpoint.ts');
   const { convertCheckpoint } = await import('../../src/convert/convert.ts');
@@ -52,8 +52,9 @@ async function convert(options: ConvertCommandOptions): Promise<void> {
     : await openCheckpoint(await openNodeFolder(options.from));
 
   const source = basename(resolve(options.from));
-  const name = options.name ?? source.replace(/\.gguf$/, '');
-  const family = options.family ?? familyOfName(name) ?? familyOfName(resolve(options.from));
+  if (existing !== undefined) refuseConflict(options, existing, checkpoint, source);
+  const name = options.name ?? existing?.name ?? source.replace(/\.gguf$/, '');
+  const family = options.family ?? existing?.family ?? familyOfName(name) ?? familyOfName(resolve(options.from));
   if (family === undefined) {
     note('The name tells no family: whoever runs the model chooses one. To store it, convert with --family.');
   }
@@ -66,6 +67,7 @@ async function convert(options: ConvertCommandOptions): Promise<void> {
       name,
       source,
       family,
+      existing,
       signal,
       onProgress: ({ doneBytes, totalBytes }) =>
         progress.show('converting', doneBytes / totalBytes, `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`),
@@ -74,7 +76,7 @@ async function convert(options: ConvertCommandOptions): Promise<void> {
     progress.end();
     await target.rollBack();
     if (!signal.aborted) throw error;
-    note(`Interrupted; nothing is left of it in ${options.to}.`);
+    note(`Interrupted; ${options.to} is as it was.`);
     process.exitCode = EXIT.interrupted;
     return;
   }
@@ -91,17 +93,29 @@ function parseVariants(text: string): Variant[] {
   return [...new Set(names as Variant[])];
 }
 
-/** @throws UsageError when the folder holds a model: what a conversion replaces cannot be taken back */
-async function refuseExisting(folder: string): Promise<void> {
+async function readExisting(folder: string): Promise<ModelManifest | undefined> {
   const isModel = await stat(join(folder, MANIFEST_PATH)).then(
     () => true,
     () => false,
   );
-  if (!isModel) return;
-  const { manifest } = await readModelFolder(basename(resolve(folder)), folder);
-  throw new UsageError(
-    `${folder} holds a model already: ${describe(manifest)}. Choose another folder, or remove it first.`,
-  );
+  return isModel ? (await readModelFolder(basename(resolve(folder)), folder)).manifest : undefined;
+}
+
+/** @throws UsageError unless the folder only gains variants of the model that it holds: nothing is replaced */
+function refuseConflict(
+  options: ConvertCommandOptions,
+  existing: ModelManifest,
+  checkpoint: Checkpoint,
+  source: string,
+) {
+  const holds = `${options.to} holds ${describe(existing)} already`;
+  const isSame = existing.source === source && JSON.stringify(existing.config) === JSON.stringify(checkpoint.config);
+  if (!isSame)
+    throw new UsageError(`${holds}, made from ${existing.source}. Choose another folder, or remove it first.`);
+  const present = options.variant.filter((variant) => existing.variants[variant] !== undefined);
+  if (present.length > 0) {
+    throw new UsageError(`${holds}. Leave out ${present.join(', ')}, choose another folder, or remove it first.`);
+  }
 }
 
 function describe({ name, variants }: ModelManifest): string {
