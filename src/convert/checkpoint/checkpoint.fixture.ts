@@ -97,6 +97,51 @@ export function safetensorsBytes(header: string | object, dataBytes: number, hea
   return bytes;
 }
 
+/** An entry of a zip file, and what its headers say of it where that is not the truth. */
+export interface ZipFixtureEntry {
+  name: string;
+  data: Uint8Array;
+  localName?: string;
+  /** Of the local header: PyTorch pads with it. */
+  extraBytes?: number;
+  directory?: { flags?: number; method?: number; sizeBytes?: number; compressedBytes?: number; headerOffset?: number };
+}
+
+/** A zip file of stored entries. `end` overrides what the end record says. */
+export function zipBytes(
+  entries: readonly ZipFixtureEntry[],
+  end: { count?: number; sizeBytes?: number; offset?: number; padding?: number } = {},
+): Uint8Array {
+  const parts: Buffer[] = [];
+  const directory: Buffer[] = [];
+  let offset = 0;
+  for (const { name, data, localName = name, extraBytes = 0, directory: says = {} } of entries) {
+    const local = Buffer.alloc(30);
+    local.writeUInt32LE(0x04034b50);
+    local.writeUInt16LE(localName.length, 26);
+    local.writeUInt16LE(extraBytes, 28);
+    const central = Buffer.alloc(46);
+    central.writeUInt32LE(0x02014b50);
+    central.writeUInt16LE(says.flags ?? 0, 8);
+    central.writeUInt16LE(says.method ?? 0, 10);
+    central.writeUInt32LE(says.compressedBytes ?? says.sizeBytes ?? data.length, 20);
+    central.writeUInt32LE(says.sizeBytes ?? data.length, 24);
+    central.writeUInt16LE(name.length, 28);
+    central.writeUInt32LE(says.headerOffset ?? offset, 42);
+    directory.push(central, Buffer.from(name));
+    const entry = [local, Buffer.from(localName), Buffer.alloc(extraBytes), Buffer.from(data)];
+    parts.push(...entry);
+    offset += Buffer.concat(entry).length;
+  }
+  const list = Buffer.concat([...directory, Buffer.alloc(end.padding ?? 0)]);
+  const last = Buffer.alloc(22);
+  last.writeUInt32LE(0x06054b50);
+  last.writeUInt16LE(end.count ?? entries.length, 10);
+  last.writeUInt32LE(end.sizeBytes ?? list.length, 12);
+  last.writeUInt32LE(end.offset ?? offset, 16);
+  return Uint8Array.from(Buffer.concat([...parts, list, last]));
+}
+
 /** The AlignError that a promise fails with. Anything else, success too, is a failure of the test. */
 export async function failureOf(promise: Promise<unknown>): Promise<AlignError> {
   let value: unknown;

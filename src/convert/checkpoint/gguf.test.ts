@@ -237,7 +237,9 @@ describe('openGguf', () => {
     const checkpoint = await openGguf(parts);
     expect(checkpoint.tensors.size).toBe(Object.keys(fixture.tensors).length);
     expect((await failureOf(openGguf([parts[1], parts[0]]))).code).toBe('checkpoint-corrupt');
-    expect((await failureOf(openGguf(parts[0]))).message).toContain('part 1 of 2');
+    const alone = await failureOf(openGguf(parts[0]));
+    expect(alone.code).toBe('unsupported-model');
+    expect(alone.message).toContain('part 1 of 2 of a split GGUF');
     expect((await failureOf(openGguf([parts[0], parts[0]]))).code).toBe('checkpoint-corrupt');
   });
 });

@@ -41,6 +41,12 @@ describe('readSafetensors', () => {
     ['bytes after the last tensor', two, 'its tensors end at data offset 20; the file has 21', 21],
     ['a length that does not fit the shape', { a: { ...two.a, shape: [3] } }, '“a” of “F32” [3] cannot stand', 8],
     ['offsets the wrong way round', { a: { ...two.a, shape: [0], data_offsets: [8, 0] } }, 'offsets 8 to 0', 8],
+    [
+      'the same for a type of unknown size',
+      { a: { dtype: 'F4', shape: [2], data_offsets: [8, 0] } },
+      'offsets 8 to 0',
+      8,
+    ],
     ['a name that stands twice', '{"a":{},"a":{}}', 'needs dtype'],
     ['a tensor that stands twice', `{"a":${JSON.stringify(two.a)},"a":${JSON.stringify(two.a)}}`, 'the key “a” once'],
     ['an offset that is no number', { a: { ...two.a, data_offsets: ['0', 8] } }, 'a whole number from 0'],
@@ -74,6 +80,12 @@ describe('readSafetensors', () => {
       expect(source.reads).toEqual([{ offset: 0, length: 8 }]);
     },
   );
+
+  it('refuses a header of 100 MB and a byte however large the file is', async () => {
+    const source = new MemorySource('x.safetensors', safetensorsBytes(two, 20, 100_000_001n));
+    Object.defineProperty(source, 'sizeBytes', { value: 2 ** 40 });
+    expect((await failureOf(readSafetensors(source))).message).toContain('its header says 100000001 bytes');
+  });
 
   it('refuses a file of 7 bytes and a header that is not UTF-8', async () => {
     expect((await failureOf(readSafetensors(new MemorySource('x', new Uint8Array(7))))).message).toContain('7 bytes');

@@ -76,6 +76,7 @@ export function checkpointTensor(tensor: StoredTensor, rows: StoredRows): Checkp
     name,
     storedType: rows.storedType,
     shape,
+    location: { file: source.name, offsetBytes: rows.offsetBytes },
     readRawRows,
     async readRows(first, count) {
       return dequantize(rows.storedType, await readRawRows(first, count), count * columns);
