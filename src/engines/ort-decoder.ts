@@ -1,0 +1,94 @@
+import type { Tensor, TensorConstructor } from 'onnxruntime-web';
+import type { Device } from '../align/engine.ts';
+import type { Decoder } from './decoder.ts';
+import type { DecoderShape } from './decoder-shape.ts';
+import type { Feeds, Fetches, KvCache } from './kv-cache.ts';
+
+/** What a step needs of an ORT session, the same in onnxruntime-node and onnxruntime-web. */
+export interface OrtSession {
+  run(feeds: Feeds, fetches: Fetches): Promise<Readonly<Feeds>>;
+  release(): Promise<void>;
+}
+
+export interface OrtDecoderOptions {
+  device: Device;
+  Tensor: TensorConstructor;
+  session: OrtSession;
+  shape: DecoderShape;
+  cache: KvCache;
+  prefillChunkTokens: number;
+  /** The backend writes into a CPU tensor given as output, so one serves every step. */
+  writesIntoOutputs: boolean;
+  /** Runs after each step, before its result is given. */
+  afterStep?: () => Promise<void>;
+  /** Ends what is the backend's own. */
+  onDispose?: () => void;
+}
+
+/** A decoder graph in an ORT session, of the inputs and outputs that src/convert/onnx/llama-graph.ts writes. */
+export class OrtDecoder implements Decoder {
+  readonly device: Device;
+  readonly prefillChunkTokens: number;
+  readonly #options: OrtDecoderOptions;
+  /** int64 ones; the attention mask of a step is the first of them. */
+  #ones = new BigInt64Array();
+  /** By number of rows; in use are one or two. */
+  readonly #logits = new Map<number, Tensor>();
+  readonly #keepCounts = new Map<number, Tensor>();
+
+  constructor(options: OrtDecoderOptions) {
+    this.device = options.device;
+    this.prefillChunkTokens = options.prefillChunkTokens;
+    this.#options = options;
+  }
+
+  reserve(tokens: number): void {
+    this.#options.cache.reserve(tokens);
+    if (tokens > this.#ones.length) this.#ones = new BigInt64Array(tokens).fill(1n);
+  }
+
+  async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
+    const { Tensor, session, cache, afterStep } = this.#options;
+    const totalTokens = pastTokens + tokenIds.length;
+    const feeds: Feeds = {
+      ...cache.past,
+      input_ids: new Tensor('int64', BigInt64Array.from(tokenIds, BigInt), [1, tokenIds.length]),
+      attention_mask: new Tensor('int64', this.#ones.subarray(0, totalTokens), [1, totalTokens]),
+      // The graph cannot keep none: it scores one position then, and nobody fetches it.
+      num_logits_to_keep: this.#keepCount(Math.max(1, logitRows)),
+    };
+    const fetches: Fetches = { ...cache.present };
+    if (logitRows > 0) fetches.logits = this.#logitsFor(logitRows);
+    const outputs = await session.run(feeds, fetches);
+    cache.accept(outputs);
+    await afterStep?.();
+    return logitRows > 0 ? (outputs.logits?.data as Float32Array) : new Float32Array();
+  }
+
+  async dispose(): Promise<void> {
+    this.#options.cache.dispose();
+    await this.#options.session.release();
+    this.#options.onDispose?.();
+  }
+
+  #keepCount(rows: number): Tensor {
+    return kept(this.#keepCounts, rows, () => new this.#options.Tensor('int64', BigInt64Array.of(BigInt(rows)), []));
+  }
+
+  #logitsFor(rows: number): Tensor | null {
+    const { Tensor, writesIntoOutputs, shape } = this.#options;
+    if (!writesIntoOutputs) return null;
+    const { vocabularySize } = shape;
+    return kept(
+      this.#logits,
+      rows,
+      () => new Tensor('float32', new Float32Array(rows * vocabularySize), [1, rows, vocabularySize]),
+    );
+  }
+}
+
+function kept(tensors: Map<number, Tensor>, key: number, make: () => Tensor): Tensor {
+  const tensor = tensors.get(key) ?? make();
+  tensors.set(key, tensor);
+  return tensor;
+}

@@ -1,0 +1,186 @@
+import type { Env, InferenceSession, Tensor } from 'onnxruntime-web';
+import { AlignError } from '../align/errors.ts';
+import { DecodeLoop, type DecoderConfig } from './decode-loop.ts';
+import { type DecoderShape, readDecoderShape } from './decoder-shape.ts';
+import { toEngineError } from './engine-error.ts';
+import { GpuWatch } from './gpu-watch.ts';
+import { ReturnedKvCache, SharedKvCache } from './kv-cache.ts';
+import { OrtDecoder } from './ort-decoder.ts';
+
+export interface WebEngineOptions {
+  device: 'wasm' | 'webgpu';
+  graph: WebFile;
+  /** Named as the graph calls them. */
+  externalData: readonly WebFile[];
+  config: DecoderConfig;
+  /** Of wasm. More than one needs a cross-origin isolated page; the first wasm engine of a page settles it for all. */
+  threads: number;
+  /** Where ORT's own files are: by default beside ours, or in its package in Node. */
+  ortFiles?: OrtFiles;
+  prefillChunkTokens?: number;
+}
+
+export interface WebFile {
+  /** Without folders, as in `model_q4.onnx_data`. */
+  name: string;
+  bytes: Uint8Array;
+}
+
+/** ORT's loader and binary of each build, as addresses. */
+export type OrtFiles = Record<'wasm' | 'webgpu', NonNullable<Env.WebAssemblyFlags['wasmPaths']>>;
+
+type Ort = Pick<typeof import('onnxruntime-web'), 'InferenceSession' | 'Tensor' | 'env'>;
+
+/** Tokens of a prompt per step, see `Decoder`. */
+const PREFILL_CHUNK_TOKENS = { wasm: 32, webgpu: 256 } as const;
+
+/**
+ * An engine on onnxruntime-web, for a page's worker; wasm runs in Node too.
+ *
+ * @throws AlignError `webgpu-unavailable`, `out-of-memory`, `device-lost`, `engine-failed`; `weights-corrupt` if the
+ *   graph is not a decoder of ours
+ */
+export async function createWebEngine(options: WebEngineOptions): Promise<DecodeLoop> {
+  const { device, config, prefillChunkTokens = PREFILL_CHUNK_TOKENS[device] } = options;
+  try {
+    const decoder = await (device === 'webgpu'
+      ? createGpuDecoder(options, prefillChunkTokens)
+      : createWasmDecoder(options, prefillChunkTokens));
+    return new DecodeLoop(decoder, config);
+  } catch (error) {
+    throw toEngineError(error, device, 'loading the model');
+  }
+}
+
+async function createWasmDecoder(options: WebEngineOptions, prefillChunkTokens: number): Promise<OrtDecoder> {
+  // The build without WebGPU: half the size, and it has CPU kernels that the other lacks (GatherBlockQuantized).
+  const ort = await import('onnxruntime-web/wasm');
+  ort.env.wasm.numThreads = options.threads;
+  const session = await createSession(ort, options, 'wasm');
+  return orRelease(session, (shape) => {
+    return new OrtDecoder({
+      device: 'wasm',
+      Tensor: ort.Tensor,
+      session,
+      shape,
+      cache: new ReturnedKvCache(shape, ort.Tensor),
+      prefillChunkTokens,
+      writesIntoOutputs: false,
+      afterStep: nextTask,
+    });
+  });
+}
+
+async function createGpuDecoder(options: WebEngineOptions, prefillChunkTokens: number): Promise<OrtDecoder> {
+  const ort = await import('onnxruntime-web/webgpu');
+  // Of the few nodes left to the CPU; more threads would only wait.
+  ort.env.wasm.numThreads = 1;
+  const watch = new GpuWatch(await requestDevice());
+  try {
+    const session = await watch.guard(() => createSession(ort, options, { name: 'webgpu', device: watch.device }));
+    return await orRelease(session, (shape) => {
+      const allocate = (dims: readonly number[]) => gpuTensor(ort, watch.device, shape.cacheType, dims);
+      return new OrtDecoder({
+        device: 'webgpu',
+        Tensor: ort.Tensor,
+        session: {
+          run: (...step: Parameters<InferenceSession['run']>) => watch.guard(() => session.run(...step)),
+          release: () => session.release(),
+        },
+        shape,
+        cache: new SharedKvCache(shape, options.config.contextLength, allocate),
+        prefillChunkTokens,
+        writesIntoOutputs: false,
+        // Without reading anything back, a step ends when its commands are sent; cancelling would wait for all of them.
+        afterStep: () => watch.guard(() => watch.device.queue.onSubmittedWorkDone()),
+        onDispose: () => {
+          watch.end();
+          watch.device.destroy();
+        },
+      });
+    });
+  } catch (error) {
+    watch.end();
+    watch.device.destroy();
+    throw error;
+  }
+}
+
+function createSession(
+  ort: Ort,
+  { device, graph, externalData, ortFiles }: WebEngineOptions,
+  provider: InferenceSession.ExecutionProviderConfig,
+): Promise<InferenceSession> {
+  if (ortFiles !== undefined) ort.env.wasm.wasmPaths = ortFiles[device];
+  return ort.InferenceSession.create(graph.bytes, {
+    executionProviders: [provider],
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 3,
+    externalData: externalData.map(({ name, bytes }) => ({ path: name, data: bytes })),
+  });
+}
+
+async function orRelease(session: InferenceSession, use: (shape: DecoderShape) => OrtDecoder): Promise<OrtDecoder> {
+  try {
+    return use(readDecoderShape(session));
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+}
+
+/** A device of this engine alone: its loss or end touches no other, and ending it frees all of its memory. */
+async function requestDevice(): Promise<GPUDevice> {
+  const adapter = await (navigator as Partial<Navigator>).gpu?.requestAdapter({ powerPreference: 'high-performance' });
+  if (adapter === undefined || adapter === null) {
+    throw new AlignError('webgpu-unavailable', 'There is no WebGPU adapter here.');
+  }
+  return adapter.requestDevice({
+    requiredFeatures: GPU_FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[],
+    requiredLimits: Object.fromEntries(GPU_LIMITS.map((limit) => [limit, adapter.limits[limit]])),
+  });
+}
+
+/**
+ * What ORT asks for when it makes a device of its own.
+ *
+ * @see onnxruntime/core/providers/webgpu/webgpu_context.cc, GetAvailableRequiredFeatures and GetRequiredLimits
+ */
+const GPU_FEATURES = ['shader-f16', 'subgroups'];
+const GPU_LIMITS = [
+  'maxBindGroups',
+  'maxBufferSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeWorkgroupsPerDimension',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+] as const satisfies readonly (keyof GPUSupportedLimits)[];
+
+/** The standard's numbers: `GPUBufferUsage` is missing from TypeScript's own types. */
+const BUFFER_USAGE = { COPY_SRC: 0x4, COPY_DST: 0x8, STORAGE: 0x80 };
+
+function gpuTensor(ort: Ort, device: GPUDevice, dataType: DecoderShape['cacheType'], dims: readonly number[]): Tensor {
+  const bytesPerElement = dataType === 'float32' ? 4 : 2;
+  const gpuBuffer = device.createBuffer({
+    // ORT reads and writes whole groups of 16 bytes.
+    size: Math.ceil(dims.reduce((product, dim) => product * dim, bytesPerElement) / 16) * 16,
+    usage: BUFFER_USAGE.COPY_SRC | BUFFER_USAGE.COPY_DST | BUFFER_USAGE.STORAGE,
+  });
+  return ort.Tensor.fromGpuBuffer(gpuBuffer, { dataType, dims: [...dims], dispose: () => gpuBuffer.destroy() });
+}
+
+/** wasm computes inside `run` and gives way to nothing; a worker's messages, a cancel among them, wait for a task. */
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
+}
