@@ -236,7 +236,7 @@ async function writeFile(target: TargetFolder, path: string, bytes: Uint8Array):
 }
 
 /** What transformers and transformers.js read. */
-function huggingFaceConfig(config: LlamaConfig, variants: ModelManifest['variants']): string {
+export function huggingFaceConfig(config: LlamaConfig, variants: ModelManifest['variants']): string {
   const entries = Object.entries(variants) as [Variant, ManifestFile[]][];
   const dataFileCounts = entries.map(
     ([variant, files]) => [`${VARIANT_FILE_NAMES[variant]}.onnx`, files.length - 1] as const,

@@ -43,7 +43,7 @@ export function formatOf(weight: PlannedWeight, format: VariantFormat): WeightFo
 }
 
 /** Whether a matmul of this format wants the weight as [columns, rows], the transpose of the checkpoint's. */
-function isTransposed(weight: PlannedWeight, format: WeightFormat): boolean {
+export function isTransposed(weight: PlannedWeight, format: WeightFormat): boolean {
   return (weight.kind === 'linear' || weight.kind === 'head') && (format === 'plain' || format === 'rows8');
 }
 
@@ -286,7 +286,7 @@ export class WeightEncoder {
 }
 
 /** Rows in tiles: 32 destination lines stay in the first-level cache while a tile is written. */
-function transposeInto(
+export function transposeInto(
   target: Float32Array | Uint16Array | Int8Array,
   targetWidth: number,
   targetColumn: number,
