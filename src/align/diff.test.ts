@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { type Change, countChanges, diffEdit } from './diff.ts';
+import { type Change, countChanges, diffEdit, StreamingDiff } from './diff.ts';
 
 const done = { isComplete: true, timeoutMs: 1000 };
 const streaming = { isComplete: false, timeoutMs: 1000 };
@@ -143,6 +143,45 @@ describe('diffEdit out of time', () => {
 
   it('never cuts a word', () => {
     expect(show(diffEdit('unhappy', 'unlucky', late))).toEqual(['-unhappy', '+unlucky']);
+  });
+});
+
+describe('StreamingDiff', () => {
+  /** Sentences of which every third is changed; long enough to settle. */
+  const sentence = (i: number, verb: string) => `Sentence number ${i} ${verb} about plants, water, light and soil. `;
+  const answer = Array.from({ length: 40 }, (_, i) => sentence(i, 'speaks')).join('');
+  const rewritten = Array.from({ length: 40 }, (_, i) => sentence(i, i % 3 === 0 ? 'talks' : 'speaks')).join('');
+
+  it('finds what one diff of the whole finds', () => {
+    const diff = new StreamingDiff(answer, 1000);
+    for (let end = 0; end < rewritten.length; end += 7) diff.update(rewritten.slice(0, end));
+    expect(show(diff.update(rewritten))).toEqual(
+      show(diffEdit(answer, rewritten, { isComplete: true, timeoutMs: 5000 })),
+    );
+  });
+
+  it('settles a plain copy', () => {
+    const diff = new StreamingDiff(answer, 1000);
+    for (let end = 0; end <= 1500; end += 50) diff.update(answer.slice(0, end));
+    expect(show(diff.update(answer.slice(0, 1500)))).toEqual([answer.slice(0, 1500), `?${answer.slice(1500)}`]);
+  });
+
+  it('joins to both texts at every step, whatever they are', () => {
+    const long = fc.array(fc.constantFrom('the cat ', 'sat on the mat ', 'happy ', '\n\n', 'far away. '), {
+      maxLength: 150,
+    });
+    fc.assert(
+      fc.property(long, long, fc.constantFrom(1000, -1), (before, after, timeoutMs) => {
+        const diff = new StreamingDiff(before.join(''), timeoutMs);
+        for (let end = 0; end <= after.length; end += 10) {
+          const changes = diff.update(after.slice(0, end).join(''));
+          expect(original(changes)).toBe(before.join(''));
+          expect(edit(changes)).toBe(after.slice(0, end).join(''));
+          expect(changes.slice(0, -1).every(({ type }) => type !== 'pending')).toBe(true);
+        }
+      }),
+      { numRuns: 50 },
+    );
   });
 });
 

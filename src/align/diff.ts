@@ -11,7 +11,7 @@ export interface Change {
 }
 
 export interface DiffOptions {
-  /** False while the edit is being written. */
+  /** False when the model was cut off or stopped: then what it did not reach is pending, not deleted. */
   isComplete: boolean;
   /** After this long the middle is shown as replaced whole. Two unlike texts of 3,000 words take seconds. */
   timeoutMs: number;
@@ -28,6 +28,69 @@ export interface DiffOptions {
 export function diffEdit(original: string, edit: string, { isComplete, timeoutMs }: DiffOptions): Change[] {
   const changes = tidy(diffWords(original, edit, timeoutMs));
   return isComplete ? changes : tidy(withPendingTail(changes));
+}
+
+/** Characters of edit that are compared anew with every update; what is further back stays as it was found. */
+const UNSETTLED_LENGTH = 400;
+/** A copy of this many characters is taken for the place where both texts run in step. */
+const ANCHOR_LENGTH = 24;
+
+/**
+ * {@link diffEdit} for an edit that grows, many times a second: text that was found to be kept, and lies far enough
+ * back, settles what is before it. So an update costs what the last few sentences cost, not what the whole text does.
+ */
+export class StreamingDiff {
+  readonly #original: string;
+  readonly #timeoutMs: number;
+  #settled: Change[] = [];
+  /** Where the texts begin that are not settled. */
+  #originalStart = 0;
+  #editStart = 0;
+
+  constructor(original: string, timeoutMs: number) {
+    this.#original = original;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /**
+   * @param edit  the edit so far; it begins with the one of the call before
+   * @returns as {@link diffEdit} for an edit that is not complete
+   */
+  update(edit: string): Change[] {
+    const editRest = edit.slice(this.#editStart);
+    const originalRest = this.#original.slice(this.#originalStart);
+    // A copy of what is further down would have to pay for skipping more than was written.
+    const reach = wordEnd(originalRest, Math.min(originalRest.length, editRest.length + UNSETTLED_LENGTH));
+    const changes: Change[] = [
+      ...withPendingTail(tidy(diffWords(originalRest.slice(0, reach), editRest, this.#timeoutMs))),
+      { type: 'pending', text: originalRest.slice(reach) },
+    ];
+    const all = tidy([...this.#settled, ...changes]);
+    this.#settle(tidy(changes), editRest.length);
+    return all;
+  }
+
+  #settle(changes: readonly Change[], editLength: number): void {
+    let editEnd = 0;
+    let cut: { index: number; length: number } | undefined;
+    changes.forEach(({ type, text }, index) => {
+      const start = editEnd;
+      if (type === 'kept' || type === 'inserted') editEnd += text.length;
+      const length = Math.min(text.length, editLength - UNSETTLED_LENGTH - start);
+      if (type === 'kept' && length >= ANCHOR_LENGTH) cut = { index, length: wordStart(text, length) };
+    });
+    if (cut === undefined) return;
+    const { index, length } = cut;
+    const settled = [
+      ...changes.slice(0, index),
+      { type: 'kept' as const, text: changes[index]!.text.slice(0, length) },
+    ];
+    for (const { type, text } of settled) {
+      if (type !== 'inserted') this.#originalStart += text.length;
+      if (type !== 'deleted') this.#editStart += text.length;
+    }
+    this.#settled = tidy([...this.#settled, ...settled]);
+  }
 }
 
 function diffWords(original: string, edit: string, timeoutMs: number): Change[] {

@@ -1,6 +1,7 @@
 import { Icon } from '../../components/Icon/Icon.tsx';
 import { useApp, useCurrentModel, useSettings } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
+import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
 import styles from './AlignBar.module.css';
 import { useAlign } from './use-align.ts';
@@ -20,7 +21,7 @@ export function AlignBar() {
     <div className={styles.bar}>
       <div className={styles.status}>{isReady ? <PromptLength /> : <p>{refusal ?? strings.align.countLater}</p>}</div>
       {isRunning ? (
-        <button type="button" className={styles.stop} disabled={isStopping} onClick={stop}>
+        <button type="button" className={classNames(controls.button, styles.stop)} disabled={isStopping} onClick={stop}>
           <Icon name="stop" />
           {isStopping ? strings.align.stopping : strings.align.stop}
           <kbd>{strings.align.stopShortcut}</kbd>
@@ -28,7 +29,7 @@ export function AlignBar() {
       ) : (
         <button
           type="button"
-          className={styles.align}
+          className={classNames(controls.primary, styles.align)}
           disabled={model === undefined || modelStatus === 'loading' || refusal !== undefined}
           title={refusal}
           onClick={() => void align()}

@@ -1,6 +1,6 @@
-import { type ReactNode, type RefObject, useDeferredValue, useMemo } from 'react';
+import { type ReactNode, type RefObject, useMemo } from 'react';
 
-import { countChanges, diffEdit } from '../../align/diff.ts';
+import { countChanges, diffEdit, StreamingDiff } from '../../align/diff.ts';
 import { CopyButton } from '../../components/CopyButton/CopyButton.tsx';
 import { DiffLegend, DiffView } from '../../components/DiffView/DiffView.tsx';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
@@ -11,6 +11,7 @@ import { paceTokensPerSecond, type Run } from '../../state/run-slice.ts';
 import { EDIT_VIEWS, type EditView } from '../../state/settings-store.ts';
 import { useApp, useDraft, useSettings } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
+import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
 import styles from './EditPanel.module.css';
 import { useAlign } from './use-align.ts';
@@ -18,8 +19,8 @@ import { useIsStale } from './use-is-stale.ts';
 
 const text = strings.edit;
 
-/** While text streams the diff is made many times a second; once it is whole it may take its time. */
-const STREAMING_DIFF_MS = 50;
+/** While text streams the diff is made many times a second; at the end it may take its time. */
+const STREAMING_DIFF_MS = 25;
 const FINAL_DIFF_MS = 1000;
 
 type Started = Exclude<Run, { status: 'idle' }>;
@@ -28,7 +29,12 @@ type Started = Exclude<Run, { status: 'idle' }>;
 export function EditPanel({ panel }: { panel: RefObject<HTMLElement | null> }) {
   const run = useApp((app) => app.run);
   return (
-    <section ref={panel} className={styles.panel} aria-labelledby="edit-title" data-status={run.status}>
+    <section
+      ref={panel}
+      className={classNames(controls.panel, styles.panel)}
+      aria-labelledby="edit-title"
+      data-status={run.status}
+    >
       {run.status === 'idle' ? <Empty /> : <Outcome run={run} />}
     </section>
   );
@@ -108,14 +114,14 @@ function Outcome({ run }: { run: Started }) {
 }
 
 function Comparison({ run, view }: { run: Started; view: EditView }) {
-  const isComplete = isWhole(run);
+  const { request, edit } = run;
   const isRunning = run.status === 'running';
-  const answer = run.request.answer;
-  // Deferred: a diff that takes long is redone when there is time, and typing stays smooth.
-  const edit = useDeferredValue(run.edit);
+  const isComplete = isWhole(run);
+  const streaming = useMemo(() => new StreamingDiff(request.answer, STREAMING_DIFF_MS), [request]);
   const changes = useMemo(
-    () => diffEdit(answer, edit, { isComplete, timeoutMs: isRunning ? STREAMING_DIFF_MS : FINAL_DIFF_MS }),
-    [answer, edit, isComplete, isRunning],
+    () =>
+      isRunning ? streaming.update(edit) : diffEdit(request.answer, edit, { isComplete, timeoutMs: FINAL_DIFF_MS }),
+    [streaming, request, edit, isComplete, isRunning],
   );
   return <DiffView changes={changes} view={view} isWriting={isRunning} />;
 }

@@ -6,6 +6,7 @@ import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
 import { Icon } from '../../components/Icon/Icon.tsx';
 import { useApp, useCurrentModel } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
+import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
 import type { ConvertedModel } from '../../worker-client/model-library.ts';
 import { convertCommand, downloadCommand } from './commands.ts';
@@ -172,7 +173,7 @@ function PublishedModel({ model }: { model: CatalogueModel }) {
         <span className={controls.badge}>{strings.model.needs}</span>
         <span className={controls.hint}>{strings.model.download(model.downloadBytes)}</span>
       </div>
-      <details className={styles.howTo}>
+      <details className={classNames(controls.disclosure, styles.howTo)}>
         <summary className={controls.hint}>{strings.model.how}</summary>
         <div className={styles.how}>
           <Command label={strings.model.howSteps.download} command={downloadCommand(model.id)} />

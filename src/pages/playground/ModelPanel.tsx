@@ -7,6 +7,7 @@ import { Segmented } from '../../components/Segmented/Segmented.tsx';
 import type { ModelState } from '../../state/model-slice.ts';
 import { useApp, useCurrentModel, useSettings } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
+import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
 import type { ConvertedModel } from '../../worker-client/model-library.ts';
 import { LoadOptions } from './LoadOptions.tsx';
@@ -28,7 +29,7 @@ export function ModelPanel() {
   };
 
   return (
-    <section className={styles.panel} aria-labelledby="model-title">
+    <section className={classNames(controls.panel, styles.panel)} aria-labelledby="model-title">
       <h2 id="model-title" className={controls.visuallyHidden}>
         {strings.model.title}
       </h2>

@@ -22,7 +22,7 @@ export function Playground() {
     <main className={styles.page}>
       <div className={styles.inputs}>
         <ModelPanel />
-        <div className={styles.request}>
+        <div className={controls.panel}>
           <TextEditors />
           <Objectives />
           <GenerationSettings />

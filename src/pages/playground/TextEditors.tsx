@@ -5,6 +5,7 @@ import { draftTexts, isEdited, OWN_TEXT } from '../../state/draft-store.ts';
 import { addTurnMarks, EXAMPLES, lacksTurnMarks } from '../../state/examples.ts';
 import { useCurrentTemplate, useDraft } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
+import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
 import styles from './Playground.module.css';
 
@@ -62,7 +63,7 @@ export function TextEditors() {
         </div>
         <textarea
           id={`${id}-context`}
-          className={styles.context}
+          className={classNames(controls.textarea, styles.context)}
           value={context}
           rows={4}
           aria-describedby={`${id}-context-hint`}
@@ -88,7 +89,7 @@ export function TextEditors() {
         </div>
         <textarea
           id={`${id}-answer`}
-          className={styles.answer}
+          className={classNames(controls.textarea, styles.answer)}
           value={answer}
           rows={6}
           aria-describedby={`${id}-answer-hint`}
