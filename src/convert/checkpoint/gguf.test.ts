@@ -33,6 +33,11 @@ describe('readGgufHeader', () => {
     expect(metadata.get('general.architecture')).toBe('llama');
   });
 
+  it('keeps a byte order mark, which is a token of many vocabularies', async () => {
+    const { metadata } = await open(ggufBytes([['tokens', stringArray(['\ufeff', '\ufeffa'])]]));
+    expect(metadata.get('tokens')).toEqual(['\ufeff', '\ufeffa']);
+  });
+
   it('places tensors by the file’s own alignment and turns their shapes round', async () => {
     const bytes = fromBase64(file);
     const { tensors } = await open(bytes);

@@ -9,7 +9,7 @@ import { decodeUtf8 } from './read-text.ts';
  * @see ggml docs/gguf.md
  */
 export type GgufValue = number | bigint | boolean | string | GgufArray;
-export type GgufArray =
+type GgufArray =
   | Uint8Array
   | Int8Array
   | Uint16Array
