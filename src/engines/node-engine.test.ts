@@ -26,3 +26,17 @@ const node: Subject = {
 describe('the node engine', () => {
   it.each(ENGINE_CONTRACT)('$name', (contractCase) => contractCase.run(node));
 });
+
+it.each(['fp32', 'fp16', 'q8', 'q4', 'q4f16'] as const)('runs %s', async (variant) => {
+  const engine = await createNodeEngine({ graphPath: graphPath(variant), config: CONTRACT_CONFIG, threads: 1 });
+  const steps = engine.generate(Int32Array.of(1, 5, 9), { ...GREEDY, maxNewTokens: 5 }, new AbortController().signal);
+  const tokenIds: number[] = [];
+  for await (const step of steps) tokenIds.push(...step);
+  expect(tokenIds.length).toBeGreaterThan(0);
+  await engine.dispose();
+});
+
+it('says what is wrong with a graph that is not there', async () => {
+  const create = createNodeEngine({ graphPath: join(folder.directory, 'none.onnx'), config: CONTRACT_CONFIG });
+  await expect(create).rejects.toMatchObject({ code: 'engine-failed', details: { device: 'cpu' } });
+});

@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { DecodeLoop, type DecoderConfig } from './decode-loop.ts';
 import { readDecoderShape } from './decoder-shape.ts';
 import { toEngineError } from './engine-error.ts';
 import { SharedKvCache } from './kv-cache.ts';
+import type { StartEngine } from './load-model.ts';
 import { OrtDecoder } from './ort-decoder.ts';
 
 export interface NodeEngineOptions {
@@ -56,4 +58,16 @@ export async function createNodeEngine(options: NodeEngineOptions): Promise<Deco
     await session.release();
     throw error;
   }
+}
+
+/** For `loadModel`, on a folder on disk. */
+export function startNodeEngine(options: { directory: string; threads?: number }): StartEngine {
+  const { directory, ...engineOptions } = options;
+  return async ({ files, config, onProgress }) => {
+    const [graph] = files;
+    if (graph === undefined) throw new Error('A variant without files; this is a bug.');
+    const totalBytes = files.reduce((sum, { source }) => sum + source.sizeBytes, 0);
+    onProgress({ phase: 'starting', file: graph.path, loadedBytes: totalBytes, totalBytes });
+    return createNodeEngine({ ...engineOptions, graphPath: join(directory, ...graph.path.split('/')), config });
+  };
 }
