@@ -256,5 +256,10 @@ export const strings = {
     },
     announceReading: 'Reading the prompt.',
     announceWriting: 'Writing the edit.',
+    announceEnd: {
+      stop: 'The edit is finished.',
+      length: 'The edit was cut off at its limit.',
+      cancelled: 'The edit was stopped.',
+    } satisfies Record<FinishReason, string>,
   },
 } as const;

@@ -11,7 +11,7 @@ interface DiffViewProps {
 
 /** An edit beside its original. Model text is drawn as text; what changed is marked by element, line and colour. */
 export function DiffView({ changes, view, isWriting }: DiffViewProps) {
-  const caret = isWriting && <span className={styles.caret} aria-hidden="true" />;
+  const caret = isWriting && <span className={styles.caret} data-caret="" aria-hidden="true" />;
   if (view === 'inline') {
     return (
       <div className={styles.text} data-testid="edit-inline">

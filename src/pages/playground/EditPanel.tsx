@@ -1,4 +1,4 @@
-import { type ReactNode, type RefObject, useMemo } from 'react';
+import { type ReactNode, type RefObject, useMemo, useRef } from 'react';
 
 import { countChanges, diffEdit, StreamingDiff } from '../../align/diff.ts';
 import { CopyButton } from '../../components/CopyButton/CopyButton.tsx';
@@ -15,6 +15,7 @@ import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
 import styles from './EditPanel.module.css';
 import { useAlign } from './use-align.ts';
+import { useFollowCaret } from './use-follow-caret.ts';
 import { useIsStale } from './use-is-stale.ts';
 
 const text = strings.edit;
@@ -72,6 +73,8 @@ function Outcome({ run }: { run: Started }) {
   const view = useSettings((settings) => settings.editView);
   const change = useSettings((settings) => settings.change);
   const setAnswer = useDraft((draft) => draft.setAnswer);
+  const body = useRef<HTMLDivElement>(null);
+  const { onScroll } = useFollowCaret(body, run.edit);
   const isWriting = run.status === 'running';
   const hasText = run.edit !== '';
 
@@ -88,7 +91,15 @@ function Outcome({ run }: { run: Started }) {
       </header>
       <Status run={run} />
       {/* Focusable, so that it scrolls by keyboard. */}
-      <div className={styles.body} tabIndex={0} role="group" aria-label={text.title} aria-busy={isWriting}>
+      <div
+        ref={body}
+        className={styles.body}
+        tabIndex={0}
+        role="group"
+        aria-label={text.title}
+        aria-busy={isWriting}
+        onScroll={onScroll}
+      >
         {run.status === 'failed' && hasText && <p className={styles.partial}>{text.partial}</p>}
         {(hasText || isWriting) && <Comparison run={run} view={view} />}
       </div>

@@ -115,7 +115,7 @@ function announcement(run: Run): string {
     case 'running':
       return run.pace === undefined ? strings.edit.announceReading : strings.edit.announceWriting;
     case 'done':
-      return `${strings.edit.finish[run.finishReason]} ${strings.edit.stats.tokens(run.usage.editTokens)}.`;
+      return `${strings.edit.announceEnd[run.finishReason]} ${strings.edit.stats.tokens(run.usage.editTokens)}.`;
     case 'failed':
       return '';
     default:

@@ -1,0 +1,229 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { AxeResults } from 'axe-core';
+import type { Page } from '@playwright/test';
+import { MODELS_DIRECTORY } from '../playwright.config.ts';
+import { expect, test } from './playground.fixture.ts';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Rules that the page breaks, with the elements that do. */
+async function accessibilityFaults(page: Page): Promise<string[]> {
+  // Evaluated, not added as a script: the page's Content-Security-Policy allows none from outside.
+  await page.evaluate(AXE);
+  const results = await page.evaluate(() =>
+    (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
+  );
+  return results.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 120)}`));
+}
+
+function chosen(page: Page) {
+  return page.getByRole('list', { name: 'Chosen objectives' }).getByRole('listitem');
+}
+
+async function chosenKeys(page: Page): Promise<(string | null)[]> {
+  return chosen(page).evaluateAll((rows) => rows.map((row) => row.getAttribute('data-objective')));
+}
+
+test.describe('before a run', () => {
+  test('starts with an example, the objectives of the family, and what each model needs', async ({ playground }) => {
+    const { page } = playground;
+    await playground.use('Tiny', { device: 'wasm', variant: 'q8' });
+    await expect(page.getByLabel('Answer', { exact: true })).not.toBeEmpty();
+    await expect(page.getByLabel('Context', { exact: true })).toHaveValue(/^Human: [^]*Assistant:$/);
+    expect(await chosenKeys(page)).toEqual(['harmlessness', 'helpfulness', 'humour']);
+    await expect(page.getByTestId('prompt-count')).toHaveText(/^Prompt \d+ of [\d,]+ tokens$/);
+    await page.getByRole('button', { name: 'Change' }).click();
+    await expect(page.getByText('Needs download and conversion')).toHaveCount(8);
+    await page.getByText('How to get it').first().click();
+    await expect(page.getByText('npm run -s metaaligner -- convert --from MetaAligner-HH-RLHF-1.1B')).toBeVisible();
+    expect(playground.consoleErrors).toEqual([]);
+  });
+
+  test('orders objectives by keyboard, by dragging, and by choosing them anew', async ({ playground }) => {
+    const { page } = playground;
+    const before = await chosenKeys(page);
+    const [first, ...others] = before;
+    const label = await chosen(page).first().locator('strong').textContent();
+    await page.getByRole('button', { name: `Move ${label?.replace(':', '')} down` }).press('Enter');
+    await expect.poll(() => chosenKeys(page)).toEqual([others[0], first, ...others.slice(1)]);
+    // The arrow keeps the focus through the move, so it can be pressed again.
+    await expect(page.getByRole('button', { name: `Move ${label?.replace(':', '')} down` })).toBeFocused();
+
+    const grip = await page.locator(`li[data-objective="${first}"] [title^="Drag"]`).boundingBox();
+    const target = await chosen(page).first().boundingBox();
+    if (!grip || !target) throw new Error('The rows are not on the screen.');
+    await page.mouse.move(grip.x + grip.width / 2, grip.y + grip.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(grip.x + grip.width / 2, target.y + 3, { steps: 8 });
+    await page.mouse.up();
+    await expect.poll(() => chosenKeys(page)).toEqual(before);
+
+    const chip = page.getByRole('button', { name: 'Fairness', exact: true });
+    await chip.click();
+    await expect(chip).toHaveAttribute('aria-pressed', 'true');
+    await expect.poll(() => chosenKeys(page)).toEqual([...before, 'fairness']);
+    for (const key of [...before, 'fairness']) {
+      await page.locator(`li[data-objective="${key}"] [data-action="remove"]`).click();
+    }
+    await expect(page.getByText('Choose at least one objective.').first()).toBeVisible();
+    await expect(playground.align).toBeDisabled();
+  });
+
+  test('takes an objective in the visitor’s own words, with the note on responsible use', async ({ playground }) => {
+    const { page } = playground;
+    await page.getByText('Write your own objective').click();
+    await expect(page.getByText(/Do not use it to make answers harmful/)).toBeVisible();
+    await page.getByRole('button', { name: 'Add objective' }).click();
+    await expect(page.getByText('Give it a name.')).toBeVisible();
+    await page.getByLabel('Name', { exact: true }).fill('Warmth');
+    await page.getByLabel('Description', { exact: true }).fill('The response should be kind');
+    await page.getByRole('button', { name: 'Add objective' }).click();
+    await expect(chosen(page).last()).toContainText('Warmth: The response should be kind');
+  });
+
+  test('keeps texts, objectives and settings through a reload', async ({ playground }) => {
+    const { page } = playground;
+    await page.getByLabel('Your own text or an example').selectOption('Your own text');
+    await playground.write('What is ink?', 'Black water.');
+    await page.getByRole('button', { name: 'Length', exact: true }).click();
+    await playground.setMaxNewTokens(33);
+    await page.getByText('Dark', { exact: true }).click({ force: true });
+    await page.reload();
+    await expect(page.getByLabel('Answer', { exact: true })).toHaveValue('Black water.');
+    await expect.poll(async () => (await chosenKeys(page)).at(-1)).toBe('length');
+    await expect(page.getByText('at most 33 new tokens')).toBeVisible();
+    await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
+    // Another text on the page, and back.
+    await page.getByLabel('Your own text or an example').selectOption('A wrong fact');
+    await page.getByLabel('Your own text or an example').selectOption('Your own text');
+    await expect(page.getByLabel('Answer', { exact: true })).toHaveValue('Black water.');
+  });
+
+  test('refuses a prompt that does not fit, with its numbers', async ({ playground }) => {
+    const { page } = playground;
+    await playground.use('Tiny', { device: 'wasm', variant: 'q8' });
+    await expect(playground.loaded).toBeVisible();
+    await playground.write('Human: Hi\n\nAssistant:', 'word '.repeat(5000));
+    await expect(page.getByText(/tokens too many: shorten the context or the answer/)).toBeVisible();
+    await expect(playground.align).toBeDisabled();
+    await playground.write('Human: Hi\n\nAssistant:', 'Short.');
+    await expect(playground.align).toBeEnabled();
+  });
+
+  test('refuses a folder that is no converted model and says what to do', async ({ playground }) => {
+    const { page } = playground;
+    await page.getByRole('button', { name: /^(Change|Choose a model)$/ }).click();
+    await page.getByTestId('folder-input').setInputFiles(join(MODELS_DIRECTORY, 'Tiny', 'onnx'));
+    await expect(playground.error).toContainText('metaaligner.json');
+    await expect(playground.error).toContainText('Convert the checkpoint first');
+  });
+
+  test('opens without a list of models, and with one after another try', async ({ playground }) => {
+    const { page } = playground;
+    await page.route('**/models/index.json', (route) => route.fulfill({ status: 404 }));
+    await page.reload();
+    await expect(playground.error).toContainText('answered 404');
+    await expect(playground.align).toBeDisabled();
+    await page.unroute('**/models/index.json');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await expect(page.getByRole('button', { name: 'Load', exact: true })).toBeVisible();
+  });
+
+  test('opens with damaged stored data', async ({ playground }) => {
+    const { page } = playground;
+    await page.evaluate(() => {
+      localStorage.setItem('metaaligner-draft', '{"state":{"texts":3,"objectiveKeys":["x"]},"version":7}');
+      localStorage.setItem('metaaligner-settings', 'nonsense');
+    });
+    await page.reload();
+    await expect(page.getByLabel('Answer', { exact: true })).not.toBeEmpty();
+    expect(playground.consoleErrors).toEqual([]);
+  });
+});
+
+test.describe('a run', () => {
+  test.beforeEach(async ({ playground }) => {
+    await playground.use('Slow', { device: 'wasm' });
+    await expect(playground.loaded).toBeVisible();
+    await playground.write('Human: Hi\n\nAssistant:', 'Hello there, how are you today?');
+  });
+
+  test('starts with Ctrl+Enter, streams beside the original, and stops with Escape', async ({ playground }) => {
+    const { page } = playground;
+    await page.getByLabel('Answer', { exact: true }).press('Control+Enter');
+    await expect(page.getByText(/Writing…/)).toBeVisible();
+    await expect(page.getByTestId('announcer')).toHaveText('Writing the edit.');
+    // What is not reached yet is pending and not deleted.
+    await expect(page.getByTestId('original').locator('[data-change="pending"]')).toBeVisible();
+    await expect(page.getByTestId('edit').locator('ins').first()).toBeVisible();
+    await page.keyboard.press('Escape');
+    await expect(page.getByText('Stopped by you. What was written until then is kept.')).toBeVisible();
+    await expect(page.getByText('tokens/s')).toBeVisible();
+    await expect(page.getByText('First token')).toBeVisible();
+    const original = page.getByTestId('original').locator('div');
+    await expect(original.last()).toHaveText('Hello there, how are you today?', { useInnerText: true });
+  });
+
+  test('says that the edit was cut off, and what to do', async ({ playground }) => {
+    const { page } = playground;
+    await playground.setMaxNewTokens(5);
+    await playground.align.click();
+    await expect(page.getByText('Cut off: the edit reached its limit before the model ended it.')).toBeVisible();
+    await expect(page.getByText(/Raise “Max new tokens”/)).toBeVisible();
+    await expect(page.getByText('5 tokens', { exact: true })).toBeVisible();
+  });
+
+  test('gives an edit that can be copied, used as the answer, and told from a changed request', async ({
+    playground,
+    context,
+  }) => {
+    const { page } = playground;
+    await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+    await playground.setMaxNewTokens(6);
+    await playground.align.click();
+    await expect(playground.result).toHaveAttribute('data-status', 'done');
+    const edit = await playground.editText();
+    await page.getByRole('button', { name: 'Copy edit' }).click();
+    await expect(page.getByText('Copied')).toBeVisible();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(edit);
+    await page.getByRole('button', { name: 'Use as answer' }).click();
+    await expect(page.getByLabel('Answer', { exact: true })).toHaveValue(edit);
+    await expect(page.getByText('You have changed the request since this edit.')).toBeVisible();
+  });
+});
+
+for (const scheme of ['light', 'dark'] as const) {
+  test(`breaks no accessibility rule, in ${scheme}`, async ({ playground }) => {
+    const { page } = playground;
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+    await page.getByText('Generation settings').click();
+    await page.getByText('Write your own objective').click();
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.getByRole('button', { name: /^(Change|Choose a model)$/ }).click();
+    await page.getByText('How to get it').first().click();
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.keyboard.press('Escape');
+    await playground.use('Tiny', { device: 'wasm', variant: 'q8' });
+    await expect(playground.loaded).toBeVisible();
+    await playground.setMaxNewTokens(5);
+    await playground.align.click();
+    await expect(playground.result).toHaveAttribute('data-status', 'done');
+    expect(await accessibilityFaults(page)).toEqual([]);
+  });
+}
+
+for (const width of [320, 390, 1024, 1440, 2560]) {
+  test(`fits ${width} pixels without scrolling sideways`, async ({ playground }) => {
+    const { page } = playground;
+    await page.setViewportSize({ width, height: 900 });
+    await playground.use('Tiny', { device: 'wasm', variant: 'q8' });
+    await expect(playground.loaded).toBeVisible();
+    await playground.write('Human: Hi\n\nAssistant:', `${'x'.repeat(300)} y`);
+    await playground.setMaxNewTokens(5);
+    await playground.align.click();
+    await expect(playground.result).toHaveAttribute('data-status', 'done');
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+  });
+}
