@@ -9,7 +9,7 @@ import { createPromptSlice, type PromptSlice } from './prompt-slice.ts';
 import { createRunSlice, type RunSlice } from './run-slice.ts';
 
 /** Whether what the visitor writes outlives the page. */
-export interface SavingSlice {
+interface SavingSlice {
   /** A write to the browser's storage failed since the page was opened. */
   isUnsaved: boolean;
   reportUnsaved: () => void;

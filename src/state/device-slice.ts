@@ -6,7 +6,7 @@ import type { AppDependencies, AppState } from './app-store.ts';
 import { toErrorData } from './error-data.ts';
 
 /** What this machine offers. */
-export type DeviceState =
+type DeviceState =
   { status: 'probing' } | { status: 'known'; report: DeviceReport } | { status: 'failed'; error: AlignErrorData };
 
 export interface DeviceSlice {

@@ -7,7 +7,7 @@ import { contextOfQuestion, EXAMPLES } from './examples.ts';
 import { createStorage, type OnWriteFailed } from './storage.ts';
 
 /** A context and an answer. Undefined: as the example has them, in the form of the model's family. */
-export interface Texts {
+interface Texts {
   context?: string | undefined;
   answer?: string | undefined;
 }

@@ -6,7 +6,7 @@ import type { AppDependencies, AppState } from './app-store.ts';
 import { toErrorData } from './error-data.ts';
 
 /** The models that the page's server offers. */
-export type LibraryState =
+type LibraryState =
   | { status: 'loading' }
   | { status: 'ready'; models: readonly ConvertedModel[]; problems: readonly AlignErrorData[] }
   | { status: 'failed'; error: AlignErrorData };

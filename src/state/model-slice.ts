@@ -7,7 +7,7 @@ import type { AppDependencies, AppState } from './app-store.ts';
 import { isAbort, toErrorData } from './error-data.ts';
 import { FrameBatch } from './frame-batch.ts';
 
-export type LoadProgress = Omit<Extract<LoadEvent, { type: 'load-progress' }>, 'type'>;
+type LoadProgress = Omit<Extract<LoadEvent, { type: 'load-progress' }>, 'type'>;
 
 /** The model in the engine. */
 export type ModelState =

@@ -6,7 +6,7 @@ import type { AppDependencies, AppState } from './app-store.ts';
 import { isAbort, toErrorData } from './error-data.ts';
 
 /** The length of the prompt that Align would send. `none` without a model: only its tokenizer can tell. */
-export type PromptCount =
+type PromptCount =
   { status: 'none' } | { status: 'known'; promptTokens: number } | { status: 'failed'; error: AlignErrorData };
 
 export interface PromptSlice {

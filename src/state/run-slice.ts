@@ -10,7 +10,7 @@ import { FrameBatch } from './frame-batch.ts';
 type EventOf<Type extends AlignEvent['type']> = Omit<Extract<AlignEvent, { type: Type }>, 'type'>;
 
 /** What a run may use, known once the prompt is tokenized. */
-export type RunStart = EventOf<'edit-start'>;
+type RunStart = EventOf<'edit-start'>;
 
 export interface RunPace {
   /** Of the first delta. */
@@ -95,7 +95,7 @@ export function createRunSlice({ client, scheduleFrame }: AppDependencies): Stat
 }
 
 /** The run after one more event. */
-export function withEvent(run: Run, event: AlignEvent): Run {
+function withEvent(run: Run, event: AlignEvent): Run {
   if (run.status !== 'running') return run;
   switch (event.type) {
     case 'edit-start': {

@@ -41,7 +41,7 @@ export interface SettingsState extends Settings {
 
 export type SettingsStore = StoreApi<SettingsState>;
 
-export const GENERATION_DEFAULTS = {
+const GENERATION_DEFAULTS = {
   promptStyle: 'bare',
   maxNewTokens: DEFAULT_MAX_NEW_TOKENS,
   usesCheckpointSampling: false,

@@ -4,7 +4,7 @@ import { Icon, type IconName } from '../Icon/Icon.tsx';
 import controls from '../../styles/controls.module.css';
 import styles from './Segmented.module.css';
 
-export interface Segment<Value extends string> {
+interface Segment<Value extends string> {
   value: Value;
   label: string;
   /** Shown instead of the label, which stays its accessible name and its tooltip. */
