@@ -30,6 +30,7 @@ export function parseModelReference(text: string, endpoint: string = HUB_ENDPOIN
     const [owner = '', name = '', tree, revision = 'main'] = fromEndpoint.split('/');
     const id = `${owner}/${name}`;
     if (HUB_ID.test(id) && (tree === undefined || tree === '' || tree === 'tree')) return { kind: 'hub', id, revision };
+    if (tree === 'resolve' && trimmed.endsWith('/')) return { kind: 'url', url: trimmed };
   } else if (/^https?:\/\//i.test(trimmed) && URL.canParse(trimmed)) {
     return { kind: 'url', url: trimmed.endsWith('/') ? trimmed : `${trimmed}/` };
   } else {

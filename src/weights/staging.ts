@@ -40,6 +40,8 @@ export interface Staging {
   removeFile(path: string): Promise<void>;
   /** Everything is there: from now on it is a model. The manifest is written last. */
   publish(model: PublishedModel): Promise<void>;
+  /** Forgets chunks and state; what is written next begins anew. */
+  clear(): Promise<void>;
   /** Gives up the model and frees its space. */
   discard(): Promise<void>;
 }

@@ -69,9 +69,14 @@ const FORMAT_VERSION = 1;
  *   ['model', source, variant]        ModelRecord, written when all chunks are there
  *   ['arrival', source, variant]      ArrivalRecord, deleted in the transaction that writes the model
  *   ['chunk', storageId, path, index] Uint8Array
+ *   ['first-use', source]             FirstUseRecord: what a host without checksums sent first; outlives the model
  * A storage id is drawn anew for each arrival, so a newer revision arrives beside the one that is in use.
  */
 type ModelRecord = CachedModel & { storageId: string };
+interface FirstUseRecord {
+  revision: string;
+  files: StoredFile[];
+}
 type ArrivalRecord = CacheKey & { storageId: string; state: unknown; updatedAt: number };
 
 /**
@@ -225,6 +230,17 @@ export class WeightCache {
     if (record === undefined) return;
     await this.#put([], [arrivalKey(key)]);
     await this.#deleteChunks(record.storageId);
+  }
+
+  /**
+   * sha256 by path as the first download found them, for a source whose host publishes none.
+   *
+   * @returns empty for another revision than the first one
+   */
+  async firstUse(source: string, revision: string): Promise<ReadonlyMap<string, string>> {
+    const record = await this.#get<FirstUseRecord>(['first-use', source]);
+    if (record?.revision !== revision) return new Map();
+    return new Map(record.files.map(({ path, sha256 }) => [path, sha256]));
   }
 
   /** Deletes chunks that no model and no arrival owns. @returns how many */
@@ -422,8 +438,21 @@ class CacheStaging implements Staging {
       storedAt: now,
       lastUsedAt: now,
     };
-    await this.#access.put([[modelKey(model), model]], [arrivalKey(model)]);
+    const entries: [IDBValidKey, unknown][] = [[modelKey(model), model]];
+    if (trust === 'first-use') {
+      const known = await this.#access.get<FirstUseRecord>(['first-use', source]);
+      const others =
+        known?.revision === revision ? known.files.filter(({ path }) => !files.some((file) => file.path === path)) : [];
+      entries.push([['first-use', source], { revision, files: [...others, ...files] } satisfies FirstUseRecord]);
+    }
+    await this.#access.put(entries, [arrivalKey(model)]);
     if (replaced !== undefined) await this.#access.deleteChunks(replaced.storageId);
+  }
+
+  async clear(): Promise<void> {
+    this.#record = { ...this.#record, state: undefined, updatedAt: this.#access.now() };
+    await this.#access.put([[arrivalKey(this.#record), this.#record]]);
+    await this.#access.deleteChunks(this.#record.storageId);
   }
 
   async discard(): Promise<void> {
