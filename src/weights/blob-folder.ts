@@ -22,7 +22,7 @@ export function blobFolder(name: string, files: readonly { path: string; blob: B
 }
 
 /** One picked file. */
-function blobSource(name: string, blob: Blob): ByteSource {
+export function blobSource(name: string, blob: Blob): ByteSource {
   return {
     name,
     sizeBytes: blob.size,
