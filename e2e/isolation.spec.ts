@@ -1,0 +1,44 @@
+import { expect, test } from './playground.fixture.ts';
+
+test('is cross-origin isolated in the page and in the worker, and runs with threads', async ({ playground }) => {
+  expect(await playground.page.evaluate(() => crossOriginIsolated)).toBe(true);
+  await playground.use('Tiny', { device: 'wasm', variant: 'q8' });
+  await expect(playground.loaded).toBeVisible();
+  const [worker] = playground.page.workers();
+  expect(await worker?.evaluate(() => self.crossOriginIsolated)).toBe(true);
+});
+
+test('violates no Content-Security-Policy and asks no other host', async ({ playground }) => {
+  for (const [device, variant] of [
+    ['wasm', 'q8'],
+    ['webgpu', 'q4'],
+  ] as const) {
+    await playground.use('Tiny', { device, variant });
+    await expect(playground.loaded).toBeVisible();
+  }
+  expect(playground.consoleErrors).toEqual([]);
+  expect(playground.foreignRequests).toEqual([]);
+});
+
+test('the policy is in force: inline code does not run', async ({ playground }) => {
+  const ran = await playground.page.evaluate(async () => {
+    const script = document.createElement('script');
+    script.textContent = 'globalThis.inlineRan = true';
+    document.body.append(script);
+    const isEvalAllowed = (() => {
+      try {
+        // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call -- what must not work
+        return Boolean(new Function('return true')());
+      } catch {
+        return false;
+      }
+    })();
+    const foreign = await fetch('https://example.com/').then(
+      () => true,
+      () => false,
+    );
+    return { inline: 'inlineRan' in globalThis, isEvalAllowed, foreign };
+  });
+  expect(ran).toEqual({ inline: false, isEvalAllowed: false, foreign: false });
+  playground.foreignRequests.length = 0;
+});

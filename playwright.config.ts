@@ -1,0 +1,42 @@
+import { defineConfig } from '@playwright/test';
+
+/** Two runs at once need two of them. */
+const PORT = Number(process.env.METAALIGNER_E2E_PORT ?? 4199);
+export const MODELS_DIRECTORY = `.cache/e2e-${PORT}/models`;
+
+/** The real page, built, behind the real server, with tiny models. */
+export default defineConfig({
+  testDir: 'e2e',
+  // The machine's cores are the models'.
+  workers: 1,
+  timeout: 60_000,
+  expect: { timeout: 15_000 },
+  forbidOnly: process.env.CI !== undefined,
+  globalSetup: './e2e/make-models.ts',
+  reporter: 'list',
+  outputDir: 'test-results',
+  use: {
+    baseURL: `http://127.0.0.1:${PORT}/`,
+    trace: 'retain-on-failure',
+    launchOptions: {
+      executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+      chromiumSandbox: false,
+      args: [
+        // A software adapter: shows that WebGPU works, never how fast it is.
+        '--enable-unsafe-webgpu',
+        '--no-first-run',
+        '--disable-quic',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    },
+  },
+  webServer: {
+    command: `npm run -s build -- --logLevel warn && node cli/metaaligner.mjs start --port ${PORT} --models ${MODELS_DIRECTORY}`,
+    url: `http://127.0.0.1:${PORT}/`,
+    reuseExistingServer: false,
+    timeout: 120_000,
+    stdout: 'pipe',
+  },
+});
