@@ -7,6 +7,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 
 import { App } from './pages/App.tsx';
+import { CrashScreen } from './pages/CrashScreen.tsx';
 import { createAppStore } from './state/app-store.ts';
 import { createDraftStore } from './state/draft-store.ts';
 import { keepPromptCounted } from './state/prompt-counting.ts';
@@ -32,7 +33,9 @@ if (root === null) throw new Error('index.html has no #root; this is a bug.');
 createRoot(root).render(
   <StrictMode>
     <StoresContext value={{ app, draft, settings }}>
-      <App />
+      <CrashScreen>
+        <App />
+      </CrashScreen>
     </StoresContext>
   </StrictMode>,
 );

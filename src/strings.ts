@@ -29,6 +29,12 @@ export const strings = {
     names: { system: 'As the system', light: 'Light', dark: 'Dark' } satisfies Record<Theme, string>,
   },
 
+  crash: {
+    title: 'This page has failed',
+    kept: 'That is a bug in it. What you wrote is kept in this browser and will be there after a reload.',
+    reload: 'Reload the page',
+  },
+
   error: {
     retry: 'Try again',
   },
@@ -56,12 +62,10 @@ export const strings = {
     ready: (sizeBytes: number) => `Ready · ${formatBytes(sizeBytes)}`,
     readyFrom: (sizeBytes: number) => `Ready · from ${formatBytes(sizeBytes)}`,
     loaded: 'Loaded',
-    willRun: (device: 'auto' | 'webgpu' | 'wasm', hasWebGpu: boolean) => {
-      if (device === 'wasm') return 'Will run on the CPU, as you chose.';
-      if (hasWebGpu) return 'Will run on the GPU.';
-      return device === 'webgpu'
-        ? 'There is no WebGPU here: it cannot run on the GPU.'
-        : 'No WebGPU here: will run on the CPU.';
+    machine: {
+      gpu: 'This machine offers WebGPU.',
+      softwareGpu: 'WebGPU is computed on the CPU here, so WebAssembly is faster.',
+      cpu: 'No WebGPU here: it runs on the CPU.',
     },
     progress: (loadedBytes: number, totalBytes: number) => `${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)}`,
     progressLabel: 'Loading the model',
@@ -106,9 +110,9 @@ export const strings = {
     variantOf: (variant: string, sizeBytes: number) => `${variant} · ${formatBytes(sizeBytes)}`,
     optionsNext: 'Applies to the next load.',
     probing: 'Looking at this machine…',
-    gpu: (description: string, hasShaderF16: boolean) =>
-      `WebGPU is available${description === '' ? '' : `: ${description}`}${hasShaderF16 ? '' : ', without float16'}.`,
-    noGpu: (reason: string | undefined) => `WebGPU is not available${reason === undefined ? '.' : `: ${reason}`}`,
+    gpu: (description: string, hasShaderF16: boolean, isSoftware: boolean) =>
+      `WebGPU is available${description === '' ? '' : `: ${description}`}${isSoftware ? ', computed on the CPU' : ''}${hasShaderF16 ? '' : ', without 16-bit floats'}.`,
+    noGpu: (reason: string | undefined) => `WebGPU is not available${reason === undefined ? '' : `: ${reason}`}.`,
     cpu: (threads: number) => `The CPU has ${formatCount(threads)} ${threads === 1 ? 'thread' : 'threads'} for it.`,
     template: 'Prompt template',
     templateWhy: 'The family of this model is not known. Choose the one whose prompts it was trained on.',

@@ -12,7 +12,9 @@ export type ModelLocation =
   /** A folder under this address (ends in `/`), same layout as the converter writes. */
   | { kind: 'url'; baseUrl: string }
   /** A folder that the visitor picked from disk: its files by relative path. */
-  | { kind: 'files'; name: string; files: { path: string; blob: Blob }[] };
+  | { kind: 'files'; name: string; files: { path: string; blob: Blob }[] }
+  /** A model that this browser keeps. */
+  | { kind: 'stored'; source: string; variant: Variant };
 
 export interface LoadRequest {
   location: ModelLocation;
@@ -41,7 +43,15 @@ export interface LoadedModelInfo {
 
 /** What the machine offers, asked once at start. */
 export interface DeviceReport {
-  webgpu: { available: boolean; hasShaderF16: boolean; description: string; reason: string | undefined };
+  webgpu: {
+    available: boolean;
+    hasShaderF16: boolean;
+    /** The adapter computes on the CPU, slower than wasm: used only when asked for. */
+    isSoftware: boolean;
+    description: string;
+    /** A sentence without its full stop. */
+    reason: string | undefined;
+  };
   wasmThreads: number;
   isCrossOriginIsolated: boolean;
 }

@@ -80,7 +80,7 @@ function Machine() {
       return (
         <p>
           {webgpu.available
-            ? strings.model.gpu(webgpu.description, webgpu.hasShaderF16)
+            ? strings.model.gpu(webgpu.description, webgpu.hasShaderF16, webgpu.isSoftware)
             : strings.model.noGpu(webgpu.reason)}{' '}
           {strings.model.cpu(wasmThreads)}
         </p>

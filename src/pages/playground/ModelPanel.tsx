@@ -9,6 +9,7 @@ import { useApp, useCurrentModel, useSettings } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
+import type { DeviceReport } from '../../../workers/protocol.ts';
 import type { ConvertedModel } from '../../worker-client/model-library.ts';
 import { LoadOptions } from './LoadOptions.tsx';
 import { ModelDialog } from './ModelDialog.tsx';
@@ -129,14 +130,18 @@ function Status({ state, model }: { state: ModelState; model: ConvertedModel }) 
 }
 
 function NotLoaded({ model }: { model: ConvertedModel }) {
-  const hasWebGpu = useApp(({ device }) => (device.status === 'known' ? device.report.webgpu.available : undefined));
-  const device = useSettings((settings) => settings.device);
+  const device = useApp((app) => app.device);
   return (
     <p className={styles.statusLine}>
       <ReadyBadge model={model} />
-      {hasWebGpu !== undefined && <span>{strings.model.willRun(device, hasWebGpu)}</span>}
+      {device.status === 'known' && <span>{machine(device.report)}</span>}
     </p>
   );
+}
+
+function machine({ webgpu }: DeviceReport): string {
+  if (!webgpu.available) return strings.model.machine.cpu;
+  return webgpu.isSoftware ? strings.model.machine.softwareGpu : strings.model.machine.gpu;
 }
 
 function Loading({ state: { progress, notes } }: { state: Extract<ModelState, { status: 'loading' }> }) {
