@@ -36,11 +36,14 @@ class Linear(nn.Module):
     def __init__(self, in_size: int, out_size: int, std: float):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_size, in_size) * std)
-        self.rounding = None
+        self.bits: int | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight if self.rounding is None else self.rounding(self.weight)
-        return F.linear(x, weight)
+        if self.bits is None:
+            return F.linear(x, self.weight)
+        if self.bits == 4:
+            return F.linear(x, round_to_4_bits(self.weight))
+        return F.linear(round_to_8_bits(x), round_to_8_bits(self.weight))
 
 
 def round_to_4_bits(weight: Tensor) -> Tensor:
@@ -55,11 +58,11 @@ def round_to_4_bits(weight: Tensor) -> Tensor:
     return weight + (rounded.reshape(weight.shape) - weight.detach())
 
 
-def round_to_8_bits(weight: Tensor) -> Tensor:
-    """One scale for each row, largest magnitude = 127: the q8 variant's grid."""
-    detached = weight.detach()
-    scale = detached.abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / 127
-    return weight + ((detached / scale).round() * scale - detached)
+def round_to_8_bits(rows: Tensor) -> Tensor:
+    """One scale for each row, largest magnitude = 127: the q8 variant's grid, of weights and of activations."""
+    detached = rows.detach()
+    scale = detached.abs().amax(dim=-1, keepdim=True).clamp_min(1e-12) / 127
+    return rows + ((detached / scale).round() * scale - detached)
 
 
 class Norm(nn.Module):
@@ -95,13 +98,24 @@ class Layer(nn.Module):
         heads = lambda y: y.view(batch, length, self.head_count, self.head_dim).transpose(1, 2)
         q, k, v = rotate(heads(self.q(h)), cos, sin), rotate(heads(self.k(h)), cos, sin), heads(self.v(h))
         if cache is None:
-            a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            a = attend(q, k, v)
         else:
             k, v = cache.append(k, v)
             a = F.scaled_dot_product_attention(q, k, v, attn_mask=cache.mask, is_causal=cache.mask is None and length > 1)
         x = x + self.o(a.transpose(1, 2).reshape(batch, length, hidden))
         h = self.mlp_norm(x)
         return x + self.down(F.silu(self.gate(h)) * self.up(h))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention, [batch, heads, length, headDim]. On short rows the plain products take half the time that
+    the CPU's fused kernel needs for its backward pass."""
+    length = q.shape[2]
+    if length > 320:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    future = torch.full((length, length), float("-inf"), dtype=q.dtype).triu(1)
+    scores = torch.matmul(q * q.shape[-1] ** -0.5, k.mT) + future
+    return torch.matmul(torch.softmax(scores, dim=-1, dtype=q.dtype), v)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -131,21 +145,21 @@ class Aligner(nn.Module):
         self.norm = Norm(shape.hidden_size, shape.norm_epsilon)
         frequencies = shape.rope_theta ** (-torch.arange(0, shape.head_dim, 2).float() / shape.head_dim)
         self.register_buffer("frequencies", frequencies, persistent=False)
-        self.embedding_rounding = None
+        self.bits: int | None = None
 
     def set_rounding(self, bits: int | None) -> None:
-        """Rounds every projection to `bits` (4 or 8), the embedding to 8; None trains plain weights."""
-        rounding = {None: None, 4: round_to_4_bits, 8: round_to_8_bits}[bits]
+        """4: projections on the q4 grid. 8: projections and their inputs on the q8 grid. Both: the embedding on the
+        8-bit grid. None: plain weights."""
+        self.bits = bits
         for module in self.modules():
             if isinstance(module, Linear):
-                module.rounding = rounding
-        self.embedding_rounding = None if bits is None else round_to_8_bits
+                module.bits = bits
 
     def forward(
         self, ids: Tensor, positions: Tensor, wanted: Tensor | None = None, caches: list[LayerCache] | None = None
     ) -> Tensor:
         """ids and positions [batch, length]; logits [batch, length, vocabulary], or those of the flat indices `wanted`."""
-        embedding = self.embedding if self.embedding_rounding is None else self.embedding_rounding(self.embedding)
+        embedding = self.embedding if self.bits is None else round_to_8_bits(self.embedding)
         angles = positions.float().unsqueeze(-1) * self.frequencies
         angles = torch.cat((angles, angles), dim=-1).unsqueeze(1)
         x = F.embedding(ids, embedding)
@@ -156,7 +170,8 @@ class Aligner(nn.Module):
             x = layer(x, cos, sin, None if caches is None else caches[i])
         if wanted is not None:
             x = x.reshape(-1, x.shape[-1])[wanted]
-        return F.linear(self.norm(x), embedding)
+        x = self.norm(x)
+        return F.linear(round_to_8_bits(x) if self.bits == 8 else x, embedding)
 
     def start_by_looking_back(self) -> None:
         """Lets the first layer's heads 0, 1, 2 … start out looking 1, 2, 3 … tokens back.

@@ -31,11 +31,10 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--out", type=Path, default=here / "out")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--decay-steps", type=int, default=900, help="the last steps, with a falling learning rate")
+    parser.add_argument("--steps", type=int, default=LAST_STEP, help="fewer for a trial")
     parser.add_argument("--tokens", type=int, default=4096, help="tokens in a batch, padding included")
     parser.add_argument("--lr", type=float, default=0.012, help="Muon's; AdamW's is a quarter of it")
-    parser.add_argument("--rounding-from", type=int, default=1500, help="step from which weights are rounded at random")
+    parser.add_argument("--rounding-from", type=int, default=900, help="step from which weights are rounded at random")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--save-every", type=int, default=100)
     parser.add_argument("--resume", action="store_true")
@@ -46,17 +45,20 @@ def read_arguments() -> argparse.Namespace:
 
 
 def curriculum(step: int, random_: random.Random) -> int:
-    """Most sentences of a case: short at first, so that copying is learnt on cheap steps; then some long ones."""
+    """Most sentences of a case: short at first, so that copying is learnt on cheap steps; then some long
+    ones; at last mostly short ones, which hold more decisions for each token."""
     if step < 300:
         return 2
     if step < 700:
         return 4
-    return random_.choices([3, 5, 10, 24], [0.6, 0.28, 0.09, 0.03])[0]
+    if step < 1100:
+        return random_.choices([3, 5, 10, 24], [0.6, 0.28, 0.09, 0.03])[0]
+    return random_.choices([2, 4, 8, 20], [0.45, 0.45, 0.08, 0.02])[0]
 
 
 def random_copy_share(step: int) -> float:
     """Share of examples that copy random tokens: the quickest way to learn copying, and later its widest test."""
-    return 0.8 if step < 120 else 0.4 if step < 240 else 0.06
+    return 0.8 if step < 120 else 0.4 if step < 240 else 0.06 if step < 1100 else 0.03
 
 
 class Batches:
@@ -138,9 +140,23 @@ def collate(pairs: list[tuple[list[int], list[int]]], gaps: random.Random | None
 # --- training --------------------------------------------------------------------------------------------------------
 
 
-def learning_rate_share(step: int, steps: int, decay_steps: int) -> float:
-    """Warm-up over 40 steps, level, then straight down to zero."""
-    return min(1.0, (step + 1) / 40, (steps - step) / decay_steps)
+# First step, last step, share of the full learning rate at both. The steps between the parts are those of the run that
+# made the shipped weights: it was steered while it ran, and this table is the record of it.
+LEARNING_RATE_PARTS = [
+    (0, 40, 0.025, 1.0),
+    (40, 400, 1.0, 1.0),
+    (400, 1100, 0.6, 0.18),
+    (1100, 1600, 0.25, 0.0),
+    (1600, 2200, 0.5, 0.0),
+]
+LAST_STEP = LEARNING_RATE_PARTS[-1][1]
+
+
+def learning_rate_share(step: int) -> float:
+    for first, last, before, after in LEARNING_RATE_PARTS:
+        if step < last:
+            return before + (after - before) * (step - first) / (last - first)
+    return 0.0
 
 
 @torch.no_grad()
@@ -201,7 +217,7 @@ def main() -> None:
             logits = model(ids, positions, wanted)
         loss = F.cross_entropy(logits.float(), targets)
         loss.backward()
-        share = learning_rate_share(step, options.steps, options.decay_steps)
+        share = learning_rate_share(step)
         for optimizer, rate in zip(optimizers, base_rates):
             for group in optimizer.param_groups:
                 group["lr"] = rate * share
