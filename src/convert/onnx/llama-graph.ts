@@ -18,6 +18,9 @@ export interface LlamaGraph {
 /** Names of the rotary tables, [contextLength, headDim / 2] in the activation type; last in the data files. */
 export const ROTARY_TABLES = ['rotary.cos', 'rotary.sin'] as const;
 
+/** transformers.js makes the empty cache from the graph's shapes: by this name it knows the batch; others become 0. */
+const BATCH = 'batch_size';
+
 /**
  * A Llama decoder as an ONNX graph, with the inputs and outputs that transformers.js knows.
  *
@@ -40,11 +43,11 @@ export function buildLlamaGraph(config: LlamaConfig, variant: VariantFormat): Ll
   for (const name of ROTARY_TABLES) graph.weight(name, variant.activation, [config.contextLength, config.headDim / 2]);
   declareConstants(graph);
 
-  const ids = graph.input('input_ids', 'int64', ['batch', 'tokens']);
-  const mask = graph.input('attention_mask', 'int64', ['batch', 'total']);
+  const ids = graph.input('input_ids', 'int64', [BATCH, 'tokens']);
+  const mask = graph.input('attention_mask', 'int64', [BATCH, 'total']);
   const keep = graph.input('num_logits_to_keep', 'int64', []);
-  const pastShape: Dimension[] = ['batch', config.kvHeadCount, 'past', config.headDim];
-  const presentShape: Dimension[] = ['batch', config.kvHeadCount, 'present', config.headDim];
+  const pastShape: Dimension[] = [BATCH, config.kvHeadCount, 'past', config.headDim];
+  const presentShape: Dimension[] = [BATCH, config.kvHeadCount, 'present', config.headDim];
   for (let layer = 0; layer < config.layerCount; layer++) {
     for (const part of ['key', 'value']) {
       graph.input(`past_key_values.${layer}.${part}`, variant.activation, pastShape);
@@ -118,7 +121,7 @@ export function buildLlamaGraph(config: LlamaConfig, variant: VariantFormat): Ll
   const logits = applyLinear(graph, kept, weight('head'), variant, new Map());
   graph.node('Cast', [logits], ['logits'], { to: 1 });
 
-  graph.output('logits', 'float32', ['batch', 'kept', config.vocabularySize]);
+  graph.output('logits', 'float32', [BATCH, 'kept', config.vocabularySize]);
   for (let layer = 0; layer < config.layerCount; layer++) {
     for (const part of ['key', 'value']) graph.output(`present.${layer}.${part}`, variant.activation, presentShape);
   }
