@@ -144,14 +144,11 @@ test.describe('before a run', () => {
 });
 
 test.describe('a run', () => {
-  test.beforeEach(async ({ playground }) => {
+  test('starts with Ctrl+Enter, streams beside the original, and stops with Escape', async ({ playground }) => {
+    const { page } = playground;
     await playground.use('Slow', { device: 'wasm' });
     await expect(playground.loaded).toBeVisible();
     await playground.write('Human: Hi\n\nAssistant:', 'Hello there, how are you today?');
-  });
-
-  test('starts with Ctrl+Enter, streams beside the original, and stops with Escape', async ({ playground }) => {
-    const { page } = playground;
     await page.getByLabel('Answer', { exact: true }).press('Control+Enter');
     await expect(page.getByText(/Writing…/)).toBeVisible();
     await expect(page.getByTestId('announcer')).toHaveText('Writing the edit.');
@@ -166,24 +163,20 @@ test.describe('a run', () => {
     await expect(original.last()).toHaveText('Hello there, how are you today?', { useInnerText: true });
   });
 
-  test('says that the edit was cut off, and what to do', async ({ playground }) => {
-    const { page } = playground;
-    await playground.setMaxNewTokens(5);
-    await playground.align.click();
-    await expect(page.getByText('Cut off: the edit reached its limit before the model ended it.')).toBeVisible();
-    await expect(page.getByText(/Raise “Max new tokens”/)).toBeVisible();
-    await expect(page.getByText('5 tokens', { exact: true })).toBeVisible();
-  });
-
-  test('gives an edit that can be copied, used as the answer, and told from a changed request', async ({
+  test('tells a cut-off edit, copies it, makes it the answer, and tells a changed request', async ({
     playground,
     context,
   }) => {
     const { page } = playground;
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
-    await playground.setMaxNewTokens(6);
+    await playground.use('Tiny', { device: 'wasm', variant: 'q8' });
+    await playground.setMaxNewTokens(5);
+    await expect(playground.loaded).toBeVisible();
     await playground.align.click();
-    await expect(playground.result).toHaveAttribute('data-status', 'done');
+    await expect(page.getByText('Cut off: the edit reached its limit before the model ended it.')).toBeVisible();
+    await expect(page.getByText(/Raise “Max new tokens”/)).toBeVisible();
+    await expect(page.getByText('5 tokens', { exact: true })).toBeVisible();
+
     const edit = await playground.editText();
     await page.getByRole('button', { name: 'Copy edit' }).click();
     await expect(page.getByText('Copied')).toBeVisible();
@@ -194,36 +187,35 @@ test.describe('a run', () => {
   });
 });
 
-for (const scheme of ['light', 'dark'] as const) {
-  test(`breaks no accessibility rule, in ${scheme}`, async ({ playground }) => {
-    const { page } = playground;
-    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
-    await page.getByText('Generation settings').click();
-    await page.getByText('Write your own objective').click();
-    expect(await accessibilityFaults(page)).toEqual([]);
-    await page.getByRole('button', { name: /^(Change|Choose a model)$/ }).click();
-    await page.getByText('How to get it').first().click();
-    expect(await accessibilityFaults(page)).toEqual([]);
-    await page.keyboard.press('Escape');
-    await playground.use('Tiny', { device: 'wasm', variant: 'q8' });
-    await expect(playground.loaded).toBeVisible();
-    await playground.setMaxNewTokens(5);
-    await playground.align.click();
-    await expect(playground.result).toHaveAttribute('data-status', 'done');
-    expect(await accessibilityFaults(page)).toEqual([]);
-  });
-}
+test('breaks no accessibility rule and never scrolls sideways, in both colour schemes and at every width', async ({
+  playground,
+}) => {
+  const { page } = playground;
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  const check = async () => {
+    for (const colorScheme of ['dark', 'light'] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      expect(await accessibilityFaults(page)).toEqual([]);
+    }
+  };
+  await page.getByText('Write your own objective').click();
+  await check();
+  await page.getByRole('button', { name: /^(Change|Choose a model)$/ }).click();
+  await page.getByText('How to get it').first().click();
+  await check();
+  await page.keyboard.press('Escape');
 
-for (const width of [320, 390, 1024, 1440, 2560]) {
-  test(`fits ${width} pixels without scrolling sideways`, async ({ playground }) => {
-    const { page } = playground;
+  await playground.use('Tiny', { device: 'wasm', variant: 'q8' });
+  await expect(playground.loaded).toBeVisible();
+  await playground.write('Human: Hi\n\nAssistant:', `${'x'.repeat(300)} y`);
+  await playground.setMaxNewTokens(5);
+  await playground.align.click();
+  await expect(playground.result).toHaveAttribute('data-status', 'done');
+  await check();
+  for (const width of [320, 390, 768, 1024, 1440, 2560]) {
     await page.setViewportSize({ width, height: 900 });
-    await playground.use('Tiny', { device: 'wasm', variant: 'q8' });
-    await expect(playground.loaded).toBeVisible();
-    await playground.write('Human: Hi\n\nAssistant:', `${'x'.repeat(300)} y`);
-    await playground.setMaxNewTokens(5);
-    await playground.align.click();
-    await expect(playground.result).toHaveAttribute('data-status', 'done');
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
-  });
-}
+    expect(await page.evaluate(() => document.documentElement.scrollWidth), `at ${width} px`).toBeLessThanOrEqual(
+      width,
+    );
+  }
+});
