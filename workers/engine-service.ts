@@ -1,8 +1,8 @@
-import { type Remote, releaseProxy } from 'comlink';
 import { align, type AlignerModel, encodePrompt } from '../src/align/align.ts';
 import type { AlignEvent } from '../src/align/edit.ts';
 import { AlignError } from '../src/align/errors.ts';
 import type { AlignRequest } from '../src/align/request.ts';
+import { EventChannel } from './event-channel.ts';
 import type { DeviceReport, EngineWorkerApi, LoadedModelInfo, LoadEvent, LoadRequest, RunId } from './protocol.ts';
 
 /** What the service needs of the machine. The worker gives it the real one. */
@@ -133,35 +133,6 @@ export class EngineService implements EngineWorkerApi {
       // Whoever asked for it was told; a load that failed leaves nothing.
       () => {},
     );
-  }
-}
-
-/**
- * The page's callback, called in order. Its messages and the call's own answer travel by different ports, so the answer
- * waits until all of them have arrived.
- */
-class EventChannel<Event> {
-  readonly #onEvent: (event: Event) => unknown;
-  #arrived: Promise<unknown> = Promise.resolve();
-
-  constructor(onEvent: (event: Event) => unknown) {
-    this.#onEvent = onEvent;
-  }
-
-  send(event: Event): void {
-    this.#arrived = Promise.all([this.#arrived, this.#onEvent(event)]);
-    // Its failure is `allArrived`'s to report.
-    this.#arrived.catch(() => {});
-  }
-
-  async allArrived(): Promise<void> {
-    await this.#arrived;
-  }
-
-  /** Every proxied callback holds a port open until it is released. */
-  release(): void {
-    const { [releaseProxy]: release } = this.#onEvent as Partial<Remote<() => void>>;
-    release?.();
   }
 }
 

@@ -6,6 +6,7 @@ import { startWebEngine } from '../src/engines/start-web-engine.ts';
 import type { SourceFolder } from '../src/convert/byte-source.ts';
 import { blobFolder } from '../src/weights/blob-folder.ts';
 import { httpFolder } from '../src/weights/http-folder.ts';
+import { WeightCache } from '../src/weights/weight-cache.ts';
 import { type EngineHost, EngineService } from './engine-service.ts';
 import { type EngineWorkerApi, installErrorTransfer, type ModelLocation } from './protocol.ts';
 
@@ -26,7 +27,7 @@ const host: EngineHost = {
     const threads = wasmThreads();
     let reportedMs = -Infinity;
     let reportedFile = '';
-    const { model, choice, sizeBytes } = await loadModel(openFolder(location, signal), {
+    const { model, choice, sizeBytes } = await loadModel(await openFolder(location, signal), {
       support: { devices: ['webgpu', 'wasm'], webgpu: await probeWebGpu(navigator.gpu) },
       wish: { device, variant },
       startEngine: startWebEngine({ threads, ortFiles: ORT_FILES }),
@@ -55,12 +56,17 @@ const host: EngineHost = {
   },
 };
 
-function openFolder(location: ModelLocation, signal: AbortSignal): SourceFolder {
+async function openFolder(location: ModelLocation, signal: AbortSignal): Promise<SourceFolder> {
   switch (location.kind) {
     case 'url':
       return httpFolder(location.baseUrl, { signal });
     case 'files':
       return blobFolder(location.name, location.files);
+    case 'stored': {
+      const cache = await WeightCache.open();
+      await cache.touch(location);
+      return cache.folder(location);
+    }
     default:
       return location satisfies never;
   }
