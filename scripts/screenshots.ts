@@ -1,0 +1,52 @@
+/**
+ * Takes the README's pictures of the page after a run of the first example:
+ *
+ *     npm start                                   # in another terminal
+ *     npm run screenshots -- [--url http://127.0.0.1:4173/] [--model NAME] [--out docs/screenshots]
+ *
+ * Without `--model` it is the model that the page offers first.
+ */
+
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { chromium } from 'playwright';
+
+const { values } = parseArgs({
+  options: {
+    url: { type: 'string', default: 'http://127.0.0.1:4173/' },
+    model: { type: 'string' },
+    out: { type: 'string', default: join(import.meta.dirname, '..', 'docs', 'screenshots') },
+  },
+});
+
+const SHOTS = [
+  { width: 1440, height: 900, colorScheme: 'light' },
+  { width: 1440, height: 900, colorScheme: 'dark' },
+  { width: 390, height: 844, colorScheme: 'light' },
+] as const;
+const RUN_TIMEOUT_MS = 300_000;
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+  chromiumSandbox: false,
+});
+try {
+  for (const { width, height, colorScheme } of SHOTS) {
+    const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: 'reduce' });
+    const page = await context.newPage();
+    await page.goto(values.url);
+    if (values.model !== undefined) {
+      await page.getByRole('button', { name: /^(Change|Choose a model)$/ }).click();
+      await page.getByRole('button', { name: `Use ${values.model}`, exact: true }).click();
+      await page.getByText('Loaded', { exact: true }).waitFor({ timeout: RUN_TIMEOUT_MS });
+    }
+    await page.getByRole('button', { name: /^(Load and align|Align)/ }).click();
+    await page.locator('[data-status="done"]').waitFor({ timeout: RUN_TIMEOUT_MS });
+    const path = join(values.out, `playground-${width}-${colorScheme}.png`);
+    await page.screenshot({ path });
+    console.log(path);
+    await context.close();
+  }
+} finally {
+  await browser.close();
+}
