@@ -27,11 +27,10 @@ for (const [device, variant, engine] of [
   ['webgpu', 'q4', 'GPU (WebGPU) · q4'],
 ] as const) {
   test(`aligns on ${device} with ${variant}, and writes what the command line writes`, async ({ playground }) => {
-    await playground.use('Tiny', { device, variant });
+    await playground.use('Tiny', { device, variant, maxNewTokens: 40 });
     await expect(playground.loaded).toBeVisible();
     await expect(playground.page.getByText(engine)).toBeVisible();
     await playground.write(CONTEXT, ANSWER);
-    await playground.setMaxNewTokens(40);
     await playground.align.click();
     await expect(playground.result).toHaveAttribute('data-status', 'done');
     await expect(playground.page.getByText('40 tokens', { exact: true })).toBeVisible();
@@ -48,8 +47,7 @@ test('chooses a device and a variant by itself and says why', async ({ playgroun
 });
 
 test('loads and aligns with one press, and again with another request', async ({ playground }) => {
-  await playground.use('Tiny', { device: 'wasm', variant: 'q8' });
-  await playground.setMaxNewTokens(8);
+  await playground.use('Tiny', { device: 'wasm', variant: 'q8', maxNewTokens: 8 });
   await expect(playground.loaded).toBeVisible();
   for (const answer of ['One.', 'Two.']) {
     await playground.write(CONTEXT, answer);
@@ -60,12 +58,11 @@ test('loads and aligns with one press, and again with another request', async ({
 });
 
 test('aligns with a folder from disk', async ({ playground }) => {
-  await playground.set({ device: 'wasm' });
+  await playground.comeBackWith({ device: 'wasm', maxNewTokens: 4 });
   await playground.page.getByRole('button', { name: /^(Change|Choose a model)$/ }).click();
   await playground.page.getByTestId('folder-input').setInputFiles(join(MODELS_DIRECTORY, 'Tiny'));
   await expect(playground.loaded).toBeVisible();
   await playground.write(CONTEXT, ANSWER);
-  await playground.setMaxNewTokens(4);
   await playground.align.click();
   await expect(playground.result).toHaveAttribute('data-status', 'done');
 });

@@ -9,16 +9,14 @@ for (const [name, code, expected] of [
   ['BadTokenizer', 'weights-corrupt', 'tokenizer.json'],
 ] as const) {
   test(`tells within a second what is wrong with ${name}`, async ({ playground }) => {
-    await playground.set({ device: 'wasm' });
-    await playground.use(name);
+    await playground.use(name, { device: 'wasm' });
     await expect(playground.error).toHaveAttribute('data-code', code, SOON);
     await expect(playground.error).toContainText(expected);
   });
 }
 
 test('tells what is wrong with a graph that is none', async ({ playground }) => {
-  await playground.set({ device: 'wasm' });
-  await playground.use('BadGraph');
+  await playground.use('BadGraph', { device: 'wasm' });
   await expect(playground.error).toHaveAttribute('data-code', /^(weights-corrupt|engine-failed)$/);
 });
 
@@ -30,9 +28,8 @@ test('lists a model with a damaged manifest as such', async ({ playground }) => 
 
 test('tells within a second that the server does not answer, and loads when it does again', async ({ playground }) => {
   const { page } = playground;
-  await playground.set({ device: 'wasm', variant: 'q8' });
   await page.route('**/models/Tiny/**', (route) => route.abort('connectionrefused'));
-  await playground.use('Tiny');
+  await playground.use('Tiny', { device: 'wasm', variant: 'q8' });
   await expect(playground.error).toHaveAttribute('data-code', 'weights-unreachable', SOON);
   await page.unroute('**/models/Tiny/**');
   await page.getByRole('button', { name: 'Load again' }).click();
@@ -41,14 +38,13 @@ test('tells within a second that the server does not answer, and loads when it d
 
 test('a load that is overtaken leaves no error, and the later model is there', async ({ playground }) => {
   const { page } = playground;
-  await playground.set({ device: 'wasm' });
   let release = () => {};
   const held = new Promise<void>((resolve) => (release = resolve));
   await page.route('**/models/Slow/onnx/*_data', async (route) => {
     await held;
     await route.abort().catch(() => {});
   });
-  await playground.use('Slow');
+  await playground.use('Slow', { device: 'wasm' });
   await expect(page.getByRole('button', { name: 'Cancel' })).toBeVisible();
   await playground.use('Tiny');
   await expect(playground.loaded).toBeVisible();

@@ -7,13 +7,14 @@ import { randomCheckpoint, SMALL_LLAMA } from '../src/convert/small-llama.fixtur
 import { createNodeTarget } from '../src/weights/node-folder.ts';
 import { MODELS_DIRECTORY } from '../playwright.config.ts';
 
-/** Large enough that a run is not over before it can be stopped. */
+/** Large enough, and without an end of its own (no token has that id), so that a run can be stopped. */
 const SLOW_LLAMA: LlamaConfig = {
   ...SMALL_LLAMA,
-  hiddenSize: 256,
-  intermediateSize: 512,
-  layerCount: 8,
-  headCount: 16,
+  hiddenSize: 512,
+  intermediateSize: 1024,
+  layerCount: 12,
+  headCount: 32,
+  eosTokenIds: [SMALL_LLAMA.vocabularySize],
 };
 
 /** Writes the models that the tests use, whole ones and broken ones, by their names. */

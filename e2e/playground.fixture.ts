@@ -1,4 +1,5 @@
 import { expect, type Page, test as base } from '@playwright/test';
+import type { Settings } from '../src/state/settings-store.ts';
 
 /** The page, with everything watched that must never happen: see `afterwards`. */
 export class Playground {
@@ -24,19 +25,28 @@ export class Playground {
     await expect(this.page.getByRole('heading', { name: 'MetaAligner', level: 1 })).toBeVisible();
   }
 
-  /** Chooses a model of the list, which loads it. */
-  async use(name: string, settings: { device?: string; variant?: string } = {}): Promise<void> {
-    if (settings.device !== undefined || settings.variant !== undefined) await this.set(settings);
-    await this.page.getByRole('button', { name: /^(Change|Choose a model)$/ }).click();
-    await this.page.getByRole('button', { name: `Use ${name}`, exact: true }).click();
+  /**
+   * Loads a model: by choosing it in the list, or with settings as a visitor comes back to the page who chose it and
+   * them before.
+   */
+  async use(name: string, settings?: Partial<Settings>): Promise<void> {
+    if (settings === undefined) {
+      await this.page.getByRole('button', { name: /^(Change|Choose a model)$/ }).click();
+      await this.page.getByRole('button', { name: `Use ${name}`, exact: true }).click();
+      return;
+    }
+    await this.comeBackWith({ ...settings, modelId: name });
+    await this.page.getByRole('button', { name: 'Load', exact: true }).click();
   }
 
-  /** Device and variant of the next load, as a visitor's settings are kept. */
-  async set({ device, variant }: { device?: string; variant?: string }): Promise<void> {
-    await this.page.getByText('Device and variant').click();
-    if (device !== undefined) await this.page.getByLabel('Device', { exact: true }).selectOption(device);
-    if (variant !== undefined) await this.page.getByLabel('Variant', { exact: true }).selectOption(variant);
-    await this.page.getByText('Device and variant').click();
+  /** Opens the page anew with these settings, the others as they were. */
+  async comeBackWith(changes: Partial<Settings>): Promise<void> {
+    await this.page.evaluate((changes) => {
+      const key = 'metaaligner-settings';
+      const stored = JSON.parse(localStorage.getItem(key) ?? '{"state":{},"version":1}') as { state: object };
+      localStorage.setItem(key, JSON.stringify({ ...stored, state: { ...stored.state, ...changes } }));
+    }, changes);
+    await this.page.reload();
   }
 
   async setMaxNewTokens(count: number): Promise<void> {
