@@ -77,7 +77,7 @@ def main() -> None:
     here = Path(__file__).parent
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--out", type=Path, default=here / "out", help="folder of train.py")
-    parser.add_argument("--count", type=int, default=300, help="cases a row")
+    parser.add_argument("--count", type=int, default=300, help="cases a row; 0 leaves the table out")
     parser.add_argument("--bits", type=int, choices=(4, 8))
     parser.add_argument("--real", type=Path, nargs="*", default=[])
     parser.add_argument("--real-count", type=int, default=60)
@@ -97,7 +97,7 @@ def main() -> None:
     model.set_rounding(options.bits)
     print(f"step {saved['step']}, {'plain' if options.bits is None else f'{options.bits}-bit'} weights, {options.count} cases a row")
     print("| cases | exact |\n|---|---|")
-    for name, cases in make_suites(options.count).items():
+    for name, cases in make_suites(options.count).items() if options.count else []:
         print(f"| {name} | {exact_share(model, tokenizer, cases):.1%} |", flush=True)
         shown = 0
         for case in cases if options.show else []:

@@ -1,6 +1,6 @@
 """Muon (Jordan et al. 2024): momentum whose update is made orthogonal, for the matrices inside the layers.
 
-It needed about half the steps of AdamW here. Embedding and norms stay with AdamW.
+Embedding and norms stay with AdamW.
 """
 
 import torch
