@@ -7,7 +7,7 @@ import { addModelsCommand } from './commands/models.ts';
 import { addPromptCommand } from './commands/prompt.ts';
 import { addStartCommand } from './commands/start.ts';
 import { endQuietlyWhenNobodyReads, note } from './terminal.ts';
-import { EXIT, exitCodeOf, UsageError } from './usage-error.ts';
+import { EXIT, exitCodeOf, isInterrupt, UsageError } from './usage-error.ts';
 
 /**
  * Runs one command.
@@ -53,7 +53,8 @@ function packageVersion(): string {
 }
 
 function report(error: unknown): void {
-  if (error instanceof AlignError) note(`error: ${error.message}\n${error.remedy}`);
+  if (isInterrupt(error)) note('Interrupted.');
+  else if (error instanceof AlignError) note(`error: ${error.message}\n${error.remedy}`);
   else if (error instanceof UsageError) note(`error: ${error.message}`);
   // A bug of ours: its stack says where.
   else note(error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -10,9 +10,15 @@ export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /** @returns the exit code of a command that ended with this */
 export function exitCodeOf(error: unknown): number {
+  if (isInterrupt(error)) return EXIT.interrupted;
   if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof AlignError && error.code === 'unknown-name') return EXIT.usage;
   return EXIT.failed;
+}
+
+/** Whether this is the reason of `interruptSignal`. */
+export function isInterrupt(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
 }
 
 /** Runs a check of what the user wrote: what it refuses is wrong usage. */

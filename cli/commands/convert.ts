@@ -10,7 +10,7 @@ import { createNodeTarget, openNodeFile, openNodeFolder } from '../../src/weight
 import { readModelFolder } from '../../src/weights/node-model-folders.ts';
 import { familyOption } from '../request-options.ts';
 import { formatBytes, interruptSignal, note, ProgressLine } from '../terminal.ts';
-import { EXIT, UsageError } from '../usage-error.ts';
+import { UsageError } from '../usage-error.ts';
 
 interface ConvertCommandOptions {
   from: string;
@@ -75,10 +75,7 @@ async function convert(options: ConvertCommandOptions): Promise<void> {
   } catch (error) {
     progress.end();
     await target.rollBack();
-    if (!signal.aborted) throw error;
-    note(`Interrupted; ${options.to} is as it was.`);
-    process.exitCode = EXIT.interrupted;
-    return;
+    throw error;
   }
   progress.end();
   note(`${options.to}: ${describe(manifest)}`);
