@@ -29,12 +29,16 @@ export function toFloat16(values: Float32Array): Uint16Array {
   return result;
 }
 
+const scratchBits = new Int32Array(1);
+const scratchFloat = new Float32Array(scratchBits.buffer);
+
 /** The float32 that a float16's bits mean. */
 export function fromFloat16(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >>> 10) & 0x1f;
   const mantissa = bits & 0x3ff;
-  if (exponent === 0) return sign * mantissa * 2 ** -24;
-  if (exponent === 31) return mantissa === 0 ? sign * Infinity : NaN;
-  return sign * (1024 + mantissa) * 2 ** (exponent - 25);
+  if (exponent === 0) return (bits & 0x8000 ? -1 : 1) * mantissa * 2 ** -24;
+  // The exponent's bias goes from 15 to 127; that of infinity and NaN is all ones in both.
+  const wideExponent = exponent === 31 ? 255 : exponent + 112;
+  scratchBits[0] = ((bits & 0x8000) << 16) | (wideExponent << 23) | (mantissa << 13);
+  return scratchFloat[0] as number;
 }
