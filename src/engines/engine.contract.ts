@@ -22,6 +22,8 @@ export interface Subject {
 export interface ContractCase {
   /** A sentence about every engine. */
   name: string;
+  /** It is about `dispose`: an engine that shares what is expensive with others would not do. */
+  disposes?: true;
   /** Throws when it is not so. Knows no test runner: the list runs in a browser too. */
   run(subject: Subject): Promise<void>;
 }
@@ -353,6 +355,7 @@ export const ENGINE_CONTRACT: readonly ContractCase[] = [
   },
   {
     name: 'ends a running generation when it is disposed of, once and for all',
+    disposes: true,
     async run(subject) {
       const idle = await subject.create(NO_EOS);
       await Promise.all([idle.dispose(), idle.dispose()]);

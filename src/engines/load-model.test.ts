@@ -138,7 +138,7 @@ describe('loadModel', () => {
   });
 });
 
-describe('startWebEngine', () => {
+describe('startWebEngine', { timeout: 60_000 }, () => {
   const page = { ...NODE_SUPPORT, devices: ['wasm'] as const };
 
   it('reads the files with progress, then starts, and the model writes', async () => {

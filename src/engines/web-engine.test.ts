@@ -22,5 +22,5 @@ const wasm: Subject = {
 };
 
 describe('the web engine on wasm', () => {
-  it.each(ENGINE_CONTRACT)('$name', (contractCase) => contractCase.run(wasm));
+  it.each(ENGINE_CONTRACT)('$name', (contractCase) => contractCase.run(wasm), 60_000);
 });

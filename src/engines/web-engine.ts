@@ -1,6 +1,7 @@
 import type { Env, InferenceSession, Tensor } from 'onnxruntime-web';
 import { AlignError } from '../align/errors.ts';
 import { DecodeLoop, type DecoderConfig } from './decode-loop.ts';
+import type { Decoder } from './decoder.ts';
 import { type DecoderShape, readDecoderShape } from './decoder-shape.ts';
 import { toEngineError } from './engine-error.ts';
 import { GpuWatch } from './gpu-watch.ts';
@@ -41,18 +42,19 @@ const PREFILL_CHUNK_TOKENS = { wasm: 32, webgpu: 256 } as const;
  *   graph is not a decoder of ours
  */
 export async function createWebEngine(options: WebEngineOptions): Promise<DecodeLoop> {
-  const { device, config, prefillChunkTokens = PREFILL_CHUNK_TOKENS[device] } = options;
+  return new DecodeLoop(await createWebDecoder(options), options.config);
+}
+
+/** The engine's decoder alone. @throws as `createWebEngine` */
+export async function createWebDecoder(options: WebEngineOptions): Promise<Decoder> {
   try {
-    const decoder = await (device === 'webgpu'
-      ? createGpuDecoder(options, prefillChunkTokens)
-      : createWasmDecoder(options, prefillChunkTokens));
-    return new DecodeLoop(decoder, config);
+    return await (options.device === 'webgpu' ? createGpuDecoder(options) : createWasmDecoder(options));
   } catch (error) {
-    throw toEngineError(error, device, 'loading the model');
+    throw toEngineError(error, options.device, 'loading the model');
   }
 }
 
-async function createWasmDecoder(options: WebEngineOptions, prefillChunkTokens: number): Promise<OrtDecoder> {
+async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder> {
   // The build without WebGPU: half the size, and it has CPU kernels that the other lacks (GatherBlockQuantized).
   const ort = await import('onnxruntime-web/wasm');
   ort.env.wasm.numThreads = options.threads;
@@ -64,21 +66,21 @@ async function createWasmDecoder(options: WebEngineOptions, prefillChunkTokens: 
       session,
       shape,
       cache: new ReturnedKvCache(shape, ort.Tensor),
-      prefillChunkTokens,
+      prefillChunkTokens: options.prefillChunkTokens ?? PREFILL_CHUNK_TOKENS.wasm,
       writesIntoOutputs: false,
       afterStep: nextTask,
     });
   });
 }
 
-async function createGpuDecoder(options: WebEngineOptions, prefillChunkTokens: number): Promise<OrtDecoder> {
+async function createGpuDecoder(options: WebEngineOptions): Promise<OrtDecoder> {
   const ort = await import('onnxruntime-web/webgpu');
   // Of the few nodes left to the CPU; more threads would only wait.
   ort.env.wasm.numThreads = 1;
   const watch = new GpuWatch(await requestDevice());
   try {
     const session = await watch.guard(() => createSession(ort, options, { name: 'webgpu', device: watch.device }));
-    return await orRelease(session, (shape) => {
+    const decoder = await orRelease(session, (shape) => {
       const allocate = (dims: readonly number[]) => gpuTensor(ort, watch.device, shape.cacheType, dims);
       return new OrtDecoder({
         device: 'webgpu',
@@ -89,7 +91,7 @@ async function createGpuDecoder(options: WebEngineOptions, prefillChunkTokens: n
         },
         shape,
         cache: new SharedKvCache(shape, options.config.contextLength, allocate),
-        prefillChunkTokens,
+        prefillChunkTokens: options.prefillChunkTokens ?? PREFILL_CHUNK_TOKENS.webgpu,
         writesIntoOutputs: false,
         // Without reading anything back, a step ends when its commands are sent; cancelling would wait for all of them.
         afterStep: () => watch.guard(() => watch.device.queue.onSubmittedWorkDone()),
@@ -99,6 +101,8 @@ async function createGpuDecoder(options: WebEngineOptions, prefillChunkTokens: n
         },
       });
     });
+    await warmUp(decoder);
+    return decoder;
   } catch (error) {
     watch.end();
     watch.device.destroy();
@@ -120,6 +124,14 @@ function createSession(
   });
 }
 
+/** Compiles the shaders of a prompt's and of a token's step now, not in the first request, and shows that they run. */
+async function warmUp(decoder: Decoder): Promise<void> {
+  const tokens = 16;
+  decoder.reserve(tokens + 1);
+  await decoder.step(new Int32Array(tokens), 0, 1);
+  await decoder.step(new Int32Array(1), tokens, 1);
+}
+
 async function orRelease(session: InferenceSession, use: (shape: DecoderShape) => OrtDecoder): Promise<OrtDecoder> {
   try {
     return use(readDecoderShape(session));
@@ -136,9 +148,20 @@ async function requestDevice(): Promise<GPUDevice> {
     throw new AlignError('webgpu-unavailable', 'There is no WebGPU adapter here.');
   }
   return adapter.requestDevice({
-    requiredFeatures: GPU_FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[],
+    requiredFeatures: GPU_FEATURES.filter((feature) => adapter.features.has(feature) && isSound(feature, adapter.info)),
     requiredLimits: Object.fromEntries(GPU_LIMITS.map((limit) => [limit, adapter.limits[limit]])),
   });
+}
+
+/**
+ * ORT's attention over several tokens takes a subgroup of fewer than 8 lanes for one of 8 and then reads what nobody
+ * wrote: wrong text, and no error. Software adapters and some mobile GPUs have 4. Without the feature ORT takes a
+ * kernel that needs none.
+ *
+ * @see onnxruntime/contrib_ops/webgpu/bert/flash_attention.wgsl.template (`sg_size > 8`, else eight keys a step)
+ */
+function isSound(feature: GPUFeatureName, info: GPUAdapterInfo): boolean {
+  return feature !== 'subgroups' || ((info as Partial<GPUAdapterInfo>).subgroupMinSize ?? 0) >= 8;
 }
 
 /**
@@ -146,7 +169,7 @@ async function requestDevice(): Promise<GPUDevice> {
  *
  * @see onnxruntime/core/providers/webgpu/webgpu_context.cc, GetAvailableRequiredFeatures and GetRequiredLimits
  */
-const GPU_FEATURES = ['shader-f16', 'subgroups'];
+const GPU_FEATURES: readonly GPUFeatureName[] = ['shader-f16', 'subgroups'];
 const GPU_LIMITS = [
   'maxBindGroups',
   'maxBufferSize',
