@@ -13,10 +13,19 @@ import { type EngineWorkerApi, installErrorTransfer, type ModelLocation } from '
 /** A message for every piece of a download would be thousands. */
 const PROGRESS_INTERVAL_MS = 50;
 
+let webgpuReport: ReturnType<typeof probeWebGpu> | undefined;
+
+/** Asked once: an adapter takes a while, a software one most of a second. None is asked for again; one may come. */
+async function webgpu() {
+  const report = await (webgpuReport ??= probeWebGpu(navigator.gpu));
+  if (!report.available) webgpuReport = undefined;
+  return report;
+}
+
 const host: EngineHost = {
   async probe() {
     return {
-      webgpu: await probeWebGpu(navigator.gpu),
+      webgpu: await webgpu(),
       wasmThreads: wasmThreads(),
       isCrossOriginIsolated: self.crossOriginIsolated,
     };
@@ -28,7 +37,7 @@ const host: EngineHost = {
     let reportedMs = -Infinity;
     let reportedFile = '';
     const { model, choice, sizeBytes } = await loadModel(await openFolder(location, signal), {
-      support: { devices: ['webgpu', 'wasm'], webgpu: await probeWebGpu(navigator.gpu) },
+      support: { devices: ['webgpu', 'wasm'], webgpu: await webgpu() },
       wish: { device, variant },
       startEngine: startWebEngine({ threads, ortFiles: ORT_FILES }),
       signal,
