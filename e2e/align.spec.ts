@@ -9,34 +9,35 @@ const CONTEXT = 'Human: Why is the sky blue?\n\nAssistant:';
 const ANSWER = 'Because it reflects the sea.';
 
 /** What the command line writes for the same request: other runtime, same bytes. */
-function editOfCli(variant: string): string {
+function editOfCli(variant: string, maxNewTokens: number): string {
   const folder = mkdtempSync(join(tmpdir(), 'metaaligner-e2e-'));
   writeFileSync(join(folder, 'context'), CONTEXT);
   writeFileSync(join(folder, 'answer'), ANSWER);
   const args = ['align', '--model', join(MODELS_DIRECTORY, 'Tiny'), '--variant', variant, '--json'];
-  args.push('--objectives', 'harmlessness,helpfulness,humour', '--max-new-tokens', '40');
+  args.push('--objectives', 'harmlessness,helpfulness,humour', '--max-new-tokens', String(maxNewTokens));
   args.push('--context', join(folder, 'context'), '--answer', join(folder, 'answer'));
   const output = execFileSync('node', ['cli/metaaligner.mjs', ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
   return (JSON.parse(output.toString()) as { edit: string }).edit;
 }
 
-for (const [device, variant, engine] of [
-  ['wasm', 'fp32', 'CPU (WebAssembly) · fp32'],
-  ['wasm', 'q8', 'CPU (WebAssembly) · q8'],
-  ['webgpu', 'fp32', 'GPU (WebGPU) · fp32'],
-  ['webgpu', 'q4', 'GPU (WebGPU) · q4'],
+for (const [device, variant, engine, tokens] of [
+  ['wasm', 'fp32', 'CPU (WebAssembly) · fp32', 40],
+  ['wasm', 'q8', 'CPU (WebAssembly) · q8', 40],
+  // A software adapter takes its time; a few tokens past the prompt show as much.
+  ['webgpu', 'fp32', 'GPU (WebGPU) · fp32', 12],
+  ['webgpu', 'q4', 'GPU (WebGPU) · q4', 12],
 ] as const) {
   test(`aligns on ${device} with ${variant}`, async ({ playground }) => {
-    await playground.use('Tiny', { device, variant, maxNewTokens: 40 });
+    await playground.use('Tiny', { device, variant, maxNewTokens: tokens });
     await expect(playground.loaded).toBeVisible();
     await expect(playground.page.getByText(engine)).toBeVisible();
     await playground.write(CONTEXT, ANSWER);
     await playground.align.click();
-    await expect(playground.result).toHaveAttribute('data-status', 'done');
-    await expect(playground.page.getByText('40 tokens', { exact: true })).toBeVisible();
+    await expect(playground.result).toHaveAttribute('data-status', 'done', { timeout: 40_000 });
+    await expect(playground.page.getByText(`${tokens} tokens`, { exact: true })).toBeVisible();
     const edit = await playground.editText();
     // q4 rounds activations, on each device in its own way; the others agree to the last bit of the text.
-    if (variant !== 'q4') expect(edit).toBe(editOfCli(variant));
+    if (variant !== 'q4') expect(edit).toBe(editOfCli(variant, tokens));
     expect(playground.consoleErrors).toEqual([]);
   });
 }
