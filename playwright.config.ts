@@ -1,12 +1,14 @@
 import { defineConfig } from '@playwright/test';
 
 /** Two runs at once need two of them. */
-const PORT = Number(process.env.METAALIGNER_E2E_PORT ?? 4199);
+export const PORT = Number(process.env.METAALIGNER_E2E_PORT ?? 4199);
 export const MODELS_DIRECTORY = `.cache/e2e-${PORT}/models`;
 
 /** The real page, built, behind the real server, with tiny models. */
 export default defineConfig({
   testDir: 'e2e',
+  // Real weights have a configuration of their own.
+  testIgnore: '**/*.weights.spec.ts',
   // The machine's cores are the models'.
   workers: 1,
   timeout: 60_000,
@@ -33,7 +35,7 @@ export default defineConfig({
     },
   },
   webServer: {
-    command: `npm run -s build -- --logLevel warn && node cli/metaaligner.mjs start --port ${PORT} --models ${MODELS_DIRECTORY}`,
+    command: `npm run -s build -- --logLevel warn && node cli/metaaligner.mjs start --port ${PORT} --models ${MODELS_DIRECTORY} --mirror 'http://127.0.0.1:*'`,
     url: `http://127.0.0.1:${PORT}/`,
     reuseExistingServer: false,
     timeout: 120_000,

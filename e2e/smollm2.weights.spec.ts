@@ -1,0 +1,60 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LoadRequest } from '../workers/protocol.ts';
+import { expect, test } from './playground.fixture.ts';
+
+const MODEL = 'SmolLM2-135M-Instruct';
+const FOLDER = '.cache/models/smollm2-135m-instruct';
+
+/** MetaAligner's own README example: the question about tarnishing a reputation. */
+const example = JSON.parse(readFileSync(new URL('../scripts/published-example.json', import.meta.url), 'utf8')) as {
+  context: string;
+  answer: string;
+};
+
+interface Request {
+  context: string;
+  answer: string;
+  variant: Exclude<LoadRequest['variant'], 'auto'>;
+  maxNewTokens: number;
+}
+
+/** The same request through onnxruntime-node. */
+function editOfCli(request: Request): string {
+  const folder = mkdtempSync(join(tmpdir(), 'metaaligner-weights-'));
+  writeFileSync(join(folder, 'context'), request.context);
+  writeFileSync(join(folder, 'answer'), request.answer);
+  const args = ['align', '--model', FOLDER, '--variant', request.variant, '--family', 'hh-rlhf', '--json'];
+  args.push('--objectives', 'harmlessness,helpfulness,humour', '--max-new-tokens', String(request.maxNewTokens));
+  args.push('--context', join(folder, 'context'), '--answer', join(folder, 'answer'));
+  const output = execFileSync('node', ['cli/metaaligner.mjs', ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
+  return (JSON.parse(output.toString()) as { edit: string }).edit;
+}
+
+const cases: [name: string, device: LoadRequest['device'], request: Request][] = [
+  ['the README’s example on wasm', 'wasm', { ...example, variant: 'q8', maxNewTokens: 32 }],
+  // Software WebGPU takes seconds per token: a short prompt and few tokens show that the path is right.
+  [
+    'a short one on software WebGPU',
+    'webgpu',
+    { context: 'Human: Hi! Assistant:', answer: 'Go away.', variant: 'q4', maxNewTokens: 4 },
+  ],
+];
+
+for (const [name, device, request] of cases) {
+  test(`writes what Node writes for ${name}, with real weights`, async ({ playground }) => {
+    await playground.use(MODEL, { device, variant: request.variant });
+    await expect(playground.loaded).toBeVisible({ timeout: 300_000 });
+    await playground.write(request.context, request.answer);
+    await playground.setMaxNewTokens(request.maxNewTokens);
+    await playground.align.click();
+    await expect(playground.result).toHaveAttribute('data-status', 'done', { timeout: 400_000 });
+    const edit = await playground.editText();
+    expect(edit.trim()).not.toBe('');
+    expect(edit).toBe(editOfCli(request));
+    expect(playground.consoleErrors).toEqual([]);
+    expect(playground.foreignRequests).toEqual([]);
+  });
+}
