@@ -1,24 +1,17 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
 import { align, type AlignerModel, encodePrompt } from '../../src/align/align.ts';
 import type { AlignEvent } from '../../src/align/edit.ts';
-import type { SamplingOptions } from '../../src/align/engine.ts';
 import { TEMPLATE_IDS, type TemplateId } from '../../src/align/prompt.ts';
-import { type AlignRequest, checkRequest, DEFAULT_MAX_NEW_TOKENS, GREEDY } from '../../src/align/request.ts';
-import { type Variant, VARIANTS } from '../../src/align/variant.ts';
-import { openNodeFolder } from '../../src/weights/node-folder.ts';
-import type { ModelFolder } from '../../src/weights/node-model-folders.ts';
+import { type AlignRequest, checkRequest } from '../../src/align/request.ts';
+import { addGenerateOptions, type GenerateCommandOptions, loadLocalModel, samplingOf } from '../generate-options.ts';
 import { findModel } from '../model-lookup.ts';
 import { addRequestOptions, familyOption, readObjectives, readTexts, type RequestOptions } from '../request-options.ts';
 import { interruptSignal, note, print } from '../terminal.ts';
 import { asUsage, EXIT, UsageError } from '../usage-error.ts';
 
-interface AlignOptions extends RequestOptions, Partial<SamplingOptions> {
+interface AlignOptions extends RequestOptions, GenerateCommandOptions {
   model: string;
   family?: TemplateId;
-  variant?: Variant;
-  maxNewTokens: number;
-  useCheckpointSettings?: true;
-  threads?: number;
   json?: true;
 }
 
@@ -30,26 +23,7 @@ export function addAlignCommand(program: Command): void {
     .description('rewrite an answer; the edit goes to standard output as it is written')
     .requiredOption('--model <folder|id>', 'converted folder, or the id of one (see “metaaligner models”)')
     .addOption(familyOption('whose template is filled; by default the model’s own'));
-  const checkpointConflicts = ['temperature', 'topK', 'topP', 'repetitionPenalty'];
-  addRequestOptions(command)
-    .addOption(new Option('--variant <variant>', 'of those that the model has').choices(VARIANTS))
-    .option(
-      '--max-new-tokens <number>',
-      'longest edit; less where the context ends',
-      parseNumber,
-      DEFAULT_MAX_NEW_TOKENS,
-    )
-    .option('--temperature <number>', '0 is greedy: the same request gives the same edit', parseNumber)
-    .option('--top-k <number>', 'keep the k likeliest tokens; 0 keeps all', parseNumber)
-    .option('--top-p <fraction>', 'keep the likeliest tokens of this total probability', parseNumber)
-    .option('--repetition-penalty <number>', '1 is off', parseNumber)
-    .option('--seed <number>', 'of sampling; the same seed gives the same edit', parseNumber)
-    .addOption(
-      new Option('--use-checkpoint-settings', 'sample as the checkpoint’s generation_config.json says').conflicts(
-        checkpointConflicts,
-      ),
-    )
-    .option('--threads <number>', 'of the CPU; by default one for each core', parseNumber)
+  addGenerateOptions(addRequestOptions(command))
     .option(
       '--json',
       'print one object at the end: edit, finishReason, promptTokenIds (with BOS), tokenIds (without EOS), usage, timings, model, variant, device',
@@ -73,7 +47,7 @@ async function run(options: AlignOptions): Promise<void> {
   };
   asUsage(() => checkRequest(request));
   const signal = interruptSignal();
-  const { model, variant } = await load(folder, options, signal);
+  const { model, variant } = await loadLocalModel(folder, options, signal);
   try {
     note(`${folder.id}, ${variant}, on the ${model.engine.device.toUpperCase()}.`);
     const end = await write(withSeed(request, options, model), model, signal, options.json !== true);
@@ -99,28 +73,6 @@ async function run(options: AlignOptions): Promise<void> {
   } finally {
     await model.engine.dispose();
   }
-}
-
-async function load(
-  { manifest, directory }: ModelFolder,
-  { variant, threads }: AlignOptions,
-  signal: AbortSignal,
-): Promise<{ model: AlignerModel; variant: Variant }> {
-  const held = Object.keys(manifest.variants);
-  if (variant !== undefined && !held.includes(variant)) {
-    throw new UsageError(`${directory} has no ${variant}. It holds: ${held.join(', ')}.`);
-  }
-  // ORT is a large library; what only checks the usage does not wait for it.
-  const { loadModel } = await import('../../src/engines/load-model.ts');
-  const { NODE_SUPPORT } = await import('../../src/engines/choose-variant.ts');
-  const { startNodeEngine } = await import('../../src/engines/node-engine.ts');
-  const loaded = await loadModel(await openNodeFolder(directory), {
-    support: NODE_SUPPORT,
-    wish: { device: 'cpu', variant: variant ?? 'auto' },
-    startEngine: startNodeEngine({ directory, ...(threads !== undefined && { threads }) }),
-    signal,
-  });
-  return { model: loaded.model, variant: loaded.choice.variant };
 }
 
 /** The checkpoint has settings but no seed of its own. */
@@ -165,18 +117,4 @@ function report({ finishReason, usage, timings }: EditEnd, needsNewline: boolean
   note(
     `${needsNewline ? '\n' : ''}${why}: ${usage.editTokens} tokens in ${(timings.totalMs / 1000).toFixed(1)} s${rate}.`,
   );
-}
-
-function samplingOf(options: AlignOptions): SamplingOptions {
-  const { temperature, topK, topP, repetitionPenalty, seed } = options;
-  const given = Object.entries({ temperature, topK, topP, repetitionPenalty, seed }).filter(
-    ([, value]) => value !== undefined,
-  );
-  return { ...GREEDY, ...Object.fromEntries(given) };
-}
-
-function parseNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.');
-  return value;
 }
