@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { AlignError } from '../src/align/errors.ts';
 import { addAlignCommand } from './commands/align.ts';
+import { addBatchCommand } from './commands/batch.ts';
 import { addConvertCommand } from './commands/convert.ts';
 import { addModelsCommand } from './commands/models.ts';
 import { addPromptCommand } from './commands/prompt.ts';
@@ -38,6 +39,7 @@ function createProgram(): Command {
     .addHelpText('after', '\nExit codes: 0, 1 (failed), 2 (wrong usage), 130 (stopped by Ctrl-C).')
     .addHelpText('after', 'Results go to standard output, everything else to standard error.');
   addAlignCommand(program);
+  addBatchCommand(program);
   addPromptCommand(program);
   addConvertCommand(program);
   addModelsCommand(program);

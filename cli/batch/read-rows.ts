@@ -1,0 +1,112 @@
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { type CsvError, parse } from 'csv-parse';
+import { AlignError } from '../../src/align/errors.ts';
+import { DELIMITERS, nameCells, parseJsonLine, type RowFormat, type SourceRow } from '../../src/batch/row-format.ts';
+import { splitLines } from '../../src/batch/split-lines.ts';
+
+export interface RowFile {
+  path: string;
+  format: RowFormat;
+}
+
+/** Longer records are a quote that was never closed, which would otherwise take in the rest of the file. */
+const MAX_RECORD_BYTES = 64 << 20;
+
+/**
+ * The rows of a file in order, in memory that does not grow with it. UTF-8, with or without a byte order mark; lines end
+ * in LF, CRLF or CR; blank lines are no rows; cells are text as they are, `NA` and `None` too.
+ *
+ * @throws AlignError `invalid-request` when the file is not UTF-8 or ends inside a quoted cell
+ */
+export async function* readRows(file: RowFile): AsyncGenerator<SourceRow, void, void> {
+  if (file.format === 'jsonl') {
+    yield* readJsonLines(file.path);
+    return;
+  }
+  let header: string[] | undefined;
+  let index = 0;
+  for await (const record of readRecords(file.path, DELIMITERS[file.format])) {
+    if (header === undefined) header = record;
+    else yield nameCells(index++, header, record);
+  }
+}
+
+/** @returns the names in the header; for JSONL, the keys of the first object; none for an empty file */
+export async function readColumns(file: RowFile): Promise<string[]> {
+  if (file.format === 'jsonl') {
+    for await (const { cells, problem } of readJsonLines(file.path)) {
+      if (problem === undefined) return Object.keys(cells);
+    }
+    return [];
+  }
+  for await (const record of readRecords(file.path, DELIMITERS[file.format])) return record;
+  return [];
+}
+
+async function* readRecords(path: string, delimiter: string): AsyncGenerator<string[], void, void> {
+  const source = Readable.from(decodeStrictly(path));
+  const parser = parse({
+    delimiter,
+    // Longest first: one CRLF is one line end. All three, since a file may mix them.
+    record_delimiter: ['\r\n', '\n', '\r'],
+    relax_column_count: true,
+    // A quote inside an unquoted cell is text, as for pandas.
+    relax_quotes: true,
+    skip_empty_lines: true,
+    max_record_size: MAX_RECORD_BYTES,
+  });
+  source.on('error', (error) => parser.destroy(error));
+  try {
+    yield* source.pipe(parser) as AsyncIterable<string[]>;
+  } catch (error) {
+    if (error instanceof AlignError || !isCsvError(error)) throw error;
+    throw new AlignError('invalid-request', `${path} is not CSV at line ${String(error.lines)}: ${error.message}.`, {
+      cause: error,
+    });
+  } finally {
+    source.destroy();
+  }
+}
+
+function isCsvError(error: unknown): error is CsvError {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('CSV_');
+}
+
+async function* decodeStrictly(path: string): AsyncGenerator<string, void, void> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let readBytes = 0;
+  const decode = (bytes?: Uint8Array) => {
+    try {
+      return bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true });
+    } catch (cause) {
+      throw notUtf8(path, readBytes, cause);
+    }
+  };
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    const text = decode(chunk);
+    readBytes += chunk.length;
+    if (text !== '') yield text;
+  }
+  decode();
+}
+
+async function* readJsonLines(path: string): AsyncGenerator<SourceRow, void, void> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let index = 0;
+  for await (const { bytes, offset } of splitLines(createReadStream(path) as AsyncIterable<Buffer>)) {
+    let line: string;
+    try {
+      line = decoder.decode(bytes);
+    } catch (cause) {
+      throw notUtf8(path, offset, cause);
+    }
+    if (line.trim() !== '') yield parseJsonLine(index++, line);
+  }
+}
+
+function notUtf8(path: string, afterBytes: number, cause: unknown): AlignError {
+  return new AlignError('invalid-request', `${path} is not UTF-8 text (somewhere after byte ${afterBytes}).`, {
+    cause,
+  });
+}

@@ -1,0 +1,62 @@
+import { align } from '../../src/align/align.ts';
+import { buildPrompt } from '../../src/align/prompt.ts';
+import { type CompletionsEndpoint, complete } from '../../src/batch/completions-endpoint.ts';
+import { fits, type OnTooLong, truncateContext } from '../../src/batch/fit-context.ts';
+import type { ModelFolder } from '../../src/weights/node-model-folders.ts';
+import { type GenerateCommandOptions, loadLocalModel } from '../generate-options.ts';
+import type { Runner } from './job.ts';
+
+/** A converted model on this machine. Its engine takes one row at a time. */
+export async function startLocalRunner(
+  folder: ModelFolder,
+  options: GenerateCommandOptions & { onTooLong: OnTooLong },
+  signal: AbortSignal,
+): Promise<Runner> {
+  const { model, variant } = await loadLocalModel(folder, options, signal);
+  const { manifest } = folder;
+  const files = (manifest.variants[variant] ?? []).map(({ sizeBytes, sha256 }) => sha256 ?? sizeBytes);
+  return {
+    identity: { name: manifest.name, source: manifest.source, variant, files, seed: options.seed ?? 0 },
+    description: { id: folder.id, name: manifest.name, source: manifest.source, variant, device: model.engine.device },
+    concurrency: 1,
+    fit: (request) => {
+      if (fits(request, model)) return { request };
+      return options.onTooLong === 'truncate-context' ? truncateContext(request, model) : undefined;
+    },
+    run: async (request, runSignal) => {
+      const sampling =
+        request.sampling === 'checkpoint' && options.seed !== undefined
+          ? { ...model.checkpointSampling, seed: options.seed }
+          : request.sampling;
+      for await (const event of align({ ...request, sampling }, model, runSignal)) {
+        if (event.type !== 'edit-end') continue;
+        const { edit, finishReason, usage } = event;
+        if (finishReason === 'cancelled') throw runSignal.reason;
+        return { edit, finishReason, promptTokens: usage.promptTokens, editTokens: usage.editTokens };
+      }
+      throw new Error('A run ended without edit-end; this is a bug.');
+    },
+    dispose: () => model.engine.dispose(),
+  };
+}
+
+/** A model behind a completions interface. Its tokenizer is not here: the server says which prompts are too long. */
+export function createEndpointRunner(endpoint: CompletionsEndpoint, concurrency: number): Runner {
+  const identity = { endpoint: endpoint.url, model: endpoint.model };
+  return {
+    identity,
+    description: { ...identity, concurrency },
+    concurrency,
+    run: (request, signal) =>
+      complete(
+        endpoint,
+        {
+          prompt: buildPrompt(request),
+          maxNewTokens: request.maxNewTokens,
+          sampling: request.sampling === 'checkpoint' ? undefined : request.sampling,
+        },
+        { signal },
+      ),
+    dispose: async () => undefined,
+  };
+}
