@@ -307,9 +307,9 @@ class BatchProgress {
     const { rowsPerSecond, tokensPerSecond } = this.rates();
     const secondsLeft = (this.#total - finished) / rowsPerSecond;
     this.#line.show(
-      `${finished} of ${this.#total} edits`,
+      'aligning',
       finished / this.#total,
-      `${rowsPerSecond.toFixed(2)} rows/s, ${tokensPerSecond.toFixed(1)} tokens/s, ${formatSeconds(secondsLeft)} left`,
+      `${finished} of ${this.#total} edits, ${rowsPerSecond.toFixed(2)} rows/s, ${tokensPerSecond.toFixed(1)} tokens/s, ${formatSeconds(secondsLeft)} left`,
     );
   }
 
