@@ -149,7 +149,7 @@ describe('metaaligner align', () => {
   });
 
   it.each([
-    ['an unknown model', ['--model', 'nope'], 2, 'Converted models here: Owner/stray, tiny'],
+    ['an unknown model', ['--model', 'nope'], 2, 'Converted models here: Owner/stray, demo-aligner, tiny'],
     ['a published model that is not here', ['--model', 'MetaAligner/MetaAligner-IMHI-7B'], 2, 'metaaligner convert'],
     ['an unknown variant', ['--variant', 'q3'], 2, 'fp32, fp16, q8, q4, q4f16'],
     ['a variant that the model lacks', ['--variant', 'q4'], 2, 'It holds: fp32, q8'],
