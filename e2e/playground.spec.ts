@@ -35,9 +35,9 @@ test.describe('before a run', () => {
     expect(await chosenKeys(page)).toEqual(['harmlessness', 'helpfulness', 'humour']);
     await expect(page.getByTestId('prompt-count')).toHaveText(/^Prompt \d+ of [\d,]+ tokens$/);
     await page.getByRole('button', { name: 'Change' }).click();
-    await expect(page.getByText('Needs download and conversion')).toHaveCount(8);
-    await page.getByText('How to get it').first().click();
-    await expect(page.getByText('npm run -s metaaligner -- convert --from MetaAligner-HH-RLHF-1.1B')).toBeVisible();
+    await expect(page.getByRole('button', { name: /^Get MetaAligner\// })).toHaveCount(8);
+    await page.getByText('Or with the command line').first().click();
+    await expect(page.getByText('npm run -s metaaligner -- pull MetaAligner/MetaAligner-HH-RLHF-1.1B')).toBeVisible();
     expect(playground.consoleErrors).toEqual([]);
   });
 
@@ -201,7 +201,7 @@ test('breaks no accessibility rule and never scrolls sideways, in both colour sc
   await page.getByText('Write your own objective').click();
   await check();
   await page.getByRole('button', { name: /^(Change|Choose a model)$/ }).click();
-  await page.getByText('How to get it').first().click();
+  await page.getByText('Or with the command line').first().click();
   await check();
   await page.keyboard.press('Escape');
 

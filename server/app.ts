@@ -2,22 +2,24 @@ import { join } from 'node:path';
 import { Hono } from 'hono';
 import { fileResponse, requestedPath } from './file-response.ts';
 import { modelRoutes } from './routes/models.ts';
-import { localHostsOnly, securityHeaders } from './security.ts';
+import { HUB_ORIGINS, localHostsOnly, securityHeaders } from './security.ts';
 
 export interface AppOptions {
   /** The built page. Its own models are in `models/`. */
   pageDirectory: string;
   /** Folder of the user's converted models; it need not exist. */
   modelsDirectory: string;
+  /** Mirrors of the hub that the page may download from beside it: origins, `*` for any port or subdomain. */
+  mirrors?: readonly string[];
 }
 
 /** Vite puts a hash into these names: a file never changes under its name. */
 const HASHED_PATH = /^assets\/.*-[\w-]{8}\.\w+$/;
 
 /** The page, and the models that it can load. */
-export function createApp({ pageDirectory, modelsDirectory }: AppOptions): Hono {
+export function createApp({ pageDirectory, modelsDirectory, mirrors = [] }: AppOptions): Hono {
   const app = new Hono();
-  app.use(securityHeaders(), localHostsOnly());
+  app.use(securityHeaders([...HUB_ORIGINS, ...mirrors]), localHostsOnly());
   app.use(async (context, next) => {
     if (context.req.method === 'GET' || context.req.method === 'HEAD') return next();
     return context.text('Only GET and HEAD are answered.\n', 405, { Allow: 'GET, HEAD' });

@@ -25,7 +25,7 @@ export interface RunningServer {
  *
  * @throws AlignError `invalid-request` when the page is not built or the port is taken
  */
-export async function startServer({ port, ...directories }: StartOptions): Promise<RunningServer> {
+export async function startServer({ port, mirrors = [], ...directories }: StartOptions): Promise<RunningServer> {
   const pageDirectory = directories.pageDirectory ?? resolve(import.meta.dirname, '..', 'dist');
   const modelsDirectory = directories.modelsDirectory ?? resolve('models');
   const page = join(pageDirectory, 'index.html');
@@ -38,7 +38,7 @@ export async function startServer({ port, ...directories }: StartOptions): Promi
       details: { page },
     });
   }
-  const app = createApp({ pageDirectory, modelsDirectory });
+  const app = createApp({ pageDirectory, modelsDirectory, mirrors });
   const answer = getRequestListener(app.fetch);
   const server = createServer((request, response) => void answer(request, response));
   await listen(server, port);

@@ -1,22 +1,26 @@
 import type { MiddlewareHandler } from 'hono';
 
+/** Where models are downloaded from: the hub, and the hosts that it redirects large files to. */
+export const HUB_ORIGINS = ['https://huggingface.co', 'https://*.huggingface.co', 'https://*.hf.co'] as const;
+
 /**
- * Nothing but this origin, no inline code. `wasm-unsafe-eval` lets WebAssembly compile, and allows no eval of
- * JavaScript.
+ * Nothing but this origin and the hub, no inline code. `wasm-unsafe-eval` lets WebAssembly compile, and allows no eval
+ * of JavaScript.
  */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self' 'wasm-unsafe-eval'",
-  "worker-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "font-src 'self'",
-  "connect-src 'self'",
-  "manifest-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+const contentSecurityPolicy = (modelOrigins: readonly string[]) =>
+  [
+    "default-src 'none'",
+    "script-src 'self' 'wasm-unsafe-eval'",
+    "worker-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    "font-src 'self'",
+    ["connect-src 'self'", ...modelOrigins].join(' '),
+    "manifest-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
 
 /** Cross-origin isolation: without it there is no SharedArrayBuffer, so wasm has one thread. */
 export const ISOLATION_HEADERS = {
@@ -27,16 +31,21 @@ export const ISOLATION_HEADERS = {
 
 const HEADERS: Record<string, string> = {
   ...ISOLATION_HEADERS,
-  'Content-Security-Policy': CONTENT_SECURITY_POLICY,
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
   'Permissions-Policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
 };
 
-/** On every answer, errors included. */
-export function securityHeaders(): MiddlewareHandler {
+/**
+ * On every answer, errors included.
+ *
+ * @param modelOrigins  that the page may download from, in the form of CSP's host sources
+ */
+export function securityHeaders(modelOrigins: readonly string[]): MiddlewareHandler {
+  const policy = contentSecurityPolicy(modelOrigins);
   return async (context, next) => {
     await next();
+    context.res.headers.set('Content-Security-Policy', policy);
     for (const [name, value] of Object.entries(HEADERS)) context.res.headers.set(name, value);
   };
 }

@@ -30,3 +30,18 @@ export function formatDuration(ms: number): string {
 export function formatRate(perSecond: number): string {
   return perSecond >= 100 ? count.format(Math.round(perSecond)) : oneDecimal.format(perSecond);
 }
+
+/** `40 s`, `3 min`, `1 h 20 min`: for what is waited for. */
+export function formatWait(seconds: number): string {
+  if (seconds < 90) return `${count.format(Math.max(1, Math.round(seconds)))} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  return `${count.format(Math.floor(minutes / 60))} h ${minutes % 60} min`;
+}
+
+const dateAndTime = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
+
+/** `Nov 25, 2026, 4:30 PM` in the visitor's time zone */
+export function formatDate(ms: number): string {
+  return dateAndTime.format(ms);
+}

@@ -14,11 +14,12 @@ import { keepPromptCounted } from './state/prompt-counting.ts';
 import { createSettingsStore } from './state/settings-store.ts';
 import { StoresContext } from './state/stores.ts';
 import { createModelLibrary } from './worker-client/model-library.ts';
+import { createWeightsClient } from './worker-client/weights-client.ts';
 import { createWorkerClient } from './worker-client/worker-client.ts';
 
 const client = createWorkerClient();
 const library = createModelLibrary(new URL('models/index.json', document.baseURI).href);
-const app = createAppStore(client, library);
+const app = createAppStore(client, library, createWeightsClient());
 const storage = browserStorage();
 const reportUnsaved = () => app.getState().reportUnsaved();
 const isNarrow = matchMedia('(max-width: 48rem)').matches;
@@ -27,6 +28,7 @@ const draft = createDraftStore(storage, reportUnsaved);
 keepPromptCounted({ app, draft, settings });
 void app.getState().probeDevice();
 void app.getState().listModels();
+void app.getState().listStored();
 
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no #root; this is a bug.');

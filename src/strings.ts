@@ -1,7 +1,15 @@
 import type { FinishReason } from './align/edit.ts';
 import type { Device } from './align/engine.ts';
 import type { PromptStyle, TemplateId } from './align/prompt.ts';
-import { formatBytes, formatCount, formatDuration, formatParameters, formatRate } from './format.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatDate,
+  formatDuration,
+  formatParameters,
+  formatRate,
+  formatWait,
+} from './format.ts';
 import type { EditView, Theme } from './state/settings-store.ts';
 
 const tokens = (count: number) => `${formatCount(count)} ${count === 1 ? 'token' : 'tokens'}`;
@@ -88,15 +96,13 @@ export const strings = {
     openFolder: 'Open a folder…',
     published: 'Published checkpoints',
     publishedWhy:
-      'The eight that the authors published. Each needs a download and a conversion on your machine before it runs here.',
-    needs: 'Needs download and conversion',
+      'The eight that the authors published. Each is downloaded from the hub, converted while it arrives, checked, and kept in this browser; then it runs offline.',
     download: (bytes: number) => `${formatBytes(bytes)} download`,
     base: (base: string, contextLength: number, licence: string) =>
       `Made from ${base} · reads ${tokens(contextLength)} · ${licence}`,
-    how: 'How to get it',
+    how: 'Or with the command line',
     howSteps: {
-      download: 'Download the checkpoint',
-      convert: 'Convert it where this server finds it',
+      pull: 'Download and convert it where this server finds it',
       reload: 'Open this list again: the model is then listed above.',
     },
     tooLarge: 'A browser tab is usually too small for a model of this size; the command line runs it.',
@@ -116,6 +122,97 @@ export const strings = {
     cpu: (threads: number) => `The CPU has ${formatCount(threads)} ${threads === 1 ? 'thread' : 'threads'} for it.`,
     template: 'Prompt template',
     templateWhy: 'The family of this model is not known. Choose the one whose prompts it was trained on.',
+  },
+
+  weights: {
+    get: 'Get…',
+    getLabel: (name: string) => `Get ${name}`,
+    anyLabel: 'Another model: a hub id (owner/name) or a folder’s address',
+    anyPlaceholder: 'owner/name',
+    look: 'Look',
+    looking: 'Looking at what it takes…',
+    begin: 'Start download',
+    resume: 'Go on',
+    close: 'Close',
+    pause: 'Pause',
+    discard: 'Discard',
+    unfinished: (bytes: number) => `Unfinished: ${formatBytes(bytes)} kept so far`,
+    sources: {
+      ready: 'Ready-made folder',
+      safetensors: 'safetensors, converted while it arrives',
+      gguf: 'GGUF, converted while it arrives',
+      torch: 'PyTorch .bin, converted while it arrives',
+    },
+    variant: (variant: string) => `as ${variant}`,
+    costs: (downloadBytes: number, keepBytes: number) =>
+      `Downloads ${formatBytes(downloadBytes)}, keeps ${formatBytes(keepBytes)}.`,
+    time: (seconds: number) => `Takes about ${formatWait(seconds)} at the speed measured just now.`,
+    timeUnknown: 'The time cannot be told yet.',
+    fits: 'There is room for it.',
+    missing: (bytes: number) =>
+      `The browser’s store lacks ${formatBytes(bytes)}: delete a model or free disk space first.`,
+    roomUnknown: 'The browser does not tell how much room there is.',
+    trust: {
+      publisher: 'Every file is checked against the publisher’s checksum.',
+      'first-use': 'Its host publishes no checksum: what comes first is trusted, and later downloads are held to it.',
+    },
+    phases: {
+      listing: 'Looking',
+      downloading: 'Downloading',
+      converting: 'Downloading and converting',
+      checking: 'Checking',
+      finishing: 'Finishing',
+    },
+    progressLabel: (reference: string) => `Getting ${reference}`,
+    amount: (loadedBytes: number, totalBytes: number) => `${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)}`,
+    speed: (bytesPerSecond: number) => `${formatBytes(bytesPerSecond)}/s`,
+    left: (seconds: number) => `${formatWait(seconds)} left`,
+    elsewhere: 'Another tab is at it.',
+    trouble: (message: string) => `${message} Trying again.`,
+    starting: 'Starting…',
+  },
+
+  storage: {
+    title: 'Storage',
+    playground: 'Playground',
+    models: 'Models kept in this browser',
+    none: 'None yet. Get one under “Change” in the playground, or import a file.',
+    loading: 'Looking…',
+    stored: (storedAt: number, lastUsedAt: number) =>
+      `Stored ${formatDate(storedAt)} · last used ${formatDate(lastUsedAt)}`,
+    revision: (revision: string) => `Revision ${revision.slice(0, 12)}`,
+    trust: { publisher: 'checked against the publisher’s checksums', 'first-use': 'trusted as it came first' },
+    verify: 'Verify',
+    verifyLabel: (name: string) => `Verify ${name}`,
+    verifying: (doneBytes: number, totalBytes: number) =>
+      `Reading back: ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
+    whole: 'Whole: every byte is as it was stored.',
+    damaged: (paths: readonly string[]) => `Damaged: ${paths.join(', ')}. Delete the model and get it again.`,
+    export: 'Export',
+    exportLabel: (name: string) => `Export ${name}`,
+    exporting: 'Writing the file…',
+    remove: 'Delete',
+    removeLabel: (name: string) => `Delete ${name}`,
+    removeSure: 'Delete for good?',
+    keep: 'Keep',
+    import: 'Import a file…',
+    importWhy: 'A file exported here or on another machine. It is checked while it is read.',
+    importing: (doneBytes: number, totalBytes: number) =>
+      `Importing: ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
+    unfinished: 'Unfinished downloads',
+    space: 'Space',
+    used: (usedBytes: number, quotaBytes: number) => `${formatBytes(usedBytes)} of ${formatBytes(quotaBytes)} used.`,
+    usedUnknown: 'This browser does not tell how much is used.',
+    persistent: 'The browser keeps the models until you delete them.',
+    notPersistent: 'The browser may delete the models when space runs short.',
+    persist: 'Keep them',
+    persistRefused: 'The browser refused. It may agree after you have used or bookmarked the page.',
+    hub: 'Where models come from',
+    endpoint: 'Hub or mirror',
+    endpointWrong: 'It must be an address such as https://huggingface.co, without a slash at its end.',
+    token: 'Access token',
+    tokenWhy:
+      'For gated models: accept the terms on the model’s page, make a token with read permission in the hub’s settings, and paste it here. It is kept in this browser and sent to the hub above only.',
   },
 
   text: {

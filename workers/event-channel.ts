@@ -7,12 +7,15 @@ import { type Remote, releaseProxy } from 'comlink';
 export class EventChannel<Event> {
   readonly #onEvent: (event: Event) => unknown;
   #arrived: Promise<unknown> = Promise.resolve();
+  #isReleased = false;
 
   constructor(onEvent: (event: Event) => unknown) {
     this.#onEvent = onEvent;
   }
 
+  /** Of no effect once released: an event that was held back may come late. */
   send(event: Event): void {
+    if (this.#isReleased) return;
     this.#arrived = Promise.all([this.#arrived, this.#onEvent(event)]);
     // Its failure is `allArrived`'s to report.
     this.#arrived.catch(() => {});
@@ -24,6 +27,7 @@ export class EventChannel<Event> {
 
   /** Every proxied callback holds a port open until it is released. */
   release(): void {
+    this.#isReleased = true;
     const { [releaseProxy]: release } = this.#onEvent as Partial<Remote<() => void>>;
     release?.();
   }

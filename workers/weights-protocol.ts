@@ -83,7 +83,7 @@ export interface WeightsWorkerApi {
   /** Resolves when the model is stored. Where another tab is at it, waits for that one and takes over if it ends. */
   transfer(request: TransferRequest, onEvent: (event: TransferEvent) => void): Promise<StoredModelKey>;
   /** The transfer rejects with an AbortError; what came stays. Harmless without one. */
-  pause(key: StoredModelKey): Promise<void>;
+  pause(reference: string): Promise<void>;
   /** Gives up an unfinished model and frees its space. */
   discard(key: StoredModelKey): Promise<void>;
   remove(key: StoredModelKey): Promise<void>;

@@ -40,7 +40,8 @@ interface ChannelMessage {
 export class WeightsService implements WeightsWorkerApi {
   readonly #host: WeightsHost;
   #cache: Promise<WeightCache> | undefined;
-  readonly #transfers = new Map<string, AbortController>();
+  /** By reference. */
+  readonly #transfers = new Map<string, { aborter: AbortController; key: StoredModelKey | undefined }>();
   /** Measured by earlier transfers of this page. */
   #bytesPerSecond: number | undefined;
   #convertPerSecond: number | undefined;
@@ -80,22 +81,24 @@ export class WeightsService implements WeightsWorkerApi {
   }
 
   async transfer(request: TransferRequest, onEvent: (event: TransferEvent) => void): Promise<StoredModelKey> {
+    const { reference } = request;
     const events = new EventChannel(onEvent);
     const aborter = new AbortController();
     try {
-      const key = await this.#key(request);
-      const id = nameOf(key);
-      if (this.#transfers.has(id)) {
-        throw new AlignError('invalid-request', `${key.source} (${key.variant}) is on its way already.`);
+      if (this.#transfers.has(reference)) {
+        throw new AlignError('invalid-request', `${reference} is on its way already.`, { details: { reference } });
       }
-      this.#transfers.set(id, aborter);
+      // Known at once, so that it can be paused from its first moment on.
+      this.#transfers.set(reference, { aborter, key: undefined });
       try {
+        const key = await this.#key(request);
+        this.#transfers.set(reference, { aborter, key });
         await this.#inTurn(key, events, aborter.signal, () => this.#transferNow(request, key, events, aborter.signal));
+        await events.allArrived();
+        return key;
       } finally {
-        this.#transfers.delete(id);
+        this.#transfers.delete(reference);
       }
-      await events.allArrived();
-      return key;
     } catch (error) {
       throw aborter.signal.aborted ? aborter.signal.reason : error;
     } finally {
@@ -103,12 +106,14 @@ export class WeightsService implements WeightsWorkerApi {
     }
   }
 
-  async pause(key: StoredModelKey): Promise<void> {
-    this.#transfers.get(nameOf(key))?.abort(new DOMException('The transfer was paused.', 'AbortError'));
+  async pause(reference: string): Promise<void> {
+    this.#transfers.get(reference)?.aborter.abort(new DOMException('The transfer was paused.', 'AbortError'));
   }
 
   async discard(key: StoredModelKey): Promise<void> {
-    await this.pause(key);
+    for (const [reference, transfer] of this.#transfers) {
+      if (transfer.key !== undefined && nameOf(transfer.key) === nameOf(key)) await this.pause(reference);
+    }
     const cache = await this.#openCache();
     // After the transfer has let go of it, here or in another tab.
     await this.#locked(key, () => cache.discardArrival(key));
@@ -303,16 +308,22 @@ function describe(model: CachedModel): StoredModel {
 
 const PROGRESS_INTERVAL_MS = 100;
 
-/** At most ten calls a second; a change of phase is let through. */
+/** At most ten calls a second; the last one before a silence is made up for. */
 function throttled<Arguments extends unknown[]>(call: (...given: Arguments) => void): (...given: Arguments) => void {
   let calledMs = -Infinity;
-  let phase: unknown;
+  let latest: Arguments | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const flush = () => {
+    timer = undefined;
+    if (latest === undefined) return;
+    calledMs = performance.now();
+    call(...latest);
+    latest = undefined;
+  };
   return (...given) => {
-    const nowMs = performance.now();
-    const nowPhase = (given[0] as { phase?: unknown } | undefined)?.phase;
-    if (nowMs - calledMs < PROGRESS_INTERVAL_MS && nowPhase === phase) return;
-    calledMs = nowMs;
-    phase = nowPhase;
-    call(...given);
+    latest = given;
+    const waitMs = calledMs + PROGRESS_INTERVAL_MS - performance.now();
+    if (waitMs <= 0) flush();
+    else timer ??= setTimeout(flush, waitMs);
   };
 }

@@ -8,10 +8,15 @@ export function addStartCommand(program: Command): void {
     .description('serve the built page on this machine (npm start builds it first)')
     .option('--port <number>', 'port on 127.0.0.1; 0 takes a free one', parsePort, 4173)
     .option('--models <folder>', 'folder of converted models', 'models')
-    .action(async (options: { port: number; models: string }) => {
+    .option('--mirror <origin...>', 'hosts beside the hub that the page may download models from', parseOrigin, [])
+    .action(async (options: { port: number; models: string; mirror: string[] }) => {
       const interrupted = interruptSignal();
       const { startServer } = await import('../../server/main.ts');
-      const server = await startServer({ port: options.port, modelsDirectory: resolve(options.models) });
+      const server = await startServer({
+        port: options.port,
+        modelsDirectory: resolve(options.models),
+        mirrors: options.mirror,
+      });
       note(`MetaAligner is at ${server.url} (Ctrl-C stops it).`);
       const stop = new Promise((stopped) => {
         interrupted.addEventListener('abort', stopped);
@@ -20,6 +25,14 @@ export function addStartCommand(program: Command): void {
       await stop;
       await server.close();
     });
+}
+
+/** As it goes into the page's Content-Security-Policy: nothing there may end one rule and begin another. */
+function parseOrigin(text: string, earlier: string[]): string[] {
+  if (!/^https?:\/\/[\w*.-]+(:(\d+|\*))?$/.test(text)) {
+    throw new InvalidArgumentError('It must be an origin such as https://mirror.example.');
+  }
+  return [...earlier, text];
 }
 
 function parsePort(text: string): number {

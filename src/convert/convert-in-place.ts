@@ -36,7 +36,7 @@ const READ_BYTES = 8 << 20;
  * The same for weights that are stored transposed: each piece touches every line of the weight, so that larger pieces
  * save more than they cost.
  */
-const TRANSPOSED_READ_BYTES = 64 << 20;
+const TRANSPOSED_READ_BYTES = 32 << 20;
 
 /**
  * The conversion of {@link convertCheckpoint}, byte for byte, for a checkpoint that is read once from front to back:

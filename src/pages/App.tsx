@@ -7,6 +7,8 @@ import { useApp, useSettings } from '../state/stores.ts';
 import { strings } from '../strings.ts';
 import styles from './App.module.css';
 import { Playground } from './playground/Playground.tsx';
+import { Storage } from './storage/Storage.tsx';
+import { useRoute } from './use-route.ts';
 
 const THEME_ICONS = { system: 'screen', light: 'sun', dark: 'moon' } as const;
 
@@ -14,6 +16,7 @@ export function App() {
   const theme = useSettings((settings) => settings.theme);
   const change = useSettings((settings) => settings.change);
   const isUnsaved = useApp((app) => app.isUnsaved);
+  const route = useRoute();
 
   useEffect(() => {
     if (theme === 'system') delete document.documentElement.dataset.theme;
@@ -28,6 +31,14 @@ export function App() {
           <h1>{strings.product}</h1>
           <p>{strings.tagline}</p>
         </div>
+        <nav className={styles.nav} aria-label={strings.product}>
+          <a href="#" aria-current={route === '' ? 'page' : undefined}>
+            {strings.storage.playground}
+          </a>
+          <a href="#storage" aria-current={route === 'storage' ? 'page' : undefined}>
+            {strings.storage.title}
+          </a>
+        </nav>
         <p className={styles.device} title={strings.onDeviceWhy}>
           <Icon name="lock" />
           {strings.onDevice}
@@ -48,7 +59,7 @@ export function App() {
           {strings.unsaved}
         </p>
       )}
-      <Playground />
+      {route === 'storage' ? <Storage /> : <Playground />}
       <footer className={styles.footer}>
         <p>{strings.research}</p>
         <p>

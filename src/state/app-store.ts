@@ -2,11 +2,13 @@ import { createStore, type StoreApi } from 'zustand/vanilla';
 
 import type { EngineClient } from '../worker-client/engine-client.ts';
 import type { ModelLibrary } from '../worker-client/model-library.ts';
+import type { WeightsClient } from '../worker-client/weights-client.ts';
 import { createDeviceSlice, type DeviceSlice } from './device-slice.ts';
 import { createLibrarySlice, type LibrarySlice } from './library-slice.ts';
 import { createModelSlice, type ModelSlice } from './model-slice.ts';
 import { createPromptSlice, type PromptSlice } from './prompt-slice.ts';
 import { createRunSlice, type RunSlice } from './run-slice.ts';
+import { createWeightsSlice, type WeightsSlice } from './weights-slice.ts';
 
 /** Whether what the visitor writes outlives the page. */
 interface SavingSlice {
@@ -15,13 +17,14 @@ interface SavingSlice {
   reportUnsaved: () => void;
 }
 
-export type AppState = DeviceSlice & LibrarySlice & ModelSlice & PromptSlice & RunSlice & SavingSlice;
+export type AppState = DeviceSlice & LibrarySlice & ModelSlice & PromptSlice & RunSlice & SavingSlice & WeightsSlice;
 export type AppStore = StoreApi<AppState>;
 
 /** What the slices reach of the world outside the store. */
 export interface AppDependencies {
   client: EngineClient;
   library: ModelLibrary;
+  weights: WeightsClient;
   /** Runs the callback before the next frame is drawn; bursts of events are shown once per frame. */
   scheduleFrame: (callback: () => void) => void;
 }
@@ -30,15 +33,17 @@ export interface AppDependencies {
 export function createAppStore(
   client: EngineClient,
   library: ModelLibrary,
+  weights: WeightsClient,
   scheduleFrame: AppDependencies['scheduleFrame'] = (callback) => void requestAnimationFrame(callback),
 ): AppStore {
-  const dependencies: AppDependencies = { client, library, scheduleFrame };
+  const dependencies: AppDependencies = { client, library, weights, scheduleFrame };
   const store = createStore<AppState>()((...store) => ({
     ...createDeviceSlice(dependencies)(...store),
     ...createLibrarySlice(dependencies)(...store),
     ...createModelSlice(dependencies)(...store),
     ...createPromptSlice(dependencies)(...store),
     ...createRunSlice(dependencies)(...store),
+    ...createWeightsSlice(dependencies)(...store),
     isUnsaved: false,
     reportUnsaved: () => store[0]({ isUnsaved: true }),
   }));

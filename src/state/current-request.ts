@@ -7,12 +7,19 @@ import type { Settings } from './settings-store.ts';
 
 /** The model that the page is about: the one in use, else the one chosen last, else the first there is. */
 export function currentModel(
-  { model, library, pickedModels }: Pick<AppState, 'model' | 'library' | 'pickedModels'>,
+  app: Pick<AppState, 'model' | 'library' | 'pickedModels' | 'store'>,
   { modelId }: Pick<Settings, 'modelId'>,
 ): ConvertedModel | undefined {
-  if (model.status !== 'none') return model.model;
-  const models = [...pickedModels, ...(library.status === 'ready' ? library.models : [])];
+  if (app.model.status !== 'none') return app.model.model;
+  const models = readyModels(app);
   return models.find(({ id }) => id === modelId) ?? models[0];
+}
+
+/** Every model that can be loaded at once: from disk, kept in this browser, offered by the server. */
+export function readyModels(app: Pick<AppState, 'library' | 'pickedModels' | 'store'>): ConvertedModel[] {
+  const { library, pickedModels, store } = app;
+  const stored = store.status === 'ready' ? store.models : [];
+  return [...pickedModels, ...stored, ...(library.status === 'ready' ? library.models : [])];
 }
 
 /** The model's own template, or the visitor's choice where it has none that we know. */

@@ -4,6 +4,7 @@ import type { AlignRequest } from '../align/request.ts';
 import type { LoadedModelInfo, LoadEvent, LoadRequest } from '../../workers/protocol.ts';
 import type { EngineClient } from '../worker-client/engine-client.ts';
 import type { ConvertedModel, ModelLibrary } from '../worker-client/model-library.ts';
+import type { WeightsClient } from '../worker-client/weights-client.ts';
 
 /** A call that is answered by the test, when it likes. */
 export interface PendingCall<Arguments extends unknown[], Result> {
@@ -60,6 +61,24 @@ export const noLibrary: ModelLibrary = {
   list: () => Promise.reject(new Error('No test has set up list().')),
   open: () => Promise.reject(new Error('No test has set up open().')),
 };
+
+/** Weights that nobody should ask for; a test replaces what it sets up. */
+export function fakeWeights(calls: Partial<WeightsClient> = {}): WeightsClient {
+  const unset = (name: string) => () => Promise.reject(new Error(`No test has set up ${name}().`));
+  return {
+    report: unset('report'),
+    plan: unset('plan'),
+    transfer: unset('transfer'),
+    pause: unset('pause'),
+    discard: unset('discard'),
+    remove: unset('remove'),
+    verify: unset('verify'),
+    exportModel: unset('exportModel'),
+    importModel: unset('importModel'),
+    persist: unset('persist'),
+    ...calls,
+  };
+}
 
 /** Frames that a test draws by hand. */
 export class FakeFrames {

@@ -4,7 +4,7 @@ import type { AlignEvent } from '../align/edit.ts';
 import { AlignError } from '../align/errors.ts';
 import { type AlignRequest, GREEDY } from '../align/request.ts';
 import { createAppStore } from './app-store.ts';
-import { demoInfo, demoModel, FakeClient, FakeFrames, noLibrary } from './fake-client.fixture.ts';
+import { demoInfo, demoModel, FakeClient, FakeFrames, fakeWeights, noLibrary } from './fake-client.fixture.ts';
 import { paceTokensPerSecond } from './run-slice.ts';
 
 const request: AlignRequest = {
@@ -37,7 +37,7 @@ function end(edit: string, finishReason: 'stop' | 'length' | 'cancelled' = 'stop
 function setUp() {
   const client = new FakeClient();
   const frames = new FakeFrames();
-  const store = createAppStore(client, noLibrary, frames.schedule);
+  const store = createAppStore(client, noLibrary, fakeWeights(), frames.schedule);
   return {
     client,
     frames,

@@ -24,6 +24,10 @@ export interface Settings {
   device: LoadRequest['device'];
   /** `auto` where the model has no such variant. */
   variant: LoadRequest['variant'];
+  /** Where models are downloaded from: the hub or a mirror, an origin without a slash at its end. */
+  hubEndpoint: string;
+  /** Access token for gated models; empty: none. Kept in this browser and sent to `hubEndpoint` only. */
+  hubToken: string;
   /** For models whose family is not known. */
   fallbackTemplate: TemplateId;
   promptStyle: PromptStyle;
@@ -48,12 +52,17 @@ const GENERATION_DEFAULTS = {
   sampling: GREEDY,
 } as const satisfies Partial<Settings>;
 
+/** The hub itself; a mirror can be set. */
+export const HUB_ENDPOINT = 'https://huggingface.co';
+
 const DEFAULTS: Settings = {
   theme: 'system',
   editView: 'side-by-side',
   modelId: undefined,
   device: 'auto',
   variant: 'auto',
+  hubEndpoint: HUB_ENDPOINT,
+  hubToken: '',
   fallbackTemplate: 'hh-rlhf',
   ...GENERATION_DEFAULTS,
 };
@@ -89,19 +98,26 @@ function parseSettings(stored: unknown, defaults: Settings): Settings {
   const fields = (typeof stored === 'object' ? stored : null) as Partial<Record<keyof Settings, unknown>> | null;
   const oneOf = <Value>(name: keyof Settings, values: readonly Value[], fallback: Value): Value =>
     values.find((value) => value === fields?.[name]) ?? fallback;
-  const { sampling, maxNewTokens, modelId } = fields ?? {};
+  const { sampling, maxNewTokens, modelId, hubEndpoint, hubToken } = fields ?? {};
   return {
     theme: oneOf('theme', THEMES, defaults.theme),
     editView: oneOf('editView', EDIT_VIEWS, defaults.editView),
     modelId: typeof modelId === 'string' ? modelId : defaults.modelId,
     device: oneOf('device', DEVICES, defaults.device),
     variant: oneOf('variant', ['auto', ...VARIANTS], defaults.variant),
+    hubEndpoint: typeof hubEndpoint === 'string' && isEndpoint(hubEndpoint) ? hubEndpoint : defaults.hubEndpoint,
+    hubToken: typeof hubToken === 'string' ? hubToken : defaults.hubToken,
     fallbackTemplate: oneOf('fallbackTemplate', TEMPLATE_IDS, defaults.fallbackTemplate),
     promptStyle: oneOf('promptStyle', PROMPT_STYLES, defaults.promptStyle),
     maxNewTokens: isSetting('maxNewTokens', maxNewTokens) ? maxNewTokens : defaults.maxNewTokens,
     usesCheckpointSampling: oneOf('usesCheckpointSampling', [true, false], defaults.usesCheckpointSampling),
     sampling: parseSampling(sampling, defaults.sampling),
   };
+}
+
+/** Whether a text is an http address as `hubEndpoint` wants it. */
+export function isEndpoint(text: string): boolean {
+  return /^https?:\/\//.test(text) && URL.canParse(text) && !text.endsWith('/');
 }
 
 function parseSampling(stored: unknown, defaults: SamplingOptions): SamplingOptions {

@@ -165,7 +165,8 @@ describe('the current request', () => {
   it('is for the model in use, else the one chosen last, else the first', () => {
     const other = { ...demoModel, id: 'other' };
     const library = { status: 'ready', models: [demoModel, other], problems: [] } as const;
-    const none = { model: { status: 'none' }, library, pickedModels: [] } as const;
+    const store = { status: 'loading' } as const;
+    const none = { model: { status: 'none' }, library, pickedModels: [], store } as const;
     expect(currentModel(none, { modelId: undefined })).toBe(demoModel);
     expect(currentModel(none, { modelId: 'other' })).toBe(other);
     expect(currentModel(none, { modelId: 'gone' })).toBe(demoModel);

@@ -88,7 +88,9 @@ export async function planAcquisition(
   const manifest = await readManifest(repository, client, signal);
   const offer = chooseSource(repository, request.variant, manifest);
   const keepBytes =
-    offer.kind === 'ready' ? sizeOf(offer.files) : await estimateConverted(repository, offer, request, client, signal);
+    offer.kind === 'ready'
+      ? sizeOf(offer.files)
+      : await estimateConverted(repository, offer, request, client, state?.streams, signal);
   const bytesPerSecond = context.bytesPerSecond ?? (await measureSpeed(offer.files, client, pace, signal));
   const isSameRevision = state?.revision === repository.revision;
   const alreadyBytes = isSameRevision ? await alreadyLoaded(offer, context.staging, state) : 0;
@@ -251,9 +253,10 @@ async function estimateConverted(
   { files }: ModelOffer,
   { variant }: AcquisitionRequest,
   client: RemoteClient,
+  streams: AcquisitionState['streams'],
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const checkpoint: Checkpoint = await openCheckpoint(new RemoteFolder(name, files, client, { signal }));
+  const checkpoint: Checkpoint = await openCheckpoint(new RemoteFolder(name, files, client, { signal, streams }));
   const sidecarBytes = [...checkpoint.sidecars.values()].reduce((sum, text) => sum + text.length, 0);
   return convertedBytes(checkpoint.config, variant) + sidecarBytes;
 }

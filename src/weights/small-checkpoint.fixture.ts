@@ -3,8 +3,8 @@ import { huggingFaceConfig } from '../convert/convert.ts';
 import type { LlamaConfig } from '../convert/llama-config.ts';
 import { randomCheckpoint, SMALL_LLAMA } from '../convert/small-llama.fixture.ts';
 
-/** Ten megabytes, nearly all of it in embedding and head: five blocks of a stream. */
-export const BROAD_LLAMA: LlamaConfig = { ...SMALL_LLAMA, vocabularySize: 20_000, layerCount: 1 };
+/** Thirteen megabytes, nearly all of it in six tensors of two: seven blocks of a stream. */
+export const BROAD_LLAMA: LlamaConfig = { ...SMALL_LLAMA, hiddenSize: 128, headDim: 32, intermediateSize: 4096 };
 
 /** The files of a Hugging Face repository with random weights, as `save_pretrained` writes them. */
 export async function safetensorsRepository(

@@ -95,7 +95,9 @@ export class StreamedSource implements ByteSource {
     const first = Math.floor(offset / BLOCK_BYTES);
     // A read that ends in what the stream is about to bring belongs to it.
     const isNear = first <= this.#next && Math.floor((offset + length - 1) / BLOCK_BYTES) >= this.#next - BLOCKS_KEPT;
-    if (length <= PROBE_BYTES && !isNear) return this.#probe(offset, length);
+    // Before the stream has begun every small read is a look.
+    const isLook = !this.#blocks.has(first) && (this.#advances === 0 || !isNear);
+    if (length <= PROBE_BYTES && isLook) return this.#probe(offset, length);
     return this.#inTurn(offset, length);
   }
 

@@ -15,7 +15,7 @@ export interface WeightsClient {
   report(): Promise<StoreReport>;
   plan(request: TransferRequest): Promise<TransferPlan>;
   transfer(request: TransferRequest, onEvent: (event: TransferEvent) => void): Promise<StoredModelKey>;
-  pause(key: StoredModelKey): Promise<void>;
+  pause(reference: string): Promise<void>;
   discard(key: StoredModelKey): Promise<void>;
   remove(key: StoredModelKey): Promise<void>;
   verify(key: StoredModelKey, onEvent: (event: CheckEvent) => void): Promise<string[]>;
@@ -38,7 +38,7 @@ export function createWeightsClient(startWorker: () => Worker = startWeightsWork
     report: () => call((api) => api.report()),
     plan: (request) => call((api) => api.plan(request)),
     transfer: (request, onEvent) => call((api) => api.transfer(request, proxy(onEvent))),
-    pause: (key) => call((api) => api.pause(key)),
+    pause: (reference) => call((api) => api.pause(reference)),
     discard: (key) => call((api) => api.discard(key)),
     remove: (key) => call((api) => api.remove(key)),
     verify: (key, onEvent) => call((api) => api.verify(key, proxy(onEvent))),

@@ -1,15 +1,17 @@
-import { type ChangeEvent, type RefObject, useRef } from 'react';
+import { type ChangeEvent, type RefObject, useRef, useState } from 'react';
 
 import { CATALOGUE, type CatalogueModel } from '../../align/catalogue.ts';
 import { CopyButton } from '../../components/CopyButton/CopyButton.tsx';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
+import { GetModel } from '../../components/GetModel/GetModel.tsx';
 import { Icon } from '../../components/Icon/Icon.tsx';
+import { readyModels } from '../../state/current-request.ts';
 import { useApp, useCurrentModel } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
 import type { ConvertedModel } from '../../worker-client/model-library.ts';
-import { convertCommand, downloadCommand } from './commands.ts';
+import { pullCommand } from './commands.ts';
 import styles from './ModelDialog.module.css';
 import { ReadyBadge } from './ReadyBadge.tsx';
 import { useLoadModel } from './use-load-model.ts';
@@ -49,9 +51,10 @@ export function ModelDialog({ dialog }: { dialog: RefObject<HTMLDialogElement | 
           <p className={controls.hint}>{strings.model.publishedWhy}</p>
           <ul className={styles.list}>
             {CATALOGUE.map((model) => (
-              <PublishedModel key={model.id} model={model} />
+              <PublishedModel key={model.id} model={model} onUse={use} />
             ))}
           </ul>
+          <OtherModel onUse={use} />
         </section>
       </div>
     </dialog>
@@ -61,8 +64,9 @@ export function ModelDialog({ dialog }: { dialog: RefObject<HTMLDialogElement | 
 function Ready({ onUse }: { onUse: (model: ConvertedModel) => void }) {
   const library = useApp((app) => app.library);
   const pickedModels = useApp((app) => app.pickedModels);
+  const store = useApp((app) => app.store);
   const listModels = useApp((app) => app.listModels);
-  const models = [...pickedModels, ...(library.status === 'ready' ? library.models : [])];
+  const models = readyModels({ library, pickedModels, store });
 
   return (
     <section className={styles.section} aria-labelledby="models-ready">
@@ -162,27 +166,57 @@ function Disk({ onUse }: { onUse: (model: ConvertedModel) => void }) {
   );
 }
 
-function PublishedModel({ model }: { model: CatalogueModel }) {
+function PublishedModel({ model, onUse }: { model: CatalogueModel; onUse: (model: ConvertedModel) => void }) {
   return (
     <li className={styles.item}>
       <div className={styles.about}>
         <p className={styles.name}>{model.id.slice(model.id.indexOf('/') + 1)}</p>
         <p className={controls.hint}>{strings.model.base(model.base, model.contextLength, model.licence)}</p>
       </div>
-      <div className={styles.needs}>
-        <span className={controls.badge}>{strings.model.needs}</span>
-        <span className={controls.hint}>{strings.model.download(model.downloadBytes)}</span>
-      </div>
+      <span className={controls.hint}>{strings.model.download(model.downloadBytes)}</span>
+      <GetModel reference={model.id} family={model.family} onReady={onUse} />
       <details className={classNames(controls.disclosure, styles.howTo)}>
         <summary className={controls.hint}>{strings.model.how}</summary>
         <div className={styles.how}>
-          <Command label={strings.model.howSteps.download} command={downloadCommand(model.id)} />
-          <Command label={strings.model.howSteps.convert} command={convertCommand(model.id)} />
+          <Command label={strings.model.howSteps.pull} command={pullCommand(model.id)} />
           <p>{strings.model.howSteps.reload}</p>
           {model.size !== '1.1B' && <p>{strings.model.tooLarge}</p>}
         </div>
       </details>
     </li>
+  );
+}
+
+/** Any other model of the hub, or a folder on some host. */
+function OtherModel({ onUse }: { onUse: (model: ConvertedModel) => void }) {
+  const [text, setText] = useState('');
+  const [reference, setReference] = useState<string>();
+  return (
+    <form
+      className={styles.other}
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (text.trim() !== '') setReference(text.trim());
+      }}
+    >
+      <label className={controls.field}>
+        <span className={controls.label}>{strings.weights.anyLabel}</span>
+        <span className={styles.otherLine}>
+          <input
+            className={controls.input}
+            value={text}
+            placeholder={strings.weights.anyPlaceholder}
+            onChange={(event) => setText(event.target.value)}
+          />
+          <button type="submit" className={controls.button} disabled={text.trim() === ''}>
+            {strings.weights.look}
+          </button>
+        </span>
+      </label>
+      {reference !== undefined && (
+        <GetModel key={reference} reference={reference} family={undefined} onReady={onUse} looksAtOnce />
+      )}
+    </form>
   );
 }
 

@@ -1,0 +1,301 @@
+import { type ChangeEvent, useRef, useState } from 'react';
+
+import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
+import { GetModel } from '../../components/GetModel/GetModel.tsx';
+import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
+import { isEndpoint } from '../../state/settings-store.ts';
+import { useApp, useSettings } from '../../state/stores.ts';
+import { storedModelId, type StoredModelTask } from '../../state/weights-slice.ts';
+import { strings } from '../../strings.ts';
+import { classNames } from '../../styles/class-names.ts';
+import controls from '../../styles/controls.module.css';
+import type { StoredModel, StoreReport, UnfinishedModel } from '../../../workers/weights-protocol.ts';
+import styles from './Storage.module.css';
+
+/** What this browser keeps, and where it comes from. */
+export function Storage() {
+  const store = useApp((app) => app.store);
+  const listStored = useApp((app) => app.listStored);
+  return (
+    <main className={styles.page} aria-labelledby="storage-title">
+      <h2 id="storage-title">{strings.storage.title}</h2>
+      {store.status === 'loading' && <p className={controls.hint}>{strings.storage.loading}</p>}
+      {store.status === 'failed' && (
+        <ErrorBox error={store.error}>
+          <button type="button" className={controls.button} onClick={() => void listStored()}>
+            {strings.error.retry}
+          </button>
+        </ErrorBox>
+      )}
+      {store.status === 'ready' && (
+        <>
+          <Models models={store.report.models} />
+          {store.report.unfinished.length > 0 && <Unfinished models={store.report.unfinished} />}
+          <Space report={store.report} />
+        </>
+      )}
+      <Hub />
+    </main>
+  );
+}
+
+function Models({ models }: { models: readonly StoredModel[] }) {
+  const input = useRef<HTMLInputElement>(null);
+  const importing = useApp((app) => app.importing);
+  const importError = useApp((app) => app.importError);
+  const importStored = useApp((app) => app.importStored);
+  const pick = (event: ChangeEvent<HTMLInputElement>) => {
+    const [file] = event.target.files ?? [];
+    // Copied first: clearing empties the list, and picking the same file again is a change again.
+    event.target.value = '';
+    if (file !== undefined) void importStored(file);
+  };
+  return (
+    <section className={classNames(controls.panel, styles.section)} aria-labelledby="storage-models">
+      <h3 id="storage-models">{strings.storage.models}</h3>
+      {models.length === 0 ? (
+        <p className={controls.hint}>{strings.storage.none}</p>
+      ) : (
+        <ul className={styles.list}>
+          {models.map((model) => (
+            <Model key={storedModelId(model)} model={model} />
+          ))}
+        </ul>
+      )}
+      <div className={styles.line}>
+        <button
+          type="button"
+          className={controls.button}
+          disabled={importing !== undefined}
+          onClick={() => input.current?.click()}
+        >
+          {strings.storage.import}
+        </button>
+        <input
+          ref={input}
+          className={controls.visuallyHidden}
+          type="file"
+          accept=".tar"
+          tabIndex={-1}
+          aria-label={strings.storage.import}
+          data-testid="import-input"
+          onChange={pick}
+        />
+        <p className={controls.hint}>
+          {importing === undefined
+            ? strings.storage.importWhy
+            : strings.storage.importing(importing.doneBytes, importing.totalBytes)}
+        </p>
+      </div>
+      {importError !== undefined && <ErrorBox error={importError} />}
+    </section>
+  );
+}
+
+function Model({ model }: { model: StoredModel }) {
+  const task = useApp((app) => app.tasks[storedModelId(model)]);
+  const verify = useApp((app) => app.verifyStored);
+  const exportStored = useApp((app) => app.exportStored);
+  const remove = useApp((app) => app.removeStored);
+  const [isSure, setIsSure] = useState(false);
+  const isBusy = task?.status === 'checking' || task?.status === 'exporting';
+  const save = async () => {
+    const file = await exportStored(model);
+    if (file !== undefined) saveFile(file, `${model.name}-${model.variant}.tar`);
+  };
+  return (
+    <li className={styles.item} aria-label={model.name}>
+      <div className={styles.about}>
+        <p className={styles.name}>{model.name}</p>
+        <p className={controls.hint}>
+          {strings.model.facts(model.family, model.parameterCount, model.contextLength)} ·{' '}
+          {strings.model.variantOf(model.variant, model.sizeBytes)}
+        </p>
+        <p className={controls.hint}>
+          {model.source} · {strings.storage.revision(model.revision)} · {strings.storage.trust[model.trust]}
+        </p>
+        <p className={controls.hint}>{strings.storage.stored(model.storedAt, model.lastUsedAt)}</p>
+      </div>
+      <div className={styles.line}>
+        {isSure ? (
+          <>
+            <span>{strings.storage.removeSure}</span>
+            <button type="button" className={controls.primary} onClick={() => void remove(model)}>
+              {strings.storage.remove}
+            </button>
+            <button type="button" className={controls.button} onClick={() => setIsSure(false)}>
+              {strings.storage.keep}
+            </button>
+          </>
+        ) : (
+          <>
+            <button
+              type="button"
+              className={controls.button}
+              disabled={isBusy}
+              aria-label={strings.storage.verifyLabel(model.name)}
+              onClick={() => void verify(model)}
+            >
+              {strings.storage.verify}
+            </button>
+            <button
+              type="button"
+              className={controls.button}
+              disabled={isBusy}
+              aria-label={strings.storage.exportLabel(model.name)}
+              onClick={() => void save()}
+            >
+              {strings.storage.export}
+            </button>
+            <button
+              type="button"
+              className={controls.button}
+              disabled={isBusy}
+              aria-label={strings.storage.removeLabel(model.name)}
+              onClick={() => setIsSure(true)}
+            >
+              {strings.storage.remove}
+            </button>
+          </>
+        )}
+      </div>
+      {task !== undefined && <Task task={task} />}
+    </li>
+  );
+}
+
+function Task({ task }: { task: StoredModelTask }) {
+  switch (task.status) {
+    case 'checking':
+      return (
+        <div className={styles.task}>
+          <ProgressBar label={strings.storage.verify} fraction={task.doneBytes / task.totalBytes} />
+          <p className={controls.hint}>{strings.storage.verifying(task.doneBytes, task.totalBytes)}</p>
+        </div>
+      );
+    case 'checked':
+      return (
+        <p className={classNames(styles.task, task.damaged.length > 0 ? controls.fault : controls.hint)} role="status">
+          {task.damaged.length === 0 ? strings.storage.whole : strings.storage.damaged(task.damaged)}
+        </p>
+      );
+    case 'exporting':
+      return (
+        <p className={classNames(styles.task, controls.hint)} role="status">
+          {strings.storage.exporting}
+        </p>
+      );
+    case 'failed':
+      return (
+        <div className={styles.task}>
+          <ErrorBox error={task.error} />
+        </div>
+      );
+    default:
+      return task satisfies never;
+  }
+}
+
+function Unfinished({ models }: { models: readonly UnfinishedModel[] }) {
+  const transfers = useApp((app) => app.transfers);
+  const discard = useApp((app) => app.discardUnfinished);
+  return (
+    <section className={classNames(controls.panel, styles.section)} aria-labelledby="storage-unfinished">
+      <h3 id="storage-unfinished">{strings.storage.unfinished}</h3>
+      <ul className={styles.list}>
+        {models.map((model) => (
+          <li key={storedModelId(model)} className={styles.item}>
+            <div className={styles.about}>
+              <p className={styles.name}>{model.source}</p>
+              <p className={controls.hint}>{strings.weights.variant(model.variant)}</p>
+            </div>
+            <GetModel reference={model.source} family={undefined} onReady={() => {}} />
+            {transfers[model.source]?.status !== 'running' && (
+              <button type="button" className={controls.button} onClick={() => void discard(model)}>
+                {strings.weights.discard}
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Space({ report: { usedBytes, quotaBytes, isPersistent } }: { report: StoreReport }) {
+  const persist = useApp((app) => app.persistStore);
+  const [isRefused, setIsRefused] = useState(false);
+  return (
+    <section className={classNames(controls.panel, styles.section)} aria-labelledby="storage-space">
+      <h3 id="storage-space">{strings.storage.space}</h3>
+      {usedBytes !== undefined && quotaBytes !== undefined ? (
+        <>
+          <ProgressBar label={strings.storage.space} fraction={usedBytes / quotaBytes} />
+          <p>{strings.storage.used(usedBytes, quotaBytes)}</p>
+        </>
+      ) : (
+        <p>{strings.storage.usedUnknown}</p>
+      )}
+      <div className={styles.line}>
+        <p>{isPersistent ? strings.storage.persistent : strings.storage.notPersistent}</p>
+        {!isPersistent && (
+          <button
+            type="button"
+            className={controls.button}
+            onClick={() => void persist().then((isAgreed) => setIsRefused(!isAgreed))}
+          >
+            {strings.storage.persist}
+          </button>
+        )}
+      </div>
+      {isRefused && !isPersistent && <p className={controls.hint}>{strings.storage.persistRefused}</p>}
+    </section>
+  );
+}
+
+function Hub() {
+  const endpoint = useSettings((settings) => settings.hubEndpoint);
+  const token = useSettings((settings) => settings.hubToken);
+  const change = useSettings((settings) => settings.change);
+  const [text, setText] = useState(endpoint);
+  return (
+    <section className={classNames(controls.panel, styles.section)} aria-labelledby="storage-hub">
+      <h3 id="storage-hub">{strings.storage.hub}</h3>
+      <label className={controls.field}>
+        <span className={controls.label}>{strings.storage.endpoint}</span>
+        <input
+          className={controls.input}
+          type="url"
+          value={text}
+          aria-invalid={!isEndpoint(text)}
+          onChange={(event) => {
+            setText(event.target.value);
+            if (isEndpoint(event.target.value)) change({ hubEndpoint: event.target.value });
+          }}
+        />
+      </label>
+      {!isEndpoint(text) && <p className={controls.fault}>{strings.storage.endpointWrong}</p>}
+      <label className={controls.field}>
+        <span className={controls.label}>{strings.storage.token}</span>
+        <input
+          className={controls.input}
+          type="password"
+          autoComplete="off"
+          value={token}
+          onChange={(event) => change({ hubToken: event.target.value.trim() })}
+        />
+      </label>
+      <p className={controls.hint}>{strings.storage.tokenWhy}</p>
+    </section>
+  );
+}
+
+function saveFile(file: Blob, name: string): void {
+  const url = URL.createObjectURL(file);
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = name;
+  link.click();
+  // The download holds the blob by itself; revoked at once, some browsers have not looked yet.
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
