@@ -17,6 +17,7 @@ from pathlib import Path
 import gguf  # noqa: F401  (fails early with a clear name)
 import torch
 import transformers
+from tokenizers import pre_tokenizers
 
 ASPECTS = "; ".join(
     [
@@ -48,6 +49,9 @@ def main():
 
     folder, name = str(options.gguf.parent), options.gguf.name
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=name)
+    # transformers' GGUF reader leaves out the first half of SmolLM2's pre-tokenizer (tokenizer.ggml.pre = smollm).
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32).eval()
     eos = model.config.eos_token_id
 

@@ -3,7 +3,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { DecodeLoop, type DecoderConfig } from './decode-loop.ts';
 import { readDecoderShape } from './decoder-shape.ts';
 import { toEngineError } from './engine-error.ts';
-import { SharedKvCache } from './kv-cache.ts';
+import { GrowingKvCache } from './kv-cache.ts';
 import type { StartEngine } from './load-model.ts';
 import { OrtDecoder } from './ort-decoder.ts';
 
@@ -39,17 +39,12 @@ export async function createNodeEngine(options: NodeEngineOptions): Promise<Deco
   }
   try {
     const shape = readDecoderShape(session);
-    const allocate = (dims: readonly number[]) => {
-      const size = dims.reduce((product, dim) => product * dim, 1);
-      const data = shape.cacheType === 'float32' ? new Float32Array(size) : new Uint16Array(size);
-      return new Tensor(shape.cacheType, data, dims);
-    };
     const decoder = new OrtDecoder({
       device: 'cpu',
       Tensor,
       session,
       shape,
-      cache: new SharedKvCache(shape, config.contextLength, allocate),
+      cache: new GrowingKvCache(shape, Tensor),
       prefillChunkTokens,
       writesIntoOutputs: true,
     });

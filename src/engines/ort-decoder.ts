@@ -50,6 +50,7 @@ export class OrtDecoder implements Decoder {
   async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
     const { Tensor, session, cache, afterStep } = this.#options;
     const totalTokens = pastTokens + tokenIds.length;
+    cache.prepare(pastTokens, totalTokens);
     const feeds: Feeds = {
       ...cache.past,
       input_ids: new Tensor('int64', BigInt64Array.from(tokenIds, BigInt), [1, tokenIds.length]),

@@ -33,7 +33,7 @@ export type OrtFiles = Record<'wasm' | 'webgpu', NonNullable<Env.WebAssemblyFlag
 type Ort = Pick<typeof import('onnxruntime-web'), 'InferenceSession' | 'Tensor' | 'env'>;
 
 /** Tokens of a prompt per step, see `Decoder`. */
-const PREFILL_CHUNK_TOKENS = { wasm: 32, webgpu: 256 } as const;
+const PREFILL_CHUNK_TOKENS = { wasm: 64, webgpu: 256 } as const;
 
 /**
  * An engine on onnxruntime-web, for a page's worker; wasm runs in Node too.
@@ -90,7 +90,7 @@ async function createGpuDecoder(options: WebEngineOptions): Promise<OrtDecoder> 
           release: () => session.release(),
         },
         shape,
-        cache: new SharedKvCache(shape, options.config.contextLength, allocate),
+        cache: new SharedKvCache(shape, allocate),
         prefillChunkTokens: options.prefillChunkTokens ?? PREFILL_CHUNK_TOKENS.webgpu,
         writesIntoOutputs: false,
         // Without reading anything back, a step ends when its commands are sent; cancelling would wait for all of them.

@@ -1,0 +1,218 @@
+/**
+ * Prints how fast our decode loop is beside transformers.js's generate(): the same converted folder, variant, device,
+ * threads and prompt, in turns in one run. A ratio above 1 is ours being faster; it is the median over the repetitions
+ * of what the two took one after the other, so that a busy machine slows both.
+ *
+ * Usage: npm run bench:decode -- [--model .cache/models/smollm2-135m-instruct] [--on cpu:q4,wasm:q8]
+ *   [--prompt-tokens 256] [--new-tokens 64] [--repetitions 5] [--threads 2]
+ */
+import { createReadStream } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { availableParallelism, cpus, loadavg } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { env } from '@huggingface/transformers';
+import { chromium } from '@playwright/test';
+import { createServer, type Plugin } from 'vite';
+import { loadTokenizer } from '../src/align/tokenizer.ts';
+import { type Variant, VARIANTS } from '../src/align/variant.ts';
+import { NODE_SUPPORT } from '../src/engines/choose-variant.ts';
+import { loadModel } from '../src/engines/load-model.ts';
+import { startNodeEngine } from '../src/engines/node-engine.ts';
+import { isInsidePath } from '../src/convert/parse-manifest.ts';
+import { openNodeFolder } from '../src/weights/node-folder.ts';
+import { type Measurement, median, type Runner, speedOf } from './bench-decode/measurement.ts';
+import { ourRunner, transformersJsRunner } from './bench-decode/runners.ts';
+import playwrightConfig from '../playwright.config.ts';
+
+const USAGE =
+  'Usage: npm run bench:decode -- [--model FOLDER] [--on cpu:q4,wasm:q8] [--prompt-tokens N] [--new-tokens N] ' +
+  '[--repetitions N] [--threads N]';
+
+/** A long enough text of no one in particular; the prompt is its first tokens, over and over. */
+const TEXT =
+  'Human: Can you help me plan a small garden? I have a balcony that faces south, four pots and about an hour a week. ' +
+  'Assistant: With that much sun, herbs and cherry tomatoes do well. Water them in the morning, and turn the pots once ' +
+  'a week so that they grow evenly. Human: What should I plant first, and what can wait until the summer? Assistant: ';
+
+interface Subject {
+  device: 'cpu' | 'wasm';
+  variant: Variant;
+}
+
+interface Pair {
+  ours: Runner;
+  theirs: Runner;
+}
+
+const { values } = parseArgs({
+  options: {
+    model: { type: 'string', default: '.cache/models/smollm2-135m-instruct' },
+    on: { type: 'string', default: 'cpu:q4,wasm:q8' },
+    'prompt-tokens': { type: 'string', default: '256' },
+    'new-tokens': { type: 'string', default: '64' },
+    repetitions: { type: 'string', default: '5' },
+    threads: { type: 'string', default: String(availableParallelism()) },
+  },
+});
+const subjects = values.on.split(',').map(parseSubject);
+const [promptTokens, newTokens, repetitions, threads] = [
+  values['prompt-tokens'],
+  values['new-tokens'],
+  values.repetitions,
+  values.threads,
+].map(Number) as [number, number, number, number];
+if (![promptTokens, newTokens, repetitions, threads].every((count) => Number.isInteger(count) && count > 0)) usage();
+
+const directory = resolve(values.model);
+const promptIds = await readPrompt();
+console.log(
+  `${basename(directory)}, prompt of ${promptIds.length} tokens, ${newTokens} new tokens, ${threads} threads; ` +
+    `medians of ${repetitions} turns\n${cpus().length} cores of ${cpus()[0]?.model.trim()}, load ` +
+    `${loadavg()[0]?.toFixed(1)}; ${await versions()}\n`,
+);
+console.log(row('', 'prefill tok/s', '', '', 'decode tok/s', '', '', 'whole', 'same'));
+console.log(row('', 'ours', 'theirs', 'ratio', 'ours', 'theirs', 'ratio', 'ratio', 'tokens'));
+for (const subject of subjects) {
+  const { pair, close } = await (subject.device === 'cpu' ? openNode(subject) : openBrowser(subject));
+  try {
+    await compare(subject, pair);
+  } finally {
+    await close();
+  }
+}
+
+async function compare({ device, variant }: Subject, { ours, theirs }: Pair): Promise<void> {
+  const turns: { ours: Measurement; theirs: Measurement }[] = [];
+  // The first turn warms both up.
+  for (let turn = 0; turn <= repetitions; turn++) {
+    const isOursFirst = turn % 2 === 0;
+    const first = await (isOursFirst ? ours : theirs).generate(promptIds, newTokens);
+    const second = await (isOursFirst ? theirs : ours).generate(promptIds, newTokens);
+    if (turn > 0) turns.push(isOursFirst ? { ours: first, theirs: second } : { ours: second, theirs: first });
+  }
+  const speeds = turns.map((turn) => ({
+    ours: speedOf(turn.ours, promptIds.length),
+    theirs: speedOf(turn.theirs, promptIds.length),
+  }));
+  const figures = (name: 'prefillTokensPerSecond' | 'decodeTokensPerSecond') => [
+    median(speeds.map((speed) => speed.ours[name])).toFixed(1),
+    median(speeds.map((speed) => speed.theirs[name])).toFixed(1),
+    median(speeds.map((speed) => speed.ours[name] / speed.theirs[name])).toFixed(2),
+  ];
+  const wholeRatio = median(turns.map((turn) => turn.theirs.totalMs / turn.ours.totalMs)).toFixed(2);
+  // Theirs holds the end of sequence where there is one.
+  const isSame = turns.every((turn) => turn.ours.tokenIds.every((id, i) => id === turn.theirs.tokenIds[i]));
+  console.log(
+    row(
+      `${device} ${variant}`,
+      ...figures('prefillTokensPerSecond'),
+      ...figures('decodeTokensPerSecond'),
+      wholeRatio,
+      isSame ? 'yes' : 'NO',
+    ),
+  );
+}
+
+async function openNode({ variant }: Subject): Promise<{ pair: Pair; close: () => Promise<void> }> {
+  const { model } = await loadModel(await openNodeFolder(directory), {
+    support: NODE_SUPPORT,
+    wish: { device: 'cpu', variant },
+    startEngine: startNodeEngine({ directory, threads }),
+  });
+  env.allowRemoteModels = false;
+  env.localModelPath = dirname(directory);
+  const ours = ourRunner(model.engine);
+  const theirs = await transformersJsRunner(basename(directory), variant, 'cpu', threads);
+  return {
+    pair: { ours, theirs },
+    close: async () => {
+      await ours.dispose();
+      await theirs.dispose();
+    },
+  };
+}
+
+async function openBrowser({ variant }: Subject): Promise<{ pair: Pair; close: () => Promise<void> }> {
+  const server = await createServer({
+    logLevel: 'error',
+    server: { port: 0, hmr: false, watch: null },
+    plugins: [modelFiles()],
+  });
+  await server.listen();
+  const browser = await chromium.launch(playwrightConfig.use?.launchOptions ?? {});
+  const page = await browser.newPage();
+  const address = server.resolvedUrls?.local[0] ?? '';
+  await page.goto(`${address}scripts/bench-decode/page.html`);
+  await page.waitForFunction(() => 'bench' in window);
+  const options = { modelUrl: `${address}bench-model/${basename(directory)}/`, variant, threads };
+  const runner = async (who: 'ours' | 'theirs'): Promise<Runner> => {
+    await page.evaluate(([each, load]) => window.bench[each].load(load), [who, options] as const);
+    return {
+      generate: (ids, count) =>
+        page.evaluate(([each, ...args]) => window.bench[each].generate(...args), [who, ids, count] as const),
+      dispose: async () => {},
+    };
+  };
+  return {
+    pair: { ours: await runner('ours'), theirs: await runner('theirs') },
+    close: async () => {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
+
+/** The measured folder, under an address that both sides read. */
+function modelFiles(): Plugin {
+  return {
+    name: 'bench-model',
+    configureServer(server) {
+      server.middlewares.use(`/bench-model/${basename(directory)}/`, (request, response) => {
+        const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname.slice(1));
+        const file = join(directory, path);
+        stat(isInsidePath(path) ? file : '').then(
+          ({ size }) => {
+            response.setHeader('content-length', size);
+            createReadStream(file).pipe(response);
+          },
+          () => {
+            response.statusCode = 404;
+            response.end();
+          },
+        );
+      });
+    },
+  };
+}
+
+async function readPrompt(): Promise<number[]> {
+  const read = async (name: string) => JSON.parse(await readFile(join(directory, name), 'utf8')) as unknown;
+  const tokenizer = loadTokenizer(await read('tokenizer.json'), await read('tokenizer_config.json'));
+  return [...tokenizer.encode(TEXT.repeat(Math.ceil(promptTokens / 50))).subarray(0, promptTokens)];
+}
+
+async function versions(): Promise<string> {
+  const names = ['onnxruntime-node', 'onnxruntime-web', '@huggingface/transformers'];
+  const found = names.map(async (name) => {
+    const path = join(import.meta.dirname, '../node_modules', name, 'package.json');
+    return `${name} ${(JSON.parse(await readFile(path, 'utf8')) as { version: string }).version}`;
+  });
+  return [`Node ${process.version}`, ...(await Promise.all(found))].join(', ');
+}
+
+function parseSubject(text: string): Subject {
+  const [device, name] = text.split(':');
+  const variant = VARIANTS.find((each) => each === name);
+  if ((device !== 'cpu' && device !== 'wasm') || variant === undefined) return usage();
+  return { device, variant };
+}
+
+function usage(): never {
+  console.error(USAGE);
+  process.exit(2);
+}
+
+function row(...cells: string[]): string {
+  return cells.map((cell, i) => (i === 0 ? cell.padEnd(12) : cell.padStart(9))).join(' ');
+}
