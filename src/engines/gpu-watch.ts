@@ -26,20 +26,20 @@ export class GpuWatch {
   }
 
   /** @throws AlignError `device-lost`, `out-of-memory` or `engine-failed` as soon as the device says so */
-  async guard<Result>(work: () => Promise<Result>): Promise<Result> {
-    this.#throwFailure();
+  async guard<Result>(work: Promise<Result>): Promise<Result> {
     try {
-      return await Promise.race([work(), this.#failed]);
+      return await Promise.race([work, this.#failed]);
     } finally {
       // Before the result, which is noise then, and before ORT's own words.
       this.#throwFailure();
     }
   }
 
-  /** What the device says from now on is expected. */
+  /** Ends the device, and with it all of its memory. */
   end(): void {
     this.#isEnded = true;
     this.device.removeEventListener('uncapturederror', this.#onError);
+    this.device.destroy();
   }
 
   readonly #onError = ({ error }: GPUUncapturedErrorEvent) => {

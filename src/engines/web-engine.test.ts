@@ -1,4 +1,6 @@
-import { beforeAll, describe, it } from 'vitest';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { beforeAll, describe, it, vi } from 'vitest';
 import { convertedSmallLlama, type MemoryFolder } from '../convert/small-llama.fixture.ts';
 import { ENGINE_CONTRACT, type Subject } from './engine.contract.ts';
 import { CONTRACT_CONFIG } from './small-model.fixture.ts';
@@ -23,4 +25,22 @@ const wasm: Subject = {
 
 describe('the web engine on wasm', () => {
   it.each(ENGINE_CONTRACT)('$name', (contractCase) => contractCase.run(wasm), 60_000);
+});
+
+it('lets go of the bytes that it was given', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const { engine, bytes } = await (async () => {
+    const externalData = [{ name: 'model.onnx_data', bytes: file('model.onnx_data').bytes.slice() }];
+    const graph = file('model.onnx');
+    return {
+      engine: await createWebEngine({ device: 'wasm', graph, externalData, config: CONTRACT_CONFIG, threads: 1 }),
+      bytes: new WeakRef(externalData[0]!.bytes),
+    };
+  })();
+  await vi.waitUntil(() => {
+    collectGarbage();
+    return bytes.deref() === undefined;
+  });
+  await engine.dispose();
 });

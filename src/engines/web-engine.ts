@@ -54,10 +54,13 @@ export async function createWebDecoder(options: WebEngineOptions): Promise<Decod
   }
 }
 
+// In both, no closure may hold `options`: those that live as long as the engine would keep the weights' bytes with it.
+
 async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder> {
   // The build without WebGPU: half the size, and it has CPU kernels that the other lacks (GatherBlockQuantized).
   const ort = await import('onnxruntime-web/wasm');
   ort.env.wasm.numThreads = options.threads;
+  const { prefillChunkTokens = PREFILL_CHUNK_TOKENS.wasm } = options;
   const session = await createSession(ort, options, 'wasm');
   return orRelease(session, (shape) => {
     return new OrtDecoder({
@@ -66,7 +69,7 @@ async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder>
       session,
       shape,
       cache: new ReturnedKvCache(shape, ort.Tensor),
-      prefillChunkTokens: options.prefillChunkTokens ?? PREFILL_CHUNK_TOKENS.wasm,
+      prefillChunkTokens,
       writesIntoOutputs: false,
       afterStep: nextTask,
     });
@@ -77,35 +80,32 @@ async function createGpuDecoder(options: WebEngineOptions): Promise<OrtDecoder> 
   const ort = await import('onnxruntime-web/webgpu');
   // Of the few nodes left to the CPU; more threads would only wait.
   ort.env.wasm.numThreads = 1;
+  const { prefillChunkTokens = PREFILL_CHUNK_TOKENS.webgpu } = options;
   const watch = new GpuWatch(await requestDevice());
+  const { device } = watch;
   try {
-    const session = await watch.guard(() => createSession(ort, options, { name: 'webgpu', device: watch.device }));
+    const session = await watch.guard(createSession(ort, options, { name: 'webgpu', device }));
     const decoder = await orRelease(session, (shape) => {
-      const allocate = (dims: readonly number[]) => gpuTensor(ort, watch.device, shape.cacheType, dims);
       return new OrtDecoder({
         device: 'webgpu',
         Tensor: ort.Tensor,
         session: {
-          run: (...step: Parameters<InferenceSession['run']>) => watch.guard(() => session.run(...step)),
+          run: (feeds, fetches) => watch.guard(session.run(feeds, fetches)),
           release: () => session.release(),
         },
         shape,
-        cache: new SharedKvCache(shape, allocate),
-        prefillChunkTokens: options.prefillChunkTokens ?? PREFILL_CHUNK_TOKENS.webgpu,
+        cache: new SharedKvCache(shape, (dims) => gpuTensor(ort, device, shape.cacheType, dims)),
+        prefillChunkTokens,
         writesIntoOutputs: false,
         // Without reading anything back, a step ends when its commands are sent; cancelling would wait for all of them.
-        afterStep: () => watch.guard(() => watch.device.queue.onSubmittedWorkDone()),
-        onDispose: () => {
-          watch.end();
-          watch.device.destroy();
-        },
+        afterStep: () => watch.guard(device.queue.onSubmittedWorkDone()),
+        onDispose: () => watch.end(),
       });
     });
     await warmUp(decoder);
     return decoder;
   } catch (error) {
     watch.end();
-    watch.device.destroy();
     throw error;
   }
 }
