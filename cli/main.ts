@@ -6,6 +6,7 @@ import { addBatchCommand } from './commands/batch.ts';
 import { addConvertCommand } from './commands/convert.ts';
 import { addModelsCommand } from './commands/models.ts';
 import { addPromptCommand } from './commands/prompt.ts';
+import { addPullCommand } from './commands/pull.ts';
 import { addStartCommand } from './commands/start.ts';
 import { endQuietlyWhenNobodyReads, note } from './terminal.ts';
 import { EXIT, exitCodeOf, isInterrupt, UsageError } from './usage-error.ts';
@@ -43,6 +44,7 @@ function createProgram(): Command {
   addPromptCommand(program);
   addConvertCommand(program);
   addModelsCommand(program);
+  addPullCommand(program);
   addStartCommand(program);
   return program;
 }
