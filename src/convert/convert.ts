@@ -2,14 +2,14 @@ import { AlignError } from '../align/errors.ts';
 import type { TemplateId } from '../align/prompt.ts';
 import type { Variant } from '../align/variant.ts';
 import type { TargetFile, TargetFolder } from './byte-source.ts';
-import type { Checkpoint, CheckpointTensor } from './checkpoint/checkpoint.ts';
+import type { Checkpoint, CheckpointTensor, StoredType } from './checkpoint/checkpoint.ts';
 import type { LlamaConfig } from './llama-config.ts';
 import { MANIFEST_PATH, type ManifestFile, type ModelManifest } from './manifest.ts';
 import { placeData } from './onnx/graph-builder.ts';
 import { buildLlamaGraph, ROTARY_TABLES, rotaryRows } from './onnx/llama-graph.ts';
 import type { PlannedWeight } from './onnx/llama-plan.ts';
 import { DataWriter } from './onnx/data-writer.ts';
-import { VARIANT_FORMATS, WeightEncoder } from './onnx/weight-format.ts';
+import { VARIANT_FORMATS, type VariantFormat, WeightEncoder } from './onnx/weight-format.ts';
 
 export interface ConvertOptions {
   /** At least one. */
@@ -22,6 +22,8 @@ export interface ConvertOptions {
   family: TemplateId | undefined;
   /** Of the target, where it holds other variants of the same checkpoint already: they stay. */
   existing?: ModelManifest | undefined;
+  /** In place of a variant's own format, for measurements. */
+  formats?: Partial<Record<Variant, VariantFormat>>;
   signal?: AbortSignal;
   onProgress?: (progress: ConvertProgress) => void;
 }
@@ -60,7 +62,10 @@ export async function convertCheckpoint(
   const progress = new Progress(checkpoint, options);
   const jobs: VariantJob[] = [];
   try {
-    for (const variant of options.variants) jobs.push(await VariantJob.open(variant, config, target));
+    for (const variant of options.variants) {
+      const format = options.formats?.[variant] ?? VARIANT_FORMATS[variant];
+      jobs.push(await VariantJob.open(variant, format, config, target));
+    }
     for (const weight of jobs[0]?.weights ?? []) await convertWeight(weight, checkpoint, jobs, progress);
     for (const job of jobs) await job.finish(config);
   } catch (error) {
@@ -95,35 +100,72 @@ async function convertWeight(
 ): Promise<void> {
   const encoders = jobs.map((job) => ({ encoder: new WeightEncoder(weight, job.format), job }));
   const passCount = Math.max(...encoders.map(({ encoder }) => encoder.passCount));
-  const rowsPerRead = Math.max(1, Math.floor(READ_BYTES / (4 * weight.columns)));
   for (const { job } of encoders) await job.data.begin(`${weight.name}.data`);
   for (let pass = 0; pass < passCount; pass++) {
     const active = encoders.filter(({ encoder }) => pass < encoder.passCount);
-    let firstRow = 0;
-    for (const source of weight.sources) {
-      const tensor = tensorOf(checkpoint, source);
-      const rowCount = tensor.shape.length === 1 ? 1 : (tensor.shape[0] ?? 0);
-      for (let row = 0; row < rowCount; row += rowsPerRead) {
-        progress.check();
-        const count = Math.min(rowsPerRead, rowCount - row);
-        let rows: Float32Array | undefined;
-        let rawRows: Uint8Array | undefined;
-        for (const { encoder, job } of active) {
-          const isRaw = encoder.rawType === tensor.storedType;
-          const given = isRaw
-            ? (rawRows ??= await tensor.readRawRows(row, count))
-            : (rows ??= await tensor.readRows(row, count));
-          await encoder.addRows(pass, given, firstRow + row, job.data.write);
-        }
-        if (pass === 0) progress.add(count * weight.columns);
+    for await (const piece of readPieces(weight, checkpoint, active)) {
+      progress.check();
+      for (const { encoder, job } of active) {
+        const given = encoder.rawType === piece.storedType ? piece.rawRows : piece.rows;
+        await encoder.addRows(pass, given, piece.firstRow, job.data.write);
       }
-      firstRow += rowCount;
+      if (pass === 0) progress.add(piece.rowCount * weight.columns);
     }
     for (const { encoder, job } of active) await encoder.endPass(job.data.write);
   }
   for (const { encoder, job } of encoders) {
-    if (encoder.hasScales) await job.data.begin(`${weight.name}.scales`);
-    await encoder.writeScales(job.data.write);
+    for (const part of encoder.furtherParts) {
+      await job.data.begin(`${weight.name}.${part}`);
+      await encoder.writePart(part, job.data.write);
+    }
+  }
+}
+
+/** Some rows of a weight in the forms that its encoders want; a form that none of them wants is empty. */
+interface Piece {
+  storedType: StoredType;
+  /** In the weight, which is its tensors one after the other. */
+  firstRow: number;
+  rowCount: number;
+  rows: Float32Array;
+  rawRows: Uint8Array;
+}
+
+/** All rows of a weight. A piece is read while the one before it is converted. */
+async function* readPieces(
+  weight: PlannedWeight,
+  checkpoint: Checkpoint,
+  active: readonly { encoder: WeightEncoder }[],
+): AsyncGenerator<Piece, void, void> {
+  const rowsPerRead = Math.max(1, Math.floor(READ_BYTES / (4 * weight.columns)));
+  const reads: (() => Promise<Piece>)[] = [];
+  let tensorStart = 0;
+  for (const source of weight.sources) {
+    const tensor = tensorOf(checkpoint, source);
+    const { storedType } = tensor;
+    const isRawWanted = active.some(({ encoder }) => encoder.rawType === storedType);
+    const areRowsWanted = active.some(({ encoder }) => encoder.rawType !== storedType);
+    const tensorRows = tensor.shape.length === 1 ? 1 : (tensor.shape[0] ?? 0);
+    for (let row = 0; row < tensorRows; row += rowsPerRead) {
+      const rowCount = Math.min(rowsPerRead, tensorRows - row);
+      const firstRow = tensorStart + row;
+      reads.push(async () => ({
+        storedType,
+        firstRow,
+        rowCount,
+        rows: areRowsWanted ? await tensor.readRows(row, rowCount) : new Float32Array(),
+        rawRows: isRawWanted ? await tensor.readRawRows(row, rowCount) : new Uint8Array(),
+      }));
+    }
+    tensorStart += tensorRows;
+  }
+  let next = reads[0]?.();
+  for (let i = 1; next !== undefined; i++) {
+    const current: Promise<Piece> = next;
+    next = reads[i]?.();
+    // Its failure is met when its turn comes, which it may never do.
+    next?.catch(() => undefined);
+    yield await current;
   }
 }
 
@@ -138,14 +180,20 @@ function tensorOf(checkpoint: Checkpoint, name: string): CheckpointTensor {
 /** One variant on its way: its graph, and its data files being written. */
 class VariantJob {
   readonly variant: Variant;
+  readonly format: VariantFormat;
   readonly weights: readonly PlannedWeight[];
   readonly data: DataWriter;
   readonly files: ManifestFile[] = [];
   readonly #target: TargetFolder;
   readonly #graphBytes: Uint8Array;
 
-  static async open(variant: Variant, config: LlamaConfig, target: TargetFolder): Promise<VariantJob> {
-    const { graph, weights } = buildLlamaGraph(config, VARIANT_FORMATS[variant]);
+  static async open(
+    variant: Variant,
+    format: VariantFormat,
+    config: LlamaConfig,
+    target: TargetFolder,
+  ): Promise<VariantJob> {
+    const { graph, weights } = buildLlamaGraph(config, format);
     const placements = placeData(graph.external);
     const fileCount = (placements.at(-1)?.fileIndex ?? 0) + 1;
     const base = `${VARIANT_FILE_NAMES[variant]}.onnx`;
@@ -157,25 +205,23 @@ class VariantJob {
       placements,
       dataNames.map((name) => `onnx/${name}`),
     );
-    return new VariantJob(variant, weights, data, target, graphBytes);
+    return new VariantJob(variant, format, weights, data, target, graphBytes);
   }
 
   private constructor(
     variant: Variant,
+    format: VariantFormat,
     weights: readonly PlannedWeight[],
     data: DataWriter,
     target: TargetFolder,
     graphBytes: Uint8Array,
   ) {
     this.variant = variant;
+    this.format = format;
     this.weights = weights;
     this.data = data;
     this.#target = target;
     this.#graphBytes = graphBytes;
-  }
-
-  get format() {
-    return VARIANT_FORMATS[this.variant];
   }
 
   async finish(config: LlamaConfig): Promise<void> {

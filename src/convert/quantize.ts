@@ -13,23 +13,31 @@ export interface Blocks {
   scales: Float32Array;
 }
 
+export interface Blocks4 extends Blocks {
+  /** uint8 [rows, ceil(blocksPerRow / 2)]: the nibble that means 0 in each block, two blocks to a byte, low one first */
+  zeroPoints: Uint8Array;
+}
+
 /**
- * 4-bit blocks as onnxruntime's MatMulNBits reads them: value = (nibble - 8) * scale, low nibble first. The scales are
- * chosen for a small error, see {@link scalesOf4}. A last block that is not full is filled with zeros.
+ * 4-bit blocks as onnxruntime's MatMulNBits reads them: value = (nibble - zero point) * scale, low nibble first. Scales
+ * and zero points are chosen for a small error, see {@link chooseSteps4}. A last block that is not full is filled with
+ * zeros.
  *
  * @param rows  float32 [rowCount, columns]
  */
-export function quantizeBlocks4(rows: Float32Array, columns: number, scaleType: ScaleType): Blocks {
+export function quantizeBlocks4(rows: Float32Array, columns: number, scaleType: ScaleType): Blocks4 {
   const padded = padRows(rows, columns);
-  const scales = roundScales(scalesOf4(padded), scaleType);
+  const { scales, zeros } = chooseSteps4(padded);
+  roundScales(scales, scaleType);
   const data = new Uint8Array(padded.length / 2);
   for (let block = 0, out = 0; block < scales.length; block++) {
     const inverse = inverseOf(scales[block] as number);
+    // Cutting rounds to the nearest where a half was added.
+    const shift = (zeros[block] as number) + 0.5;
     const end = (block + 1) * BLOCK_SIZE;
     for (let i = block * BLOCK_SIZE; i < end; i += 2) {
-      // Adding 8.5 and cutting rounds to the nearest.
-      let low = ((padded[i] as number) * inverse + 8.5) | 0;
-      let high = ((padded[i + 1] as number) * inverse + 8.5) | 0;
+      let low = ((padded[i] as number) * inverse + shift) | 0;
+      let high = ((padded[i + 1] as number) * inverse + shift) | 0;
       if (((low | high) & ~15) !== 0) {
         low = clamp(low, 0, 15);
         high = clamp(high, 0, 15);
@@ -37,54 +45,91 @@ export function quantizeBlocks4(rows: Float32Array, columns: number, scaleType: 
       data[out++] = low | (high << 4);
     }
   }
-  return { data, scales };
+  return { data, scales, zeroPoints: packNibbles(zeros, Math.ceil(columns / BLOCK_SIZE)) };
 }
 
 /**
- * What the element of the largest magnitude of a block may become. GGUF's Q4_0 always takes -8, so that this element
- * is met exactly and one of the other sign is cut at 7; -8.5 cuts it too and makes the steps of all others finer.
+ * How many steps a block's range from its least to its most element (0 included) is cut into. 15 meets values that lie on
+ * a grid of 16 already; a little more cuts the outermost elements and makes the steps of all others finer.
  */
-const LEVELS_OF_4 = [-8, -8.5] as const;
+const STEPS_OF_4 = [15, 15.8] as const;
 
 /**
- * The scale of each 4-bit block: the elements are rounded once for each of two levels, then the scale is the least
- * squares one for what they became, and the better of the two is kept. On normal values this takes 9 % off the squared
- * error of Q4_0's rule, nineteen levels would take 11 %: docs/decisions/2026-11-25-quantization.md.
+ * Scale and zero point of each 4-bit block. The elements are rounded once for each of two step counts, then the scale is
+ * the least squares one for what they became, and the better of the two is kept. On normal values this takes 18 % off the
+ * squared error of GGUF's Q4_0, on heavier tails a third: docs/decisions/2026-11-25-quantization.md.
  */
-function scalesOf4(rows: Float32Array): Float32Array {
+function chooseSteps4(rows: Float32Array): { scales: Float32Array; zeros: Uint8Array } {
   const bits = bitsOf(rows);
   const scales = new Float32Array(rows.length / BLOCK_SIZE);
-  const [firstLevel, secondLevel] = LEVELS_OF_4;
+  const zeros = new Uint8Array(scales.length).fill(8);
+  const [firstSteps, secondSteps] = STEPS_OF_4;
   for (let block = 0; block < scales.length; block++) {
     const start = block * BLOCK_SIZE;
     const end = start + BLOCK_SIZE;
-    const extreme = extremeOf(bits, start, end);
-    if (extreme === 0) continue;
-    const firstInverse = firstLevel / extreme;
-    const secondInverse = secondLevel / extreme;
-    // Of each level: the sums of value * q and of q * q.
+    // Both as magnitudes, in bits, which are ordered as floats are; branches would be mispredicted too often.
+    let mostBits = 0;
+    let leastBits = 0;
+    for (let i = start; i < end; i++) {
+      const element = bits[i] as number;
+      const magnitude = element & 0x7fffffff;
+      const isNegative = element >> 31;
+      const above = (magnitude & ~isNegative) - mostBits;
+      const below = (magnitude & isNegative) - leastBits;
+      mostBits += above & ~(above >> 31);
+      leastBits += below & ~(below >> 31);
+    }
+    const least = -floatOf(leastBits);
+    const range = floatOf(mostBits) - least;
+    if (range === 0) continue;
+    const firstInverse = firstSteps / range;
+    const secondInverse = secondSteps / range;
+    // The nibble of 0 if the range lay in the middle of the 15 steps.
+    const firstZero = clamp(Math.round(-least * firstInverse + (15 - firstSteps) / 2), 0, 15);
+    const secondZero = clamp(Math.round(-least * secondInverse + (15 - secondSteps) / 2), 0, 15);
+    const firstShift = firstZero + 0.5;
+    const secondShift = secondZero + 0.5;
+    // Of each step count: the sums of value * q and of q * q.
     let firstProduct = 0;
     let firstSquares = 0;
     let secondProduct = 0;
     let secondSquares = 0;
     for (let i = start; i < end; i++) {
       const value = rows[i] as number;
-      let first = (value * firstInverse + 8.5) | 0;
-      let second = (value * secondInverse + 8.5) | 0;
+      // Neither falls below 0: the least element comes to within half a step of it.
+      let first = (value * firstInverse + firstShift) | 0;
+      let second = (value * secondInverse + secondShift) | 0;
       if (first > 15) first = 15;
       if (second > 15) second = 15;
-      first -= 8;
-      second -= 8;
+      first -= firstZero;
+      second -= secondZero;
       firstProduct += value * first;
       firstSquares += first * first;
       secondProduct += value * second;
       secondSquares += second * second;
     }
     // The squared error is sum(value^2) - product^2 / squares.
-    const isFirstBetter = firstProduct * firstProduct * secondSquares >= secondProduct * secondProduct * firstSquares;
-    scales[block] = isFirstBetter ? firstProduct / firstSquares : secondProduct / secondSquares;
+    if (firstProduct * firstProduct * secondSquares >= secondProduct * secondProduct * firstSquares) {
+      scales[block] = firstProduct / firstSquares;
+      zeros[block] = firstZero;
+    } else {
+      scales[block] = secondProduct / secondSquares;
+      zeros[block] = secondZero;
+    }
   }
-  return scales;
+  return { scales, zeros };
+}
+
+/** Two to a byte, low one first; each row begins with a byte of its own. */
+function packNibbles(nibbles: Uint8Array, perRow: number): Uint8Array {
+  const bytesPerRow = Math.ceil(perRow / 2);
+  const packed = new Uint8Array((nibbles.length / perRow) * bytesPerRow);
+  for (let i = 0; i < nibbles.length; i++) {
+    const column = i % perRow;
+    const at = ((i - column) / perRow) * bytesPerRow + (column >> 1);
+    packed[at] = (packed[at] as number) | ((nibbles[i] as number) << (4 * (column & 1)));
+  }
+  return packed;
 }
 
 /**
@@ -139,7 +184,7 @@ export function quantizeRows8(rows: Float32Array, columns: number): { data: Int8
  *
  * @param raw  uint8 [rowCount, columns / 32, 18]: float16 scale, 16 bytes of nibbles
  */
-export function repackQ4Blocks(raw: Uint8Array): Blocks {
+export function repackQ4Blocks(raw: Uint8Array, columns: number): Blocks4 {
   const blockCount = raw.length / 18;
   const data = new Uint8Array(blockCount * 16);
   const scales = new Float32Array(blockCount);
@@ -154,7 +199,8 @@ export function repackQ4Blocks(raw: Uint8Array): Blocks {
       }
     }
   }
-  return { data, scales };
+  const blocksPerRow = columns / BLOCK_SIZE;
+  return { data, scales, zeroPoints: packNibbles(new Uint8Array(blockCount).fill(8), blocksPerRow) };
 }
 
 /**
@@ -206,6 +252,11 @@ function bitsOf(values: Float32Array): Int32Array {
 const scratchBits = new Int32Array(1);
 const scratchFloat = new Float32Array(scratchBits.buffer);
 
+function floatOf(bits: number): number {
+  scratchBits[0] = bits;
+  return scratchFloat[0] as number;
+}
+
 /** The largest magnitude. Magnitudes are ordered as their bits are; a branch on them is mispredicted too often. */
 function magnitudeOf(bits: Int32Array, start: number, end: number): number {
   let most = 0;
@@ -213,20 +264,7 @@ function magnitudeOf(bits: Int32Array, start: number, end: number): number {
     const difference = ((bits[i] as number) & 0x7fffffff) - most;
     most += difference & ~(difference >> 31);
   }
-  scratchBits[0] = most;
-  return scratchFloat[0] as number;
-}
-
-/** The element of the largest magnitude, to its last bit but one: the sign takes the place of the last bit. */
-function extremeOf(bits: Int32Array, start: number, end: number): number {
-  let most = 0;
-  for (let i = start; i < end; i++) {
-    const element = bits[i] as number;
-    const difference = ((element & 0x7ffffffe) | (element >>> 31)) - most;
-    most += difference & ~(difference >> 31);
-  }
-  scratchBits[0] = (most & 0x7ffffffe) | (most << 31);
-  return scratchFloat[0] as number;
+  return floatOf(most);
 }
 
 function clamp(value: number, low: number, high: number): number {

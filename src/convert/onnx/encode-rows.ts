@@ -1,19 +1,19 @@
 import type { StoredType } from '../checkpoint/checkpoint.ts';
 import { toFloat16 } from '../float16.ts';
-import {
-  BLOCK_SIZE,
-  quantizeBlocks4,
-  quantizeBlocks8,
-  quantizeRows8,
-  repackQ4Blocks,
-  repackQ8Blocks,
-} from '../quantize.ts';
+import { BLOCK_SIZE, quantizeRows8 } from '../quantize.ts';
 import type { PlannedWeight } from './llama-plan.ts';
-import { formatOf, isTransposed, transposeInto, type VariantFormat } from './weight-format.ts';
+import {
+  formatOf,
+  isTransposed,
+  quantizeBlocks,
+  transposeInto,
+  type VariantFormat,
+  type WeightPart,
+} from './weight-format.ts';
 
 /** Bytes with their place in the weight's initializer, in bytes from its start. */
 export interface PlacedBytes {
-  part: 'data' | 'scales';
+  part: WeightPart;
   offset: number;
   bytes: Uint8Array;
 }
@@ -40,15 +40,15 @@ export function* encodeRows(
   const format = formatOf(weight, variant);
   const isHalf = variant.activation === 'float16';
   if (format === 'blocks4' || format === 'blocks8') {
-    const { data, scales } =
-      rows instanceof Uint8Array
-        ? (format === 'blocks4' ? repackQ4Blocks : repackQ8Blocks)(rows)
-        : (format === 'blocks4' ? quantizeBlocks4 : quantizeBlocks8)(rows, columns, variant.activation);
+    const { data, scales, zeroPoints } = quantizeBlocks(format, rows, columns, variant.activation);
     const blocksPerRow = Math.ceil(columns / BLOCK_SIZE);
     const blockBytes = format === 'blocks4' ? BLOCK_SIZE / 2 : BLOCK_SIZE;
     yield { part: 'data', offset: firstRow * blocksPerRow * blockBytes, bytes: data };
     const offset = firstRow * blocksPerRow * (isHalf ? 2 : 4);
     yield { part: 'scales', offset, bytes: bytesOf(isHalf ? toFloat16(scales) : scales) };
+    if (zeroPoints !== undefined) {
+      yield { part: 'zero_points', offset: firstRow * Math.ceil(blocksPerRow / 2), bytes: zeroPoints };
+    }
     return;
   }
   if (rows instanceof Uint8Array) throw new Error('Raw blocks were given to a format without blocks; this is a bug.');

@@ -4,11 +4,13 @@ import { toFloat16 } from '../float16.ts';
 import {
   BLOCK_SIZE,
   type Blocks,
+  type Blocks4,
   quantizeBlocks4,
   quantizeBlocks8,
   quantizeRows8,
   repackQ4Blocks,
   repackQ8Blocks,
+  type ScaleType,
 } from '../quantize.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { PlannedWeight } from './llama-plan.ts';
@@ -24,11 +26,18 @@ export interface VariantFormat {
   linear: WeightFormat;
   head: WeightFormat;
   embedding: WeightFormat;
+  /**
+   * MatMulNBits' `accuracy_level`, 4 by default: activations are rounded to int8 blocks first, row by row, so that a
+   * token's result does not depend on its chunk. 0 multiplies floats, three to six times as slowly on the CPU. There
+   * onnxruntime has no packed float kernel for 8 bits, and at 0 unpacks the whole weight at every step (32000 x 2048,
+   * one row: 947 ms against 6 ms).
+   */
+  accuracy?: { linear: 0 | 4; head: 0 | 4 };
 }
 
 /**
- * The formats of each variant. A 4-bit embedding or output head costs most of the greedy agreement with float32, an
- * 8-bit one next to none; docs/decisions has the figures.
+ * The formats of each variant. Measured with float layers, an output head of 4-bit blocks keeps 91 % of float32's greedy
+ * tokens and one of 8-bit blocks 98 %; an embedding 97 % and 99.7 %: docs/decisions/2026-11-25-8-bit-table-and-head.md.
  */
 export const VARIANT_FORMATS: Record<Variant, VariantFormat> = {
   fp32: { activation: 'float32', linear: 'plain', head: 'plain', embedding: 'plain' },
@@ -49,6 +58,10 @@ export function isTransposed(weight: PlannedWeight, format: WeightFormat): boole
 
 const DATA = '.data';
 const SCALES = '.scales';
+const ZERO_POINTS = '.zero_points';
+
+/** A weight's initializers, in the order of their bytes: each is named after the weight, a dot and this. */
+export type WeightPart = 'data' | 'scales' | 'zero_points';
 
 /** Declares the initializers of a weight, in the order in which {@link WeightEncoder} writes them. */
 export function declareWeight(graph: GraphBuilder, weight: PlannedWeight, variant: VariantFormat): void {
@@ -74,6 +87,10 @@ export function declareWeight(graph: GraphBuilder, weight: PlannedWeight, varian
         isEmbedding ? [rows, blocksPerRow * blockBytes] : [rows, blocksPerRow, blockBytes],
       );
       graph.weight(name + SCALES, variant.activation, isEmbedding ? [rows, blocksPerRow] : [rows * blocksPerRow]);
+      if (format === 'blocks4') {
+        const bytesPerRow = Math.ceil(blocksPerRow / 2);
+        graph.weight(name + ZERO_POINTS, 'uint8', isEmbedding ? [rows, bytesPerRow] : [rows * bytesPerRow]);
+      }
       return;
     }
     default:
@@ -103,14 +120,14 @@ export function applyLinear(
     case 'blocks8':
       return graph.node(
         'MatMulNBits',
-        [input, name + DATA, name + SCALES],
+        [input, name + DATA, name + SCALES, ...(format === 'blocks4' ? [name + ZERO_POINTS] : [])],
         [output],
         {
           K: columns,
           N: rows,
           bits: format === 'blocks4' ? 4 : 8,
           block_size: BLOCK_SIZE,
-          accuracy_level: accuracyLevel(format, variant),
+          accuracy_level: variant.accuracy?.[weight.kind === 'head' ? 'head' : 'linear'] ?? 4,
         },
         'com.microsoft',
       );
@@ -124,15 +141,6 @@ export function applyLinear(
     default:
       return format satisfies never;
   }
-}
-
-/**
- * MatMulNBits' `accuracy_level`: 0 multiplies floats, 4 rounds activations to int8 blocks first, row by row, so that a
- * token's result still does not depend on its chunk. onnxruntime's CPU has packed float kernels for 4 bits only: at
- * level 0 it unpacks all of an 8-bit weight at every step (32000 x 2048, one row: 947 ms against 6 ms at level 4).
- */
-function accuracyLevel(format: 'blocks4' | 'blocks8', variant: VariantFormat): 0 | 4 {
-  return format === 'blocks8' || variant.activation === 'float16' ? 4 : 0;
 }
 
 export interface QuantizedInput {
@@ -185,7 +193,7 @@ export function applyEmbedding(
       const isPadded = columns % BLOCK_SIZE !== 0;
       const gathered = graph.node(
         'GatherBlockQuantized',
-        [name + DATA, ids, name + SCALES],
+        [name + DATA, ids, name + SCALES, ...(format === 'blocks4' ? [name + ZERO_POINTS] : [])],
         [isPadded ? `${name}.padded` : output],
         { bits: format === 'blocks4' ? 4 : 8, block_size: BLOCK_SIZE, gather_axis: 0, quantize_axis: 1 },
         'com.microsoft',
@@ -216,6 +224,7 @@ export class WeightEncoder {
   readonly #activation: ActivationType;
   readonly #stripeColumns: number;
   readonly #scales: Float32Array[] = [];
+  readonly #zeroPoints: Uint8Array[] = [];
   #stripe: Uint16Array | Float32Array | Int8Array | undefined;
 
   constructor(weight: PlannedWeight, variant: VariantFormat) {
@@ -236,8 +245,9 @@ export class WeightEncoder {
    */
   async addRows(pass: number, rows: Float32Array | Uint8Array, firstRow: number, sink: Sink): Promise<void> {
     if (this.#format === 'blocks4' || this.#format === 'blocks8') {
-      const { data, scales } = this.#blocks(rows);
+      const { data, scales, zeroPoints } = quantizeBlocks(this.#format, rows, this.#weight.columns, this.#activation);
       this.#scales.push(scales);
+      if (zeroPoints !== undefined) this.#zeroPoints.push(zeroPoints);
       await sink(data);
       return;
     }
@@ -258,20 +268,26 @@ export class WeightEncoder {
     this.#stripe = undefined;
   }
 
-  /** Writes the initializer of the scales, if there is one. Call after the last pass. */
-  async writeScales(sink: Sink): Promise<void> {
+  /** The initializers after the data. */
+  get furtherParts(): readonly ('scales' | 'zero_points')[] {
+    switch (this.#format) {
+      case 'plain':
+        return [];
+      case 'rows8':
+      case 'blocks8':
+        return ['scales'];
+      case 'blocks4':
+        return ['scales', 'zero_points'];
+      default:
+        return this.#format satisfies never;
+    }
+  }
+
+  /** Writes one of {@link furtherParts}. Call after the last pass, in their order. */
+  async writePart(part: 'scales' | 'zero_points', sink: Sink): Promise<void> {
     const isHalf = this.#format !== 'rows8' && this.#activation === 'float16';
-    for (const scales of this.#scales) await sink(bytesOf(isHalf ? toFloat16(scales) : scales));
-  }
-
-  get hasScales(): boolean {
-    return this.#format !== 'plain';
-  }
-
-  #blocks(rows: Float32Array | Uint8Array): Blocks {
-    const is4 = this.#format === 'blocks4';
-    if (rows instanceof Uint8Array) return is4 ? repackQ4Blocks(rows) : repackQ8Blocks(rows);
-    return (is4 ? quantizeBlocks4 : quantizeBlocks8)(rows, this.#weight.columns, this.#activation);
+    if (part === 'zero_points') for (const zeroPoints of this.#zeroPoints) await sink(zeroPoints);
+    else for (const scales of this.#scales) await sink(bytesOf(isHalf ? toFloat16(scales) : scales));
   }
 
   #addToStripe(pass: number, rows: Float32Array, firstRow: number): void {
@@ -292,6 +308,20 @@ export class WeightEncoder {
     }
     transposeInto(this.#stripe, rowCount, firstRow, source, columns, firstColumn, width);
   }
+}
+
+/** @param rows  float32 [rowCount, columns], or the raw blocks that the format takes over as they are */
+export function quantizeBlocks(
+  format: 'blocks4' | 'blocks8',
+  rows: Float32Array | Uint8Array,
+  columns: number,
+  scaleType: ScaleType,
+): Blocks & Partial<Blocks4> {
+  const isRaw = rows instanceof Uint8Array;
+  if (format === 'blocks4') {
+    return isRaw ? repackQ4Blocks(rows, columns) : quantizeBlocks4(rows, columns, scaleType);
+  }
+  return isRaw ? repackQ8Blocks(rows) : quantizeBlocks8(rows, columns, scaleType);
 }
 
 /** Rows in tiles: 32 destination lines stay in the first-level cache while a tile is written. */
