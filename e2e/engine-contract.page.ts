@@ -25,6 +25,7 @@ export const contract = {
   use: ({ graph, externalData, ...model }: ContractModelJson) =>
     worker.use({ ...model, graph: decode(graph), externalData: externalData.map(decode) }),
   run: (name: string) => worker.run(name),
+  loseDevice: () => worker.loseDevice(),
 };
 
 declare global {

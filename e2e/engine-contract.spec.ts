@@ -49,6 +49,15 @@ for (const { device, threads, variant } of SUBJECTS) {
     });
     test.afterAll(() => page.close());
 
+    if (device === 'webgpu' && variant === 'fp32') {
+      test('says that the device was lost instead of waiting for it, and starts again on another', async () => {
+        test.setTimeout(180_000);
+        const { lost, next } = await page.evaluate(() => window.contract.loseDevice());
+        expect(lost).toEqual(['device-lost', 'device-lost']);
+        expect(next).toHaveLength(3);
+      });
+    }
+
     // On a software adapter each new engine compiles its shaders for seconds: once is enough.
     const cases = ENGINE_CONTRACT.filter(({ disposes }) => disposes !== true || variant === 'fp32');
     for (const { name } of cases) {

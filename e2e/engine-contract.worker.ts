@@ -1,4 +1,7 @@
 import { expose } from 'comlink';
+import type { Engine } from '../src/align/engine.ts';
+import { AlignError } from '../src/align/errors.ts';
+import { GREEDY } from '../src/align/request.ts';
 import type { LlamaConfig } from '../src/convert/llama-config.ts';
 import { DecodeLoop } from '../src/engines/decode-loop.ts';
 import type { Decoder } from '../src/engines/decoder.ts';
@@ -20,6 +23,14 @@ let shared: Decoder;
 
 const create = (prefillChunkTokens?: number) =>
   createWebDecoder({ ...model, ortFiles: ORT_FILES, ...(prefillChunkTokens !== undefined && { prefillChunkTokens }) });
+
+async function write(engine: Engine, maxNewTokens: number): Promise<number[]> {
+  const tokenIds: number[] = [];
+  const options = { ...GREEDY, maxNewTokens };
+  const { signal } = new AbortController();
+  for await (const step of engine.generate(Int32Array.of(1, 17, 4, 9), options, signal)) tokenIds.push(...step);
+  return tokenIds;
+}
 
 const worker = {
   async use(given: ContractModel): Promise<void> {
@@ -46,7 +57,39 @@ const worker = {
       },
     });
   },
+
+  /** What comes of a run, a run after it and an end, when the device goes away meanwhile; and of a new engine. */
+  async loseDevice(): Promise<{ lost: string[]; next: number[] }> {
+    const codeOf = (run: Promise<unknown>) =>
+      run.then(
+        () => 'nothing was thrown',
+        (error: unknown) => (error instanceof AlignError ? error.code : String(error)),
+      );
+    const decoder = await create();
+    const engine = new DecodeLoop(decoder, model.config);
+    const running = codeOf(write(engine, 400));
+    devices.at(-1)?.destroy();
+    const lost = [await running, await codeOf(write(engine, 3))];
+    await engine.dispose();
+    const other = new DecodeLoop(await create(), model.config);
+    const next = await write(other, 3);
+    await other.dispose();
+    return { lost, next };
+  },
 };
+
+/** The devices that were asked for: only their maker can take one away. */
+const devices: GPUDevice[] = [];
+const adapterPrototype = (globalThis as { GPUAdapter?: { prototype: GPUAdapter } }).GPUAdapter?.prototype;
+if (adapterPrototype !== undefined) {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its `this` below
+  const { requestDevice } = adapterPrototype;
+  adapterPrototype.requestDevice = async function (this: GPUAdapter, descriptor) {
+    const device = await requestDevice.call(this, descriptor);
+    devices.push(device);
+    return device;
+  };
+}
 
 export type ContractWorker = typeof worker;
 expose(worker);

@@ -1,4 +1,8 @@
 import { AlignError } from '../align/errors.ts';
+import { toEngineError } from './engine-error.ts';
+
+/** A lost device has been seen to say so within 10 ms of ORT's error. */
+const LOSS_DELAY_MS = 200;
 
 /**
  * Listens to what a GPU device says by events only: that it is lost, and that an allocation failed. ORT logs these and
@@ -25,12 +29,20 @@ export class GpuWatch {
     device.addEventListener('uncapturederror', this.#onError);
   }
 
-  /** @throws AlignError `device-lost`, `out-of-memory` or `engine-failed` as soon as the device says so */
-  async guard<Result>(work: Promise<Result>): Promise<Result> {
+  /**
+   * @param work  is not begun on a device that is lost: ORT would never end it
+   * @throws AlignError `device-lost`, `out-of-memory` or `engine-failed` as soon as the device says so; what `work` throws
+   */
+  async guard<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#throwFailure();
     try {
-      return await Promise.race([work, this.#failed]);
+      return await Promise.race([work(), this.#failed]);
+    } catch (error) {
+      // ORT notices some buffer first, the device's own word comes after.
+      await Promise.race([this.#failed, delay(LOSS_DELAY_MS)]);
+      throw error;
     } finally {
-      // Before the result, which is noise then, and before ORT's own words.
+      // Before ORT's words, and before a result, which is noise then.
       this.#throwFailure();
     }
   }
@@ -43,14 +55,8 @@ export class GpuWatch {
   }
 
   readonly #onError = ({ error }: GPUUncapturedErrorEvent) => {
-    const isMemory = error instanceof GPUOutOfMemoryError;
-    this.#fail(
-      new AlignError(
-        isMemory ? 'out-of-memory' : 'engine-failed',
-        `${isMemory ? 'The GPU’s memory ran out' : 'The GPU refused a command'}: ${error.message}`,
-        { details: { device: 'webgpu', reason: error.message } },
-      ),
-    );
+    const words = error instanceof GPUOutOfMemoryError ? `out of memory: ${error.message}` : error.message;
+    this.#fail(toEngineError(new Error(words), 'webgpu', 'computing'));
   };
 
   #throwFailure(): void {
@@ -62,4 +68,8 @@ export class GpuWatch {
     this.#failure ??= error;
     this.#reject(this.#failure);
   }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -84,13 +84,14 @@ async function createGpuDecoder(options: WebEngineOptions): Promise<OrtDecoder> 
   const watch = new GpuWatch(await requestDevice());
   const { device } = watch;
   try {
-    const session = await watch.guard(createSession(ort, options, { name: 'webgpu', device }));
+    const starting = createSession(ort, options, { name: 'webgpu', device });
+    const session = await watch.guard(() => starting);
     const decoder = await orRelease(session, (shape) => {
       return new OrtDecoder({
         device: 'webgpu',
         Tensor: ort.Tensor,
         session: {
-          run: (feeds, fetches) => watch.guard(session.run(feeds, fetches)),
+          run: (feeds, fetches) => watch.guard(() => session.run(feeds, fetches)),
           release: () => session.release(),
         },
         shape,
@@ -98,7 +99,7 @@ async function createGpuDecoder(options: WebEngineOptions): Promise<OrtDecoder> 
         prefillChunkTokens,
         writesIntoOutputs: false,
         // Without reading anything back, a step ends when its commands are sent; cancelling would wait for all of them.
-        afterStep: () => watch.guard(device.queue.onSubmittedWorkDone()),
+        afterStep: () => watch.guard(() => device.queue.onSubmittedWorkDone()),
         onDispose: () => watch.end(),
       });
     });
