@@ -26,16 +26,16 @@ export class Playground {
   }
 
   /**
-   * Loads a model: by choosing it in the list, or with settings as a visitor comes back to the page who chose it and
-   * them before.
+   * Loads a model: by choosing its name in the list, or, with settings, by its id as a visitor comes back to the page
+   * who chose it and them before.
    */
-  async use(name: string, settings?: Partial<Settings>): Promise<void> {
+  async use(model: string, settings?: Partial<Settings>): Promise<void> {
     if (settings === undefined) {
       await this.page.getByRole('button', { name: /^(Change|Choose a model)$/ }).click();
-      await this.page.getByRole('button', { name: `Use ${name}`, exact: true }).click();
+      await this.page.getByRole('button', { name: `Use ${model}`, exact: true }).click();
       return;
     }
-    await this.comeBackWith({ ...settings, modelId: name });
+    await this.comeBackWith({ ...settings, modelId: model });
     await this.page.getByRole('button', { name: 'Load', exact: true }).click();
   }
 

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import type { LoadRequest } from '../workers/protocol.ts';
 import { expect, test } from './playground.fixture.ts';
 
-const MODEL = 'SmolLM2-135M-Instruct';
-const FOLDER = '.cache/models/smollm2-135m-instruct';
+/** As the server lists it: the folder's name. */
+const MODEL_ID = 'smollm2-135m-instruct';
+const FOLDER = `.cache/models/${MODEL_ID}`;
 
 /** MetaAligner's own README example: the question about tarnishing a reputation. */
 const example = JSON.parse(readFileSync(new URL('../scripts/published-example.json', import.meta.url), 'utf8')) as {
@@ -34,7 +35,9 @@ function editOfCli(request: Request): string {
 }
 
 const cases: [name: string, device: LoadRequest['device'], request: Request][] = [
-  ['the README’s example on wasm', 'wasm', { ...example, variant: 'q8', maxNewTokens: 32 }],
+  // float32: q8 rounds activations anew at every step, and the two runtimes' last bits then part after some tokens.
+  ['the README’s example on wasm', 'wasm', { ...example, variant: 'fp32', maxNewTokens: 32 }],
+  ['the start of it in q8 on wasm', 'wasm', { ...example, variant: 'q8', maxNewTokens: 12 }],
   // Software WebGPU takes seconds per token: a short prompt and few tokens show that the path is right.
   [
     'a short one on software WebGPU',
@@ -45,7 +48,7 @@ const cases: [name: string, device: LoadRequest['device'], request: Request][] =
 
 for (const [name, device, request] of cases) {
   test(`writes what Node writes for ${name}, with real weights`, async ({ playground }) => {
-    await playground.use(MODEL, { device, variant: request.variant });
+    await playground.use(MODEL_ID, { device, variant: request.variant });
     await expect(playground.loaded).toBeVisible({ timeout: 300_000 });
     await playground.write(request.context, request.answer);
     await playground.setMaxNewTokens(request.maxNewTokens);
