@@ -62,65 +62,6 @@ export class SharedKvCache implements KvCache {
   }
 }
 
-/** Buffers of {@link GrowingKvCache} are this many tokens longer than needed at most. */
-const GROWTH_TOKENS = 32;
-
-/**
- * Buffers as in {@link SharedKvCache}, but hardly longer than what they hold. For onnxruntime-node, which writes in place
- * and then still copies each output, whole, into a new array that nobody reads: with room for all of a generation from
- * its start, that copy was the larger part of a step.
- *
- * @see https://github.com/microsoft/onnxruntime/blob/v1.24.0/js/node/src/tensor_helper.cc, OrtValueToNapiValue
- */
-export class GrowingKvCache implements KvCache {
-  readonly past: Feeds = {};
-  readonly present: Fetches = {};
-  readonly #shape: DecoderShape;
-  readonly #Tensor: TensorConstructor;
-  #capacityTokens = 0;
-
-  constructor(shape: DecoderShape, Tensor: TensorConstructor) {
-    this.#shape = shape;
-    this.#Tensor = Tensor;
-  }
-
-  reserve(): void {
-    this.#capacityTokens = 0;
-  }
-
-  prepare(pastTokens: number, totalTokens: number): void {
-    if (totalTokens <= this.#capacityTokens) return;
-    const { kvHeadCount, headDim, cacheType, cacheParts } = this.#shape;
-    const capacityTokens = Math.ceil(totalTokens / GROWTH_TOKENS) * GROWTH_TOKENS;
-    const headElements = capacityTokens * headDim;
-    for (const { pastName, presentName } of cacheParts) {
-      const data = emptyData(cacheType, kvHeadCount * headElements);
-      const old = this.past[pastName]?.data as typeof data | undefined;
-      const oldHeadElements = this.#capacityTokens * headDim;
-      for (let head = 0; old !== undefined && head < kvHeadCount; head++) {
-        const start = head * oldHeadElements;
-        data.set(old.subarray(start, start + pastTokens * headDim), head * headElements);
-      }
-      const tensor = new this.#Tensor(cacheType, data, [1, kvHeadCount, capacityTokens, headDim]);
-      this.past[pastName] = tensor;
-      this.present[presentName] = tensor;
-    }
-    this.#capacityTokens = capacityTokens;
-  }
-
-  accept(): void {
-    // The step wrote in place; its copies are garbage.
-  }
-
-  dispose(): void {
-    for (const { pastName, presentName } of this.#shape.cacheParts) {
-      delete this.past[pastName];
-      delete this.present[presentName];
-    }
-    this.#capacityTokens = 0;
-  }
-}
-
 /** Each step's presents are the next one's past. For wasm, which never writes into a tensor given as output. */
 export class ReturnedKvCache implements KvCache {
   readonly past: Feeds = {};
@@ -137,7 +78,7 @@ export class ReturnedKvCache implements KvCache {
   reserve(): void {
     const { kvHeadCount, headDim, cacheType, cacheParts } = this.#shape;
     for (const { pastName } of cacheParts) {
-      this.past[pastName] = new this.#Tensor(cacheType, emptyData(cacheType, 0), [1, kvHeadCount, 0, headDim]);
+      this.past[pastName] = new this.#Tensor(cacheType, emptyCacheData(cacheType, 0), [1, kvHeadCount, 0, headDim]);
     }
   }
 
@@ -159,6 +100,8 @@ export class ReturnedKvCache implements KvCache {
 }
 
 /** ORT holds float16 as Uint16Array where there is no Float16Array. */
-function emptyData(type: DecoderShape['cacheType'], size: number): Float32Array | Uint16Array {
+export type CacheData = Float32Array | Uint16Array;
+
+export function emptyCacheData(type: DecoderShape['cacheType'], size: number): CacheData {
   return type === 'float32' ? new Float32Array(size) : new Uint16Array(size);
 }

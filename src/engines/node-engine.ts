@@ -1,11 +1,12 @@
-import { join } from 'node:path';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { InferenceSession } from 'onnxruntime-node';
 import { DecodeLoop, type DecoderConfig } from './decode-loop.ts';
 import { readDecoderShape } from './decoder-shape.ts';
 import { toEngineError } from './engine-error.ts';
-import { GrowingKvCache } from './kv-cache.ts';
 import type { StartEngine } from './load-model.ts';
-import { OrtDecoder } from './ort-decoder.ts';
+import { addNewCacheRows, NEW_POSITIONS } from './new-cache-rows.ts';
+import { NodeDecoder } from './node-decoder.ts';
 
 export interface NodeEngineOptions {
   /** The graph on disk; ORT maps the external data beside it into memory by itself. */
@@ -28,27 +29,23 @@ export async function createNodeEngine(options: NodeEngineOptions): Promise<Deco
   const { graphPath, config, threads, prefillChunkTokens = PREFILL_CHUNK_TOKENS } = options;
   let session: InferenceSession;
   try {
-    session = await InferenceSession.create(graphPath, {
+    session = await InferenceSession.create(addNewCacheRows(await readFile(graphPath)), {
       executionProviders: ['cpu'],
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
+      // Given bytes, ORT does not know where the external data are.
+      extra: { session: { model_external_initializers_file_folder_path: dirname(graphPath) } },
       ...(threads !== undefined && { intraOpNumThreads: threads }),
     });
   } catch (error) {
     throw toEngineError(error, 'cpu', 'loading the model');
   }
   try {
-    const shape = readDecoderShape(session);
-    const decoder = new OrtDecoder({
-      device: 'cpu',
-      Tensor,
-      session,
-      shape,
-      cache: new GrowingKvCache(shape, Tensor),
-      prefillChunkTokens,
-      writesIntoOutputs: true,
+    const shape = readDecoderShape({
+      inputMetadata: session.inputMetadata.filter(({ name }) => name !== NEW_POSITIONS),
+      outputMetadata: session.outputMetadata,
     });
-    return new DecodeLoop(decoder, config);
+    return new DecodeLoop(new NodeDecoder({ session, shape, prefillChunkTokens, slotCount: 1 }), config);
   } catch (error) {
     await session.release();
     throw error;

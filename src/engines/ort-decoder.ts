@@ -17,8 +17,6 @@ export interface OrtDecoderOptions {
   shape: DecoderShape;
   cache: KvCache;
   prefillChunkTokens: number;
-  /** The backend writes into a CPU tensor given as output, so one serves every step. */
-  writesIntoOutputs: boolean;
   /** Runs after each step, before its result is given. */
   afterStep?: () => Promise<void>;
   /** Ends what is the backend's own. */
@@ -32,8 +30,6 @@ export class OrtDecoder implements Decoder {
   readonly #options: OrtDecoderOptions;
   /** int64 ones; the attention mask of a step is the first of them. */
   #ones = new BigInt64Array();
-  /** By number of rows; in use are one or two. */
-  readonly #logits = new Map<number, Tensor>();
   readonly #keepCounts = new Map<number, Tensor>();
 
   constructor(options: OrtDecoderOptions) {
@@ -59,7 +55,7 @@ export class OrtDecoder implements Decoder {
       num_logits_to_keep: this.#keepCount(Math.max(1, logitRows)),
     };
     const fetches: Fetches = { ...cache.present };
-    if (logitRows > 0) fetches.logits = this.#logitsFor(logitRows);
+    if (logitRows > 0) fetches.logits = null;
     const outputs = await session.run(feeds, fetches);
     cache.accept(outputs);
     await afterStep?.();
@@ -74,17 +70,6 @@ export class OrtDecoder implements Decoder {
 
   #keepCount(rows: number): Tensor {
     return kept(this.#keepCounts, rows, () => new this.#options.Tensor('int64', BigInt64Array.of(BigInt(rows)), []));
-  }
-
-  #logitsFor(rows: number): Tensor | null {
-    const { Tensor, writesIntoOutputs, shape } = this.#options;
-    if (!writesIntoOutputs) return null;
-    const { vocabularySize } = shape;
-    return kept(
-      this.#logits,
-      rows,
-      () => new Tensor('float32', new Float32Array(rows * vocabularySize), [1, rows, vocabularySize]),
-    );
   }
 }
 

@@ -70,7 +70,6 @@ async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder>
       shape,
       cache: new ReturnedKvCache(shape, ort.Tensor),
       prefillChunkTokens,
-      writesIntoOutputs: false,
       afterStep: nextTask,
     });
   });
@@ -97,7 +96,6 @@ async function createGpuDecoder(options: WebEngineOptions): Promise<OrtDecoder> 
         shape,
         cache: new SharedKvCache(shape, (dims) => gpuTensor(ort, device, shape.cacheType, dims)),
         prefillChunkTokens,
-        writesIntoOutputs: false,
         // Without reading anything back, a step ends when its commands are sent; cancelling would wait for all of them.
         afterStep: () => watch.guard(() => device.queue.onSubmittedWorkDone()),
         onDispose: () => watch.end(),

@@ -1,0 +1,126 @@
+import { Tensor } from 'onnxruntime-node';
+import type { Decoder } from './decoder.ts';
+import type { DecoderShape } from './decoder-shape.ts';
+import type { Feeds, Fetches } from './kv-cache.ts';
+import { NEW_POSITIONS, newRowsName } from './new-cache-rows.ts';
+import type { OrtSession } from './ort-decoder.ts';
+import { SlotCache } from './slot-cache.ts';
+
+/** A sequence's next token, and how many of its tokens the cache holds. */
+export interface SlotStep {
+  tokenId: number;
+  pastTokens: number;
+}
+
+export interface NodeDecoderOptions {
+  /** Of a graph with {@link addNewCacheRows}. */
+  session: OrtSession;
+  shape: DecoderShape;
+  prefillChunkTokens: number;
+  /** Sequences that the cache holds. */
+  slotCount: number;
+}
+
+/**
+ * A decoder in onnxruntime-node. It holds several sequences, each in a slot: one reads its prompt by itself, and all of
+ * them write together, a token each per step.
+ */
+export class NodeDecoder implements Decoder {
+  readonly device = 'cpu';
+  readonly prefillChunkTokens: number;
+  readonly slotCount: number;
+  readonly #session: OrtSession;
+  readonly #shape: DecoderShape;
+  readonly #cache: SlotCache;
+  /** By number of rows; one tensor serves every step. */
+  readonly #logits = new Map<string, Tensor>();
+
+  constructor({ session, shape, prefillChunkTokens, slotCount }: NodeDecoderOptions) {
+    this.prefillChunkTokens = prefillChunkTokens;
+    this.slotCount = slotCount;
+    this.#session = session;
+    this.#shape = shape;
+    this.#cache = new SlotCache(shape, Tensor, slotCount);
+  }
+
+  reserve(): void {
+    // The cache grows with what it holds.
+  }
+
+  step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
+    return this.read(0, tokenIds, pastTokens, logitRows);
+  }
+
+  /** {@link Decoder.step} of the sequence in a slot. */
+  async read(slot: number, tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
+    const totalTokens = pastTokens + tokenIds.length;
+    return this.#run(slot, [pastTokens], {
+      inputIds: BigInt64Array.from(tokenIds, BigInt),
+      mask: new BigInt64Array(totalTokens).fill(1n),
+      logitRows,
+    });
+  }
+
+  /**
+   * One token of each of the sequences in the first slots, in order.
+   *
+   * @returns float32 [steps, vocabulary], the scores after each token; the next step overwrites it
+   */
+  async stepTogether(steps: readonly SlotStep[]): Promise<Float32Array> {
+    const totalTokens = Math.max(...steps.map(({ pastTokens }) => pastTokens)) + 1;
+    const mask = new BigInt64Array(steps.length * totalTokens);
+    steps.forEach(({ pastTokens }, i) => mask.fill(1n, i * totalTokens, i * totalTokens + pastTokens + 1));
+    return this.#run(
+      0,
+      steps.map(({ pastTokens }) => pastTokens),
+      { inputIds: BigInt64Array.from(steps, ({ tokenId }) => BigInt(tokenId)), mask, logitRows: 1 },
+    );
+  }
+
+  /** Copies the first tokens of one slot into another. */
+  copySlot(from: number, to: number, tokens: number): void {
+    this.#cache.copy(from, to, tokens);
+  }
+
+  async dispose(): Promise<void> {
+    this.#cache.dispose();
+    this.#logits.clear();
+    await this.#session.release();
+  }
+
+  /** @param mask  int64 [slots, total] */
+  async #run(
+    firstSlot: number,
+    pastTokens: readonly number[],
+    { inputIds, mask, logitRows }: { inputIds: BigInt64Array; mask: BigInt64Array; logitRows: number },
+  ): Promise<Float32Array> {
+    const slots = pastTokens.length;
+    const tokens = inputIds.length / slots;
+    const totalTokens = mask.length / slots;
+    this.#cache.reserve(totalTokens);
+    const feeds: Feeds = {
+      ...this.#cache.past(firstSlot, slots),
+      input_ids: new Tensor('int64', inputIds, [slots, tokens]),
+      attention_mask: new Tensor('int64', mask, [slots, totalTokens]),
+      // The graph cannot keep none: it scores one position then, and nobody fetches it.
+      num_logits_to_keep: new Tensor('int64', BigInt64Array.of(BigInt(Math.max(1, logitRows))), []),
+      [NEW_POSITIONS]: this.#cache.newPositions(pastTokens, tokens),
+    };
+    const fetches: Fetches = {};
+    for (const { presentName } of this.#shape.cacheParts) fetches[newRowsName(presentName)] = null;
+    if (logitRows > 0) fetches.logits = this.#logitsFor(slots, logitRows);
+    const outputs = await this.#session.run(feeds, fetches);
+    this.#cache.write(outputs, firstSlot, pastTokens, tokens);
+    return logitRows > 0 ? (outputs.logits?.data as Float32Array) : new Float32Array();
+  }
+
+  #logitsFor(slots: number, rows: number): Tensor {
+    const { vocabularySize } = this.#shape;
+    const key = `${slots} ${rows}`;
+    const tensor =
+      this.#logits.get(key) ??
+      new Tensor('float32', new Float32Array(slots * rows * vocabularySize), [slots, rows, vocabularySize]);
+    this.#logits.set(key, tensor);
+    return tensor;
+  }
+}
