@@ -40,6 +40,7 @@ function manualModel(letter: string) {
     device: 'wasm',
     contextLength: 512,
     vocabularySize: 128,
+    maxConcurrency: 1,
     async *generate(_promptIds, _options, signal) {
       signal.throwIfAborted();
       log.push('start');

@@ -27,14 +27,16 @@ export interface GenerateOptions extends SamplingOptions {
 }
 
 /**
- * A loaded decoder. One generation at a time: a second call before the first ended throws. Nothing of one request
- * (KV cache, random state) is visible to the next.
+ * A loaded decoder. It runs `maxConcurrency` generations at a time: where that is 1, a second call before the first
+ * ended throws; else what is too many waits its turn. Nothing of one request (KV cache, random state) is visible to
+ * another.
  */
 export interface Engine {
   readonly device: Device;
   /** Tokens that the model reads, prompt and edit together. */
   readonly contextLength: number;
   readonly vocabularySize: number;
+  readonly maxConcurrency: number;
 
   /**
    * Yields the tokens of each step (one or more, in order, never the end-of-sequence token), and returns why it

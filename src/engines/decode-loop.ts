@@ -1,7 +1,8 @@
 import type { Device, Engine, GenerateFinishReason, GenerateOptions } from '../align/engine.ts';
 import { AlignError } from '../align/errors.ts';
-import { checkSampling, roomToGenerate } from '../align/request.ts';
+import { roomToGenerate } from '../align/request.ts';
 import type { LlamaConfig } from '../convert/llama-config.ts';
+import { checkGeneration } from './check-generation.ts';
 import type { Decoder } from './decoder.ts';
 import { toEngineError } from './engine-error.ts';
 import { Sampler } from './sampling.ts';
@@ -14,6 +15,7 @@ export class DecodeLoop implements Engine {
   readonly device: Device;
   readonly contextLength: number;
   readonly vocabularySize: number;
+  readonly maxConcurrency = 1;
   readonly #decoder: Decoder;
   readonly #eosTokenIds: ReadonlySet<number>;
   #isGenerating = false;
@@ -37,7 +39,7 @@ export class DecodeLoop implements Engine {
     this.#isGenerating = true;
     try {
       signal.throwIfAborted();
-      this.#check(promptIds, options);
+      checkGeneration(promptIds, options, this.vocabularySize);
       const room = Math.min(options.maxNewTokens, roomToGenerate(promptIds.length, this.contextLength));
       const sampler = new Sampler(options, promptIds);
       // The last token that is generated is never read.
@@ -94,27 +96,5 @@ export class DecodeLoop implements Engine {
 
   #throwIfDisposed(): void {
     if (this.#disposed !== undefined) throw new AlignError('engine-failed', 'The model was unloaded.');
-  }
-
-  #check(promptIds: Int32Array, options: GenerateOptions): void {
-    if (promptIds.length === 0) throw new AlignError('invalid-request', 'The prompt has no tokens.');
-    const strange = promptIds.findIndex((id) => id < 0 || id >= this.vocabularySize);
-    if (strange >= 0) {
-      const details = { position: strange, tokenId: promptIds[strange], vocabularySize: this.vocabularySize };
-      throw new AlignError(
-        'invalid-request',
-        `Token ${details.tokenId} at position ${strange} of the prompt is not one of the model’s ` +
-          `${this.vocabularySize.toLocaleString('en-US')}; its tokenizer may be another model’s.`,
-        { details },
-      );
-    }
-    if (!Number.isInteger(options.maxNewTokens) || options.maxNewTokens < 1) {
-      throw new AlignError(
-        'invalid-request',
-        `The largest number of new tokens is ${options.maxNewTokens}; it must be a whole number of at least 1.`,
-        { details: { maxNewTokens: options.maxNewTokens } },
-      );
-    }
-    checkSampling(options);
   }
 }

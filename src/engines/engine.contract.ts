@@ -24,6 +24,8 @@ export interface ContractCase {
   name: string;
   /** It is about `dispose`: an engine that shares what is expensive with others would not do. */
   disposes?: true;
+  /** Of engines that run one generation at a time. */
+  isOfOneAtATime?: true;
   /** Throws when it is not so. Knows no test runner: the list runs in a browser too. */
   run(subject: Subject): Promise<void>;
 }
@@ -340,6 +342,7 @@ export const ENGINE_CONTRACT: readonly ContractCase[] = [
   },
   {
     name: 'refuses a second generation while one runs, which goes on',
+    isOfOneAtATime: true,
     run: (subject) =>
       withEngine(subject, NO_EOS, async (engine) => {
         const expected = await generate(engine, PROMPT, greedy(6));

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
+import type { Engine } from '../align/engine.ts';
+import { BatchLoop } from './batch-loop.ts';
 import { DecodeLoop, type DecoderConfig } from './decode-loop.ts';
 import { readDecoderShape } from './decoder-shape.ts';
 import { toEngineError } from './engine-error.ts';
@@ -15,6 +17,8 @@ export interface NodeEngineOptions {
   /** Without it ORT takes one per physical core. */
   threads?: number;
   prefillChunkTokens?: number;
+  /** Generations at a time; they share each step. 1 by default. */
+  concurrency?: number;
 }
 
 /** Measured: the speed of a chunk grows up to about this size. */
@@ -25,8 +29,8 @@ const PREFILL_CHUNK_TOKENS = 128;
  *
  * @throws AlignError `out-of-memory`, `engine-failed`; `weights-corrupt` if the graph is not a decoder of ours
  */
-export async function createNodeEngine(options: NodeEngineOptions): Promise<DecodeLoop> {
-  const { graphPath, config, threads, prefillChunkTokens = PREFILL_CHUNK_TOKENS } = options;
+export async function createNodeEngine(options: NodeEngineOptions): Promise<Engine> {
+  const { graphPath, config, threads, prefillChunkTokens = PREFILL_CHUNK_TOKENS, concurrency = 1 } = options;
   let session: InferenceSession;
   try {
     session = await InferenceSession.create(addNewCacheRows(await readFile(graphPath)), {
@@ -45,7 +49,8 @@ export async function createNodeEngine(options: NodeEngineOptions): Promise<Deco
       inputMetadata: session.inputMetadata.filter(({ name }) => name !== NEW_POSITIONS),
       outputMetadata: session.outputMetadata,
     });
-    return new DecodeLoop(new NodeDecoder({ session, shape, prefillChunkTokens, slotCount: 1 }), config);
+    const decoder = new NodeDecoder({ session, shape, prefillChunkTokens, slotCount: concurrency });
+    return concurrency === 1 ? new DecodeLoop(decoder, config) : new BatchLoop(decoder, config);
   } catch (error) {
     await session.release();
     throw error;
@@ -53,7 +58,9 @@ export async function createNodeEngine(options: NodeEngineOptions): Promise<Deco
 }
 
 /** For `loadModel`, on a folder on disk. */
-export function startNodeEngine(options: { directory: string; threads?: number }): StartEngine {
+export function startNodeEngine(
+  options: { directory: string } & Pick<NodeEngineOptions, 'threads' | 'concurrency'>,
+): StartEngine {
   const { directory, ...engineOptions } = options;
   return async ({ files, config, onProgress }) => {
     const [graph] = files;

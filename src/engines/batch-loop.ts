@@ -1,0 +1,278 @@
+import type { Device, Engine, GenerateFinishReason, GenerateOptions } from '../align/engine.ts';
+import { AlignError } from '../align/errors.ts';
+import { roomToGenerate } from '../align/request.ts';
+import { checkGeneration } from './check-generation.ts';
+import type { DecoderConfig } from './decode-loop.ts';
+import { toEngineError } from './engine-error.ts';
+import type { NodeDecoder } from './node-decoder.ts';
+import { Sampler } from './sampling.ts';
+
+/** What the loop needs of a decoder whose cache has a slot for each sequence. */
+export type SlotDecoder = Pick<
+  NodeDecoder,
+  'device' | 'prefillChunkTokens' | 'slotCount' | 'read' | 'stepTogether' | 'copySlot' | 'dispose'
+>;
+
+/**
+ * The engine of several generations at a time. All of them share each step, which reads the weights once; a new one
+ * joins as soon as there is a slot (continuous batching), reads its prompt in chunks between the others' steps, and
+ * takes over the part of it that any slot holds already.
+ *
+ * The sequences that write are in the first slots; the one that reads its prompt is in the slot after them.
+ */
+export class BatchLoop implements Engine {
+  readonly device: Device;
+  readonly contextLength: number;
+  readonly vocabularySize: number;
+  readonly maxConcurrency: number;
+  readonly #decoder: SlotDecoder;
+  readonly #eosTokenIds: ReadonlySet<number>;
+  readonly #waiting: Sequence[] = [];
+  readonly #writing: Sequence[] = [];
+  #reading: Sequence | undefined;
+  /** The tokens whose keys and values each slot holds, whoever they were of. */
+  readonly #held: number[][];
+  #running: Promise<void> | undefined;
+  #disposed: Promise<void> | undefined;
+
+  constructor(decoder: SlotDecoder, config: DecoderConfig) {
+    this.device = decoder.device;
+    this.contextLength = config.contextLength;
+    this.vocabularySize = config.vocabularySize;
+    this.maxConcurrency = decoder.slotCount;
+    this.#decoder = decoder;
+    this.#eosTokenIds = new Set(config.eosTokenIds);
+    this.#held = Array.from({ length: decoder.slotCount }, () => []);
+  }
+
+  async *generate(
+    promptIds: Int32Array,
+    options: GenerateOptions,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly number[], GenerateFinishReason, void> {
+    signal.throwIfAborted();
+    if (this.#disposed !== undefined) throw unloaded();
+    checkGeneration(promptIds, options, this.vocabularySize);
+    const room = Math.min(options.maxNewTokens, roomToGenerate(promptIds.length, this.contextLength));
+    const sequence = new Sequence(promptIds, new Sampler(options, promptIds), room);
+    // Its own: Node warns where many listen to one.
+    const own = AbortSignal.any([signal]);
+    const wake = () => sequence.wake();
+    own.addEventListener('abort', wake);
+    const throwIfStopped = () => {
+      signal.throwIfAborted();
+      if (this.#disposed !== undefined) throw unloaded();
+    };
+    this.#waiting.push(sequence);
+    this.#running ??= this.#run();
+    try {
+      for (;;) {
+        await sequence.changed();
+        throwIfStopped();
+        for (const tokenId of sequence.take()) {
+          yield [tokenId];
+          // The loop may be ahead of the reader.
+          throwIfStopped();
+        }
+        if (sequence.end === undefined || sequence.hasUntaken) continue;
+        if ('error' in sequence.end) throw sequence.end.error;
+        return sequence.end.reason;
+      }
+    } finally {
+      own.removeEventListener('abort', wake);
+      sequence.isLeft = true;
+    }
+  }
+
+  dispose(): Promise<void> {
+    this.#disposed ??= (this.#running ?? Promise.resolve()).then(() => this.#decoder.dispose());
+    return this.#disposed;
+  }
+
+  /** Runs as long as there is something to do. Never throws: errors go to the sequences. */
+  async #run(): Promise<void> {
+    // A caller that starts several generations at once has them in one batch.
+    await Promise.resolve();
+    for (;;) {
+      if (this.#disposed !== undefined) {
+        for (const sequence of [...this.#takeAll(), ...this.#waiting.splice(0)]) sequence.fail(unloaded());
+      }
+      this.#dropEnded();
+      this.#admit();
+      if (this.#reading === undefined && this.#writing.length === 0) {
+        this.#running = undefined;
+        return;
+      }
+      try {
+        await this.#readChunk();
+        await this.#writeTogether();
+      } catch (error) {
+        const engineError = toEngineError(error, this.device, 'generating');
+        for (const sequence of this.#takeAll()) sequence.fail(engineError);
+      }
+    }
+  }
+
+  #takeAll(): Sequence[] {
+    const all = this.#reading === undefined ? [] : [this.#reading];
+    this.#reading = undefined;
+    return [...all, ...this.#writing.splice(0)];
+  }
+
+  /** Frees the slots of sequences that have ended or that nobody waits for. */
+  #dropEnded(): void {
+    if (this.#reading?.isOver === true) this.#reading = undefined;
+    for (let slot = this.#writing.length - 1; slot >= 0; slot--) {
+      if (this.#writing[slot]?.isOver !== true) continue;
+      const last = this.#writing.length - 1;
+      this.#move(last, slot);
+      this.#writing[slot] = this.#writing[last] as Sequence;
+      this.#writing.pop();
+      if (this.#reading !== undefined) this.#move(last + 1, last);
+    }
+  }
+
+  /** The next one that waits takes the slot after those that write. */
+  #admit(): void {
+    const slot = this.#writing.length;
+    while (this.#reading === undefined && slot < this.#held.length) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      if (!next.isOver) this.#reading = next;
+    }
+    const sequence = this.#reading;
+    if (sequence === undefined || sequence.readTokens > 0) return;
+    // One token at least is to be read: its scores choose the first new one.
+    const most = sequence.tokenIds.length - 1;
+    const shared = this.#held.map((held) => Math.min(most, commonLength(held, sequence.tokenIds)));
+    const best = Math.max(...shared);
+    if (best === 0) return;
+    if (shared[slot] !== best) this.#move(shared.indexOf(best), slot, best);
+    sequence.readTokens = best;
+  }
+
+  async #readChunk(): Promise<void> {
+    const sequence = this.#reading;
+    if (sequence === undefined) return;
+    const slot = this.#writing.length;
+    const { tokenIds, readTokens } = sequence;
+    const chunk = tokenIds.slice(readTokens, readTokens + this.#decoder.prefillChunkTokens);
+    const isLast = readTokens + chunk.length === tokenIds.length;
+    const logits = await this.#decoder.read(slot, Int32Array.from(chunk), readTokens, isLast ? 1 : 0);
+    this.#held[slot] = tokenIds.slice(0, readTokens + chunk.length);
+    sequence.readTokens += chunk.length;
+    if (!isLast) return;
+    this.#reading = undefined;
+    this.#writing.push(sequence);
+    this.#choose(sequence, logits);
+  }
+
+  async #writeTogether(): Promise<void> {
+    this.#dropEnded();
+    const sequences = [...this.#writing];
+    if (sequences.length === 0) return;
+    const steps = sequences.map(({ tokenIds, readTokens }) => ({
+      tokenId: tokenIds[readTokens] as number,
+      pastTokens: readTokens,
+    }));
+    const logits = await this.#decoder.stepTogether(steps);
+    sequences.forEach((sequence, slot) => {
+      const row = logits.subarray(slot * this.vocabularySize, (slot + 1) * this.vocabularySize);
+      this.#held[slot] = sequence.tokenIds.slice(0, (sequence.readTokens += 1));
+      this.#choose(sequence, row);
+    });
+  }
+
+  #choose(sequence: Sequence, logits: Float32Array): void {
+    try {
+      const tokenId = sequence.sampler.sample(logits);
+      if (this.#eosTokenIds.has(tokenId)) sequence.finish('stop');
+      else sequence.add(tokenId);
+    } catch (error) {
+      sequence.fail(toEngineError(error, this.device, 'generating'));
+    }
+  }
+
+  /** @param tokens  all that the slot holds by default */
+  #move(from: number, to: number, tokens = this.#held[from]?.length ?? 0): void {
+    if (from === to) return;
+    this.#decoder.copySlot(from, to, tokens);
+    this.#held[to] = (this.#held[from] ?? []).slice(0, tokens);
+  }
+}
+
+/** One generation: what it has written, and who waits for it. */
+class Sequence {
+  /** Prompt and edit. */
+  readonly tokenIds: number[];
+  readonly sampler: Sampler;
+  /** Of `tokenIds`, those whose keys and values its slot holds. */
+  readTokens = 0;
+  end: { reason: GenerateFinishReason } | { error: unknown } | undefined;
+  /** Nobody takes its tokens any more. */
+  isLeft = false;
+  readonly #fullLength: number;
+  #takenTokens: number;
+  #wakeUp: (() => void) | undefined;
+  #isAwake = false;
+
+  constructor(promptIds: Int32Array, sampler: Sampler, room: number) {
+    this.tokenIds = Array.from(promptIds);
+    this.sampler = sampler;
+    this.#takenTokens = promptIds.length;
+    this.#fullLength = promptIds.length + room;
+  }
+
+  get isOver(): boolean {
+    return this.isLeft || this.end !== undefined;
+  }
+
+  get hasUntaken(): boolean {
+    return this.#takenTokens < this.tokenIds.length;
+  }
+
+  add(tokenId: number): void {
+    this.tokenIds.push(tokenId);
+    if (this.tokenIds.length === this.#fullLength) this.end = { reason: 'length' };
+    this.wake();
+  }
+
+  finish(reason: GenerateFinishReason): void {
+    this.end ??= { reason };
+    this.wake();
+  }
+
+  fail(error: unknown): void {
+    this.end ??= { error };
+    this.wake();
+  }
+
+  /** The new tokens since the last call. */
+  take(): number[] {
+    const tokenIds = this.tokenIds.slice(this.#takenTokens);
+    this.#takenTokens = this.tokenIds.length;
+    return tokenIds;
+  }
+
+  wake(): void {
+    this.#isAwake = true;
+    this.#wakeUp?.();
+  }
+
+  /** Resolves when there is something new since it last did, or at once where the end is known. */
+  async changed(): Promise<void> {
+    if (!this.#isAwake && this.end === undefined) await new Promise<void>((resolve) => (this.#wakeUp = resolve));
+    this.#wakeUp = undefined;
+    this.#isAwake = false;
+  }
+}
+
+function commonLength(a: readonly number[], b: readonly number[]): number {
+  const most = Math.min(a.length, b.length);
+  for (let i = 0; i < most; i++) if (a[i] !== b[i]) return i;
+  return most;
+}
+
+function unloaded(): AlignError {
+  return new AlignError('engine-failed', 'The model was unloaded.');
+}
