@@ -56,7 +56,7 @@ export function parseNumber(text: string): number {
 /** Loads a converted folder onto this machine's CPU. */
 export async function loadLocalModel(
   { manifest, directory }: ModelFolder,
-  { variant, threads }: Pick<GenerateCommandOptions, 'variant' | 'threads'>,
+  { variant, threads, concurrency = 1 }: Pick<GenerateCommandOptions, 'variant' | 'threads'> & { concurrency?: number },
   signal: AbortSignal,
 ): Promise<{ model: AlignerModel; variant: Variant }> {
   const held = Object.keys(manifest.variants);
@@ -70,7 +70,7 @@ export async function loadLocalModel(
   const loaded = await loadModel(await openNodeFolder(directory), {
     support: NODE_SUPPORT,
     wish: { device: 'cpu', variant: variant ?? 'auto' },
-    startEngine: startNodeEngine({ directory, ...(threads !== undefined && { threads }) }),
+    startEngine: startNodeEngine({ directory, concurrency, ...(threads !== undefined && { threads }) }),
     signal,
   });
   return { model: loaded.model, variant: loaded.choice.variant };

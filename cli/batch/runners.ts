@@ -6,19 +6,19 @@ import type { ModelFolder } from '../../src/weights/node-model-folders.ts';
 import { type GenerateCommandOptions, loadLocalModel } from '../generate-options.ts';
 import type { Runner } from './job.ts';
 
-/** A converted model on this machine. Its engine takes one row at a time. */
+/** A converted model on this machine. The rows that run at a time share each step. */
 export async function startLocalRunner(
   folder: ModelFolder,
-  options: GenerateCommandOptions & { onTooLong: OnTooLong },
+  options: GenerateCommandOptions & { onTooLong: OnTooLong; batchSize: number },
   signal: AbortSignal,
 ): Promise<Runner> {
-  const { model, variant } = await loadLocalModel(folder, options, signal);
+  const { model, variant } = await loadLocalModel(folder, { ...options, concurrency: options.batchSize }, signal);
   const { manifest } = folder;
   const files = (manifest.variants[variant] ?? []).map(({ sizeBytes, sha256 }) => sha256 ?? sizeBytes);
   return {
     identity: { name: manifest.name, source: manifest.source, variant, files, seed: options.seed ?? 0 },
     description: { id: folder.id, name: manifest.name, source: manifest.source, variant, device: model.engine.device },
-    concurrency: 1,
+    concurrency: model.engine.maxConcurrency,
     fit: (request) => {
       if (fits(request, model)) return { request };
       return options.onTooLong === 'truncate-context' ? truncateContext(request, model) : undefined;

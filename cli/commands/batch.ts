@@ -40,7 +40,7 @@ interface BatchOptions extends GenerateCommandOptions {
   onTooLong: OnTooLong;
   retryFailed?: true;
   restart?: true;
-  batchSize?: number;
+  batchSize: number;
   cuda?: true;
   llama?: true;
   endpoint?: string;
@@ -80,7 +80,12 @@ export function addBatchCommand(program: Command): void {
     .option('--restart', 'forget what an earlier run finished, and replace its output')
     .option('--endpoint <url>', `OpenAI-compatible, as http://127.0.0.1:8000/v1; key in ${KEY_VARIABLES.join(' or ')}`)
     .option('--concurrency <number>', 'requests at a time to the endpoint', parseCount, 8)
-    .option('--batch_size, --batch-size <number>', 'accepted; the engine here takes one row at a time', parseCount)
+    .option(
+      '--batch_size, --batch-size <number>',
+      'rows at a time on this machine; they share each step',
+      parseCount,
+      8,
+    )
     .option('--cuda', 'accepted; runs on the CPU')
     .option('--llama', 'accepted; all models are')
     .addOption(

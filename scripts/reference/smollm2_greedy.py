@@ -93,4 +93,5 @@ def main():
     }, separators=(",", ":")) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
