@@ -5,7 +5,7 @@ import type { LlamaConfig } from './llama-config.ts';
 import type { ManifestFile, ModelManifest } from './manifest.ts';
 import { encodeRows, rawTypeOf } from './onnx/encode-rows.ts';
 import { placeData } from './onnx/graph-builder.ts';
-import { buildLlamaGraph, ROTARY_TABLES, rotaryRows } from './onnx/llama-graph.ts';
+import { buildLlamaGraph } from './onnx/llama-graph.ts';
 import type { PlannedWeight } from './onnx/llama-plan.ts';
 import { formatOf, isTransposed, VARIANT_FORMATS } from './onnx/weight-format.ts';
 
@@ -64,7 +64,7 @@ export async function convertInPlace(
     );
     await options.onStep?.({ tensor: index + 1, row: 0 });
   }
-  for (const layout of layouts) await layout.writeRest(target, config);
+  for (const layout of layouts) await layout.writeRest(target);
 
   const variants = Object.fromEntries(layouts.map(({ variant, files }) => [variant, files]));
   const sidecars: ManifestFile[] = [];
@@ -188,16 +188,8 @@ class VariantLayout {
     await target.write(place.path, place.offset + offset, bytes);
   }
 
-  /** What does not come from the checkpoint: the rotary tables and the graph. */
-  async writeRest(target: InPlaceTarget, config: LlamaConfig): Promise<void> {
-    for (const table of ROTARY_TABLES) {
-      let offset = 0;
-      for (let first = 0; first < config.contextLength; first += 1024) {
-        const bytes = rotaryRows(config, this.format, table, first, Math.min(1024, config.contextLength - first));
-        await this.write(target, table, offset, bytes);
-        offset += bytes.length;
-      }
-    }
+  /** What does not come from the checkpoint: the graph. */
+  async writeRest(target: InPlaceTarget): Promise<void> {
     await target.write(this.files[0]?.path ?? '', 0, this.#graphBytes);
   }
 

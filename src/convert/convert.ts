@@ -6,8 +6,8 @@ import type { Checkpoint, CheckpointTensor, StoredType } from './checkpoint/chec
 import type { LlamaConfig } from './llama-config.ts';
 import { MANIFEST_PATH, type ManifestFile, type ModelManifest } from './manifest.ts';
 import { placeData } from './onnx/graph-builder.ts';
-import { buildLlamaGraph, ROTARY_TABLES, rotaryRows } from './onnx/llama-graph.ts';
-import type { PlannedWeight } from './onnx/llama-plan.ts';
+import { buildLlamaGraph } from './onnx/llama-graph.ts';
+import { type PlannedWeight, planWeights } from './onnx/llama-plan.ts';
 import { DataWriter } from './onnx/data-writer.ts';
 import { VARIANT_FORMATS, type VariantFormat, WeightEncoder } from './onnx/weight-format.ts';
 
@@ -66,8 +66,11 @@ export async function convertCheckpoint(
       const format = options.formats?.[variant] ?? VARIANT_FORMATS[variant];
       jobs.push(await VariantJob.open(variant, format, config, target));
     }
-    for (const weight of jobs[0]?.weights ?? []) await convertWeight(weight, checkpoint, jobs, progress);
-    for (const job of jobs) await job.finish(config);
+    for (const weight of planWeights(config)) {
+      const wanting = jobs.filter(({ weightNames }) => weightNames.has(weight.name));
+      if (wanting.length > 0) await convertWeight(weight, checkpoint, wanting, progress);
+    }
+    for (const job of jobs) await job.finish();
   } catch (error) {
     for (const job of jobs) await job.abort();
     throw error;
@@ -181,7 +184,7 @@ function tensorOf(checkpoint: Checkpoint, name: string): CheckpointTensor {
 class VariantJob {
   readonly variant: Variant;
   readonly format: VariantFormat;
-  readonly weights: readonly PlannedWeight[];
+  readonly weightNames: ReadonlySet<string>;
   readonly data: DataWriter;
   readonly files: ManifestFile[] = [];
   readonly #target: TargetFolder;
@@ -205,33 +208,26 @@ class VariantJob {
       placements,
       dataNames.map((name) => `onnx/${name}`),
     );
-    return new VariantJob(variant, format, weights, data, target, graphBytes);
+    return new VariantJob(variant, format, new Set(weights.map(({ name }) => name)), data, target, graphBytes);
   }
 
   private constructor(
     variant: Variant,
     format: VariantFormat,
-    weights: readonly PlannedWeight[],
+    weightNames: ReadonlySet<string>,
     data: DataWriter,
     target: TargetFolder,
     graphBytes: Uint8Array,
   ) {
     this.variant = variant;
     this.format = format;
-    this.weights = weights;
+    this.weightNames = weightNames;
     this.data = data;
     this.#target = target;
     this.#graphBytes = graphBytes;
   }
 
-  async finish(config: LlamaConfig): Promise<void> {
-    for (const table of ROTARY_TABLES) {
-      await this.data.begin(table);
-      for (let first = 0; first < config.contextLength; first += 1024) {
-        const count = Math.min(1024, config.contextLength - first);
-        await this.data.write(rotaryRows(config, this.format, table, first, count));
-      }
-    }
+  async finish(): Promise<void> {
     const dataFiles = await this.data.close();
     const path = `onnx/${VARIANT_FILE_NAMES[this.variant]}.onnx`;
     this.files.push(await writeFile(this.#target, path, this.#graphBytes), ...dataFiles);
@@ -249,11 +245,7 @@ class Progress {
   readonly #options: ConvertOptions;
 
   constructor(checkpoint: Checkpoint, options: ConvertOptions) {
-    // A tied embedding is read twice: as embedding and as head.
-    const tied = checkpoint.config.isEmbeddingTied ? checkpoint.tensors.get('model.embed_tokens.weight') : undefined;
-    this.#totalElements =
-      [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + product(shape), 0) +
-      product(tied?.shape ?? [0]);
+    this.#totalElements = [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + product(shape), 0);
     this.#totalBytes = checkpoint.sizeBytes;
     this.#options = options;
   }

@@ -1,22 +1,24 @@
 import type { LlamaConfig } from '../llama-config.ts';
-import { toFloat16 } from '../float16.ts';
-import { type Dimension, GraphBuilder } from './graph-builder.ts';
+import { type Dimension, ELEMENT_TYPES, GraphBuilder } from './graph-builder.ts';
 import { type PlannedWeight, planWeights } from './llama-plan.ts';
 import {
   applyEmbedding,
   applyLinear,
+  declareSharedHead,
   declareWeight,
   type QuantizedInput,
+  sharesEmbedding,
   type VariantFormat,
 } from './weight-format.ts';
 
 export interface LlamaGraph {
   graph: GraphBuilder;
+  /** Those that are stored, in the order of their bytes. */
   weights: readonly PlannedWeight[];
 }
 
-/** Names of the rotary tables, [contextLength, headDim / 2] in the activation type; last in the data files. */
-export const ROTARY_TABLES = ['rotary.cos', 'rotary.sin'] as const;
+/** Names of the rotary tables, [contextLength, headDim / 2] in the activation type. */
+const ROTARY_TABLES = ['rotary.cos', 'rotary.sin'] as const;
 
 /** transformers.js makes the empty cache from the graph's shapes: by this name it knows the batch; others become 0. */
 const BATCH = 'batch_size';
@@ -39,9 +41,11 @@ export function buildLlamaGraph(config: LlamaConfig, variant: VariantFormat): Ll
     if (found === undefined) throw new Error(`The plan has no weight ${name}; this is a bug.`);
     return found;
   };
-  for (const planned of plan) declareWeight(graph, planned, variant);
-  for (const name of ROTARY_TABLES) graph.weight(name, variant.activation, [config.contextLength, config.headDim / 2]);
+  const stored = plan.filter(({ kind }) => kind !== 'head' || !sharesEmbedding(config, variant));
+  for (const planned of stored) declareWeight(graph, planned, variant);
+  if (sharesEmbedding(config, variant)) declareSharedHead(graph, weight('head'), variant);
   declareConstants(graph);
+  addRotaryTables(graph, config, variant);
 
   const ids = graph.input('input_ids', 'int64', [BATCH, 'tokens']);
   const mask = graph.input('attention_mask', 'int64', [BATCH, 'total']);
@@ -125,7 +129,7 @@ export function buildLlamaGraph(config: LlamaConfig, variant: VariantFormat): Ll
   for (let layer = 0; layer < config.layerCount; layer++) {
     for (const part of ['key', 'value']) graph.output(`present.${layer}.${part}`, variant.activation, presentShape);
   }
-  return { graph, weights: plan };
+  return { graph, weights: stored };
 }
 
 /** GroupQueryAttention wants the last position of each row (int32 [batch]) and the whole length (int32 scalar). */
@@ -155,28 +159,25 @@ function declareConstants(graph: GraphBuilder): void {
 }
 
 /**
- * cos and sin of every position, in the graph's activation type.
- *
- * @param positions  from `first`, `count` of them
- * @returns bytes of [count, headDim / 2]
+ * cos and sin of every position, from nodes without inputs: onnxruntime computes them once, when it loads the graph, and the
+ * files need not hold them (1 MB for 2,048 positions).
  */
-export function rotaryRows(
-  config: LlamaConfig,
-  variant: VariantFormat,
-  table: (typeof ROTARY_TABLES)[number],
-  first: number,
-  count: number,
-): Uint8Array {
-  const half = config.headDim / 2;
-  const values = new Float32Array(count * half);
-  for (let row = 0; row < count; row++) {
-    for (let i = 0; i < half; i++) {
-      // Hugging Face computes the frequencies and the angles in float32; so do we, or long contexts differ.
-      const frequency = Math.fround(1 / Math.fround(config.ropeTheta ** Math.fround((2 * i) / config.headDim)));
-      const angle = Math.fround((first + row) * frequency);
-      values[row * half + i] = table === 'rotary.cos' ? Math.cos(angle) : Math.sin(angle);
-    }
+function addRotaryTables(graph: GraphBuilder, config: LlamaConfig, variant: VariantFormat): void {
+  // Hugging Face computes the frequencies and the angles in float32; so do we, or long contexts differ.
+  const frequencies = Float32Array.from(
+    { length: config.headDim / 2 },
+    (_, i) => 1 / Math.fround(config.ropeTheta ** Math.fround((2 * i) / config.headDim)),
+  );
+  graph.constant('rotary.frequencies', 'float32', [frequencies.length], new Uint8Array(frequencies.buffer));
+  for (const [name, value] of Object.entries({ start: 0, limit: config.contextLength, step: 1 })) {
+    graph.constant(`rotary.${name}`, 'float32', [], new Uint8Array(Float32Array.of(value).buffer));
   }
-  const typed = variant.activation === 'float16' ? toFloat16(values) : values;
-  return new Uint8Array(typed.buffer, typed.byteOffset, typed.byteLength);
+  const positions = graph.node('Range', ['rotary.start', 'rotary.limit', 'rotary.step'], ['rotary.positions']);
+  const column = graph.node('Unsqueeze', [positions, 'int64_second_axis'], ['rotary.column']);
+  const angles = graph.node('Mul', [column, 'rotary.frequencies'], ['rotary.angles']);
+  const to = ELEMENT_TYPES[variant.activation].code;
+  for (const table of ROTARY_TABLES) {
+    const values = graph.node(table === 'rotary.cos' ? 'Cos' : 'Sin', [angles], [`${table}.float32`]);
+    graph.node('Cast', [values], [table], { to });
+  }
 }
