@@ -202,6 +202,15 @@ describe('convertCheckpoint', () => {
     }
   });
 
+  it.each(['fp32', 'q8', 'q4'] as const)('stores a tied embedding once, in %s', async (variant) => {
+    const config = { ...SMALL_LLAMA, isEmbeddingTied: true };
+    const tied = await convertedSmallLlama([variant], config);
+    const bytes = [...tied.files].reduce((sum, [path, data]) => sum + (path.includes('_data') ? data.length : 0), 0);
+    const stored = [...randomCheckpoint(config).tensors.values()].map(({ shape }) => shape.reduce((a, b) => a * b));
+    const elementBytes = { fp32: 4, q8: 1.2, q4: 1.2 }[variant];
+    expect(bytes).toBeLessThan(stored.reduce((sum, count) => sum + count) * elementBytes + 64 * 100);
+  });
+
   it('writes the manifest last, with every file and its size', async () => {
     const folder = await convertedSmallLlama(['q4']);
     const paths = [...folder.files.keys()];

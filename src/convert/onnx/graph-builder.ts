@@ -68,6 +68,7 @@ export function placeData(
 export class GraphBuilder {
   /** In the order of their declaration, which is the order of their bytes. */
   readonly external: ExternalInitializer[] = [];
+  readonly #views: { view: ExternalInitializer; of: string }[] = [];
   readonly #nodes: MessageWriter[] = [];
   readonly #constants = new Map<string, MessageWriter>();
   readonly #usedNames = new Set<string>();
@@ -87,6 +88,16 @@ export class GraphBuilder {
   weight(name: string, type: ElementType, shape: readonly number[]): string {
     const count = shape.reduce((product, size) => product * size, 1);
     this.external.push({ name, type, shape, sizeBytes: count * ELEMENT_TYPES[type].bytes });
+    return name;
+  }
+
+  /** A tensor whose bytes are those of a weight that is declared already, in another shape. */
+  view(name: string, type: ElementType, shape: readonly number[], of: string): string {
+    const sizeBytes = this.external.find((weight) => weight.name === of)?.sizeBytes;
+    if (sizeBytes !== shape.reduce((product, size) => product * size, ELEMENT_TYPES[type].bytes)) {
+      throw new Error(`${name} has not the bytes of ${of}; this is a bug.`);
+    }
+    this.#views.push({ view: { name, type, shape, sizeBytes }, of });
     return name;
   }
 
@@ -131,13 +142,20 @@ export class GraphBuilder {
     for (const node of this.#nodes) graph.message(1, node);
     graph.string(2, graphName);
     for (const [name, tensor] of this.#constants) if (this.#usedNames.has(name)) graph.message(5, tensor);
-    this.external.forEach((tensor, index) => {
+    const place = (tensor: ExternalInitializer, index: number) => {
       const placement = placements[index];
       const location = dataFileNames[placement?.fileIndex ?? -1];
       if (placement === undefined || location === undefined)
         throw new Error(`${tensor.name} has no place; this is a bug.`);
       graph.message(5, externalTensor(tensor, location, placement.offset));
-    });
+    };
+    this.external.forEach(place);
+    for (const { view, of } of this.#views) {
+      place(
+        view,
+        this.external.findIndex(({ name }) => name === of),
+      );
+    }
     for (const input of this.#inputs) graph.message(11, input);
     for (const output of this.#outputs) graph.message(12, output);
 

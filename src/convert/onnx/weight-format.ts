@@ -12,10 +12,11 @@ import {
   repackQ8Blocks,
   type ScaleType,
 } from '../quantize.ts';
-import type { GraphBuilder } from './graph-builder.ts';
+import type { LlamaConfig } from '../llama-config.ts';
+import type { ElementType, GraphBuilder } from './graph-builder.ts';
 import type { PlannedWeight } from './llama-plan.ts';
 
-/** Activations, norms, rotary tables and the KV cache are in this. */
+/** Activations, norms and the KV cache are in this. */
 export type ActivationType = 'float32' | 'float16';
 
 /** How one weight is stored in a variant. `plain` is the activation type. */
@@ -96,6 +97,32 @@ export function declareWeight(graph: GraphBuilder, weight: PlannedWeight, varian
     default:
       format satisfies never;
   }
+}
+
+/** Whether the output head is the embedding, once more: tied weights are stored once where both have one format. */
+export function sharesEmbedding(config: Pick<LlamaConfig, 'isEmbeddingTied'>, variant: VariantFormat): boolean {
+  return config.isEmbeddingTied && variant.embedding === variant.head;
+}
+
+/**
+ * Declares the head's initializers as the embedding's, for {@link sharesEmbedding}: the same bytes in another shape, or
+ * transposed, which runtimes do once as they load.
+ */
+export function declareSharedHead(graph: GraphBuilder, head: PlannedWeight, variant: VariantFormat): void {
+  const { name, rows, columns } = head;
+  const format = formatOf(head, variant);
+  const blocksPerRow = Math.ceil(columns / BLOCK_SIZE);
+  const view = (part: string, type: ElementType, shape: number[]) =>
+    graph.view(name + part, type, shape, `embedding${part}`);
+  if (isTransposed(head, format)) {
+    graph.node('Transpose', [`embedding${DATA}`], [name + DATA], { perm: [1, 0] });
+    if (format === 'rows8') view(SCALES, 'float32', [rows]);
+    return;
+  }
+  const blockBytes = format === 'blocks4' ? BLOCK_SIZE / 2 : BLOCK_SIZE;
+  view(DATA, 'uint8', [rows, blocksPerRow, blockBytes]);
+  view(SCALES, variant.activation, [rows * blocksPerRow]);
+  if (format === 'blocks4') view(ZERO_POINTS, 'uint8', [rows * Math.ceil(blocksPerRow / 2)]);
 }
 
 /**
