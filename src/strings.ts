@@ -61,6 +61,11 @@ export const strings = {
     listing: 'Looking for models…',
     none: 'No model yet',
     noneWhy: 'This server offers no converted model. Open a converted folder from your disk, or convert a checkpoint.',
+    missing: (id: string) => `${id} is not here any more`,
+    missingWhy: 'It was chosen before. Choose it again from where it is, or another model.',
+    demoOffer: (bytes: number, seconds: number) =>
+      `This model only shows the mechanics. MetaAligner 1.1B edits for real: a download of ${formatBytes(bytes)}, about ${formatWait(seconds)} at 100 Mbit/s, once.`,
+    demoGet: 'Get MetaAligner 1.1B',
     facts: (family: TemplateId | undefined, parameterCount: number, contextLength: number) =>
       [
         family === undefined ? 'family unknown' : FAMILIES[family],

@@ -51,6 +51,9 @@ function published(family: TemplateId, size: CatalogueModel['size']): CatalogueM
   return { id: `MetaAligner/MetaAligner-${FAMILY_NAMES[family]}-${size}`, family, size, ...SIZES[size] };
 }
 
+/** The id of the small aligner that comes with the page; it shows the mechanics and is not MetaAligner. */
+export const DEMO_ALIGNER_ID = 'demo-aligner';
+
 /** The eight published checkpoints, as the paper and the repositories list them. */
 export const CATALOGUE: readonly CatalogueModel[] = [
   published('hh-rlhf', '1.1B'),

@@ -1,3 +1,4 @@
+import { DEMO_ALIGNER_ID } from '../align/catalogue.ts';
 import type { TemplateId } from '../align/prompt.ts';
 import type { AlignRequest } from '../align/request.ts';
 import type { ConvertedModel } from '../worker-client/model-library.ts';
@@ -5,14 +6,16 @@ import type { AppState } from './app-store.ts';
 import { chosenObjectives, type Draft, draftTexts } from './draft-store.ts';
 import type { Settings } from './settings-store.ts';
 
-/** The model that the page is about: the one in use, else the one chosen last, else the first there is. */
+/** The model that the page is about: the one in use, else the one chosen last. Before any choice, the built-in one. */
 export function currentModel(
   app: Pick<AppState, 'model' | 'library' | 'pickedModels' | 'store'>,
   { modelId }: Pick<Settings, 'modelId'>,
 ): ConvertedModel | undefined {
   if (app.model.status !== 'none') return app.model.model;
   const models = readyModels(app);
-  return models.find(({ id }) => id === modelId) ?? models[0];
+  // A model that was chosen and is gone is never replaced in silence: the page says that it is missing.
+  if (modelId !== undefined) return models.find(({ id }) => id === modelId);
+  return models.find(({ id }) => id === DEMO_ALIGNER_ID) ?? models[0];
 }
 
 /** Every model that can be loaded at once: from disk, kept in this browser, offered by the server. */

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 
+import { DEMO_ALIGNER_ID } from '../align/catalogue.ts';
 import { GREEDY } from '../align/request.ts';
 import { currentModel, currentRequest } from './current-request.ts';
 import { chosenObjectives, createDraftStore, draftTexts, isEdited, movedTo, OWN_TEXT } from './draft-store.ts';
@@ -162,14 +163,15 @@ describe('the current request', () => {
     expect(request.sampling).toBe('checkpoint');
   });
 
-  it('is for the model in use, else the one chosen last, else the first', () => {
+  it('is for the model in use, else the one chosen last, else the built-in one, never another in its place', () => {
     const other = { ...demoModel, id: 'other' };
-    const library = { status: 'ready', models: [demoModel, other], problems: [] } as const;
+    const builtIn = { ...demoModel, id: DEMO_ALIGNER_ID };
+    const library = { status: 'ready', models: [demoModel, other, builtIn], problems: [] } as const;
     const store = { status: 'loading' } as const;
     const none = { model: { status: 'none' }, library, pickedModels: [], store } as const;
-    expect(currentModel(none, { modelId: undefined })).toBe(demoModel);
+    expect(currentModel(none, { modelId: undefined })).toBe(builtIn);
     expect(currentModel(none, { modelId: 'other' })).toBe(other);
-    expect(currentModel(none, { modelId: 'gone' })).toBe(demoModel);
+    expect(currentModel(none, { modelId: 'gone' })).toBeUndefined();
     const inUse = { ...none, model: { status: 'loading', model: other, progress: undefined, notes: [] } } as const;
     expect(currentModel(inUse, { modelId: 'demo' })).toBe(other);
   });

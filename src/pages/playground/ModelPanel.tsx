@@ -1,5 +1,6 @@
 import { useRef } from 'react';
 
+import { CATALOGUE, DEMO_ALIGNER_ID } from '../../align/catalogue.ts';
 import { type TemplateId, TEMPLATE_IDS } from '../../align/prompt.ts';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
 import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
@@ -17,11 +18,15 @@ import styles from './ModelPanel.module.css';
 import { ReadyBadge } from './ReadyBadge.tsx';
 import { useLoadModel } from './use-load-model.ts';
 
+/** 100 Mbit/s. */
+const BYTES_PER_SECOND = 12_500_000;
+
 /** Which model, and how it is with it. */
 export function ModelPanel() {
   const dialog = useRef<HTMLDialogElement>(null);
   const model = useCurrentModel();
   const library = useApp((app) => app.library);
+  const missingId = useSettings((settings) => settings.modelId);
   const listModels = useApp((app) => app.listModels);
   const openDialog = () => {
     dialog.current?.showModal();
@@ -48,7 +53,8 @@ export function ModelPanel() {
             </ErrorBox>
           ) : (
             <p>
-              <strong>{strings.model.none}.</strong> {strings.model.noneWhy}
+              <strong>{missingId === undefined ? strings.model.none : strings.model.missing(missingId)}.</strong>{' '}
+              {missingId === undefined ? strings.model.noneWhy : strings.model.missingWhy}
             </p>
           )}
           <div>
@@ -95,7 +101,24 @@ function Model({ model, onChange }: { model: ConvertedModel; onChange: () => voi
         </div>
       </div>
       <Status state={state} model={model} />
+      {model.id === DEMO_ALIGNER_ID && <DemoOffer onChange={onChange} />}
       <LoadOptions model={model} />
+    </div>
+  );
+}
+
+/** What the built-in model is not, and the way to the real one with its price. */
+function DemoOffer({ onChange }: { onChange: () => void }) {
+  const smallest = CATALOGUE[0];
+  if (smallest === undefined) return null;
+  return (
+    <div className={styles.offer}>
+      <p className={controls.hint}>
+        {strings.model.demoOffer(smallest.downloadBytes, smallest.downloadBytes / BYTES_PER_SECOND)}
+      </p>
+      <button type="button" className={controls.button} onClick={onChange}>
+        {strings.model.demoGet}
+      </button>
     </div>
   );
 }
