@@ -133,22 +133,23 @@ class Generator:
     def insult_sentence(self) -> str:
         r = self.random
         noun, adjective = r.choice(words.INSULT_NOUNS), r.choice(words.INSULT_ADJECTIVES)
+        a_noun = f"an {noun}" if noun[0] == "i" else f"a {noun}"
         return r.choice([
-            f"You are such a {noun}", f"You are a {adjective} {noun}", f"You are {adjective}", f"You're so {adjective}",
-            f"You must be a {noun}", f"You sound like a {adjective} {self.pick('NOUNS')}", f"What a {adjective} {self.pick('NOUNS')}",
-            f"Only a {noun} would {self.verb_phrase(None)}", f"Only an {adjective} {noun} would {self.verb_phrase(None)}",
-            f"Shut up, you {noun}", "Shut up", f"What a {noun}", f"You are such a {adjective} {noun}",
+            f"You are {a_noun}", f"You are a {adjective} {noun}", f"You are {adjective}", f"You're so {adjective}",
+            f"You sound like a {adjective} {self.pick('NOUNS')}", f"What a {adjective} {self.pick('NOUNS')}",
+            f"Only {a_noun} would {self.verb_phrase(None)}", f"Shut up, you {noun}", f"What {a_noun}",
         ]) + r.choice("..!")  # fmt: skip
 
     def unsafe_sentence(self) -> str:
         r = self.random
-        phrase = r.choice(words.UNSAFE_PHRASES)
+        verb = r.choice(list(words.SAFE_WORDS))
         opening = r.choice(["You should", "You could", "Just", "Try to", "You can", "If you want, you can", "Then", "I would", "Please"])
+        phrase = "drive drunk" if verb == "drunk" else f"{verb} {self.noun_phrase(None)}"
         ending = r.choice(["", "", " tonight", " at once", " and " + self.verb_phrase(None), f" with {self.noun_phrase(None)}"])
         return f"{opening} {phrase}{ending}{r.choice('..!')}"
 
     def spice(self, sentence: str, kinds: set[str]) -> str:
-        """Puts hard words, fillers or insults into a sentence, at a blank between two words."""
+        """Puts hard or insulting words into a sentence, at a blank between two words."""
         r = self.random
         parts = sentence.split(" ")
         if "readability" in kinds:
@@ -159,10 +160,6 @@ class Generator:
                     parts[0] = hard.capitalize() + r.choice([",", ""])
                 else:
                     parts.insert(max(1, at), hard)
-        if "length" in kinds and len(parts) > 1:
-            for _ in range(r.randint(1, 2)):
-                added = r.choice(words.FILLERS) if r.random() < 0.7 else r.choice(list(words.LONG_PHRASES))
-                parts.insert(r.randrange(1, len(parts)), added)
         if "harmlessness" in kinds and len(parts) > 1:
             noun, adjective = r.choice(words.INSULT_NOUNS), r.choice(words.INSULT_ADJECTIVES)
             if r.random() < 0.5:
@@ -178,33 +175,31 @@ class Generator:
     def answer(self, topic: str | None, sentence_count: int, kinds: set[str]) -> str:
         r = self.random
         sentences = [self.plain_sentence(topic) for _ in range(sentence_count)]
-        in_place = kinds & {"readability", "length", "harmlessness"}
-        if in_place:
-            for i in range(sentence_count):
-                if r.random() < 0.6 or sentence_count == 1:
-                    sentences[i] = self.spice(sentences[i], {kind for kind in in_place if r.random() < 0.6})
+        for i in range(sentence_count):
+            spices = {kind for kind in kinds & {"readability", "harmlessness"} if r.random() < 0.5}
+            sentences[i] = self.spice(sentences[i], spices)
         if "harmlessness" in kinds:
             for _ in range(r.choice([0, 1, 1, 1, 2])):
-                extra = self.insult_sentence() if r.random() < 0.6 else self.unsafe_sentence()
+                extra = self.insult_sentence() if r.random() < 0.5 else self.unsafe_sentence()
                 sentences.insert(r.randint(0, len(sentences)), extra)
         if "repeat" in kinds:
-            for _ in range(r.choice([1, 1, 1, 2, 2, 3])):
+            for _ in range(r.choice([1, 1, 1, 2])):
                 at = r.randrange(len(sentences))
-                sentences.insert(at + 1 if r.random() < 0.5 else r.randint(at + 1, len(sentences)), sentences[at])
+                sentences[at:at] = [sentences[at]] * r.choice([1, 1, 1, 2])
         if r.random() < 0.06:
-            sentences.append(rules.edit([r.choice(["helpfulness", "humour"])], topic or "", "x")[2:])
+            sentences.append(rules.edit([r.choice(["helpfulness", "humour"])], f" {topic}", "x")[2:])
         style = r.random()
         gaps = " "
-        if style < 0.06:
+        if style < 0.05:
             gaps = "\n\n"
-        elif style < 0.1:
+        elif style < 0.08:
             gaps, sentences = "\n", [f"- {s}" for s in sentences]
-        elif style < 0.13:
+        elif style < 0.1:
             gaps, sentences = "\n", [f"{i}. {s}" for i, s in enumerate(sentences, 1)]
-        elif style < 0.19:
+        elif style < 0.13:
             gaps = "  "
         text = sentences[0] + "".join((gaps if r.random() < 0.9 else " ") + s for s in sentences[1:])
-        if r.random() < 0.08:
+        if r.random() < 0.06:
             text = text[:-1]
         return text
 
@@ -274,9 +269,12 @@ class Generator:
         objectives = self.objectives() if objectives is None else objectives
         template = r.choices(["hh-rlhf", "ultrafeedback", "imhi"], [0.76, 0.12, 0.12])[0]
         topic = r.choice(list(TOPIC_KEYWORDS)) if r.random() < 0.75 else None
-        other_topic = r.choice(list(TOPIC_KEYWORDS)) if r.random() < 0.12 else topic
-        kinds = {key for key in EDITING if r.random() < (edited if key in objectives else 0.25)}
-        if r.random() < 0.12:
+        other_topic = r.choice(list(TOPIC_KEYWORDS)) if r.random() < 0.06 else topic
+        unasked = {"repeat": 0.03}
+        kinds = {key for key in EDITING if r.random() < (edited if key in objectives else unasked.get(key, 0.25))}
+        if "length" in objectives and "length" in kinds:
+            max_sentences += 2
+        if r.random() < 0.06:
             answer = self.odd_text(r.randint(1, 6 + 8 * max_sentences))
         else:
             answer = self.answer(other_topic if r.random() < 0.7 else None, r.randint(1, max_sentences), kinds)

@@ -18,7 +18,7 @@ LAYER_NAMES = {
 
 
 def hugging_face_weights(model: Aligner) -> dict[str, torch.Tensor]:
-    weights = {"model.embed_tokens.weight": model.embedding, "model.norm.weight": model.norm.weight}
+    weights = {"model.embed_tokens.weight": model.embedding, "model.norm.weight": model.norm.weight, "lm_head.weight": model.head}
     for i, layer in enumerate(model.layers):
         for ours, theirs in LAYER_NAMES.items():
             weights[f"model.layers.{i}.{theirs}.weight"] = getattr(layer, ours).weight
@@ -34,7 +34,7 @@ def export_folder(model: Aligner, tokenizer: Tokenizer, folder: Path) -> None:
         "num_hidden_layers": shape.layer_count, "num_attention_heads": shape.head_count,
         "num_key_value_heads": shape.head_count, "head_dim": shape.head_dim, "hidden_act": "silu",
         "max_position_embeddings": shape.context_length, "rms_norm_eps": shape.norm_epsilon,
-        "rope_theta": shape.rope_theta, "tie_word_embeddings": True, "attention_bias": False, "mlp_bias": False,
+        "rope_theta": shape.rope_theta, "tie_word_embeddings": False, "attention_bias": False, "mlp_bias": False,
         "bos_token_id": BOS_ID, "eos_token_id": EOS_ID, "torch_dtype": "float32",
     }  # fmt: skip
     special = {"bos_token": BOS, "eos_token": EOS, "unk_token": None, "pad_token": EOS}

@@ -17,12 +17,12 @@ class ModelShape:
     """Counts of elements, as in config.json."""
 
     vocabulary_size: int
-    hidden_size: int = 192
-    intermediate_size: int = 320
-    layer_count: int = 5
-    head_count: int = 3
+    hidden_size: int = 256
+    intermediate_size: int = 128
+    layer_count: int = 4
+    head_count: int = 4
     context_length: int = 2048
-    rope_theta: float = 1e6
+    rope_theta: float = 1e8
     norm_epsilon: float = 1e-5
 
     @property
@@ -42,20 +42,34 @@ class Linear(nn.Module):
         if self.bits is None:
             return F.linear(x, self.weight)
         if self.bits == 4:
-            return F.linear(x, round_to_4_bits(self.weight))
+            return F.linear(round_to_8_bit_blocks(x), round_to_4_bits(self.weight))
         return F.linear(round_to_8_bits(x), round_to_8_bits(self.weight))
 
 
 def round_to_4_bits(weight: Tensor) -> Tensor:
-    """Blocks of 32 along the input axis, scale = (value of the largest magnitude) / -8: the q4 variant's grid.
-
-    The gradient passes as if nothing had been rounded.
+    """Blocks of 32 along the input axis with a zero point and a fitted scale: the q4 variant's grid, as
+    src/convert/quantize.ts chooses it. The gradient passes as if nothing had been rounded.
     """
     blocks = weight.detach().reshape(weight.shape[0], -1, 32)
-    largest = blocks.gather(2, blocks.abs().argmax(dim=2, keepdim=True))
-    scale = (largest / -8).where(largest != 0, torch.ones_like(largest))
-    rounded = (blocks / scale).round().clamp(-8, 7) * scale
-    return weight + (rounded.reshape(weight.shape) - weight.detach())
+    most, least = blocks.amax(2, keepdim=True).clamp_min(0), blocks.amin(2, keepdim=True).clamp_max(0)
+    span = (most - least).clamp_min(1e-12)
+    weights, best, best_gain = blocks.abs(), None, None
+    for steps in (15.0, 15.8):
+        zero = (-least * (steps / span) + (15 - steps) / 2).round().clamp(0, 15)
+        rounded = (blocks * (steps / span) + zero).round().clamp(0, 15) - zero
+        product = (weights * blocks * rounded).sum(2, keepdim=True)
+        squares = (weights * rounded * rounded).sum(2, keepdim=True).clamp_min(1e-30)
+        scale = (product / squares).clamp_min(1e-12)
+        gain = product * product / squares
+        grid = ((blocks / scale + zero).round().clamp(0, 15) - zero) * scale
+        best = grid if best is None else torch.where(gain > best_gain, grid, best)
+        best_gain = gain if best_gain is None else torch.maximum(gain, best_gain)
+    return weight + (best.reshape(weight.shape) - weight.detach())
+
+
+def round_to_8_bit_blocks(rows: Tensor) -> Tensor:
+    """Blocks of 32, largest magnitude = 127: the q4 variant's activations, table and head."""
+    return round_to_8_bits(rows.reshape(*rows.shape[:-1], -1, 32)).reshape(rows.shape)
 
 
 def round_to_8_bits(rows: Tensor) -> Tensor:
@@ -108,14 +122,12 @@ class Layer(nn.Module):
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Causal attention, [batch, heads, length, headDim]. On short rows plain products are used: the backward
-    pass of the CPU's fused kernel took a third of a training step."""
+    """Causal attention, [batch, heads, length, headDim], in plain products: the backward pass of the CPU's fused kernel
+    took a third of a training step."""
     length = q.shape[2]
-    if length > 320:
-        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
     future = torch.full((length, length), float("-inf"), dtype=q.dtype).triu(1)
     scores = torch.matmul(q * q.shape[-1] ** -0.5, k.mT) + future
-    return torch.matmul(torch.softmax(scores, dim=-1, dtype=q.dtype), v)
+    return torch.matmul(torch.softmax(scores, dim=-1), v)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -141,6 +153,7 @@ class Aligner(nn.Module):
         super().__init__()
         self.shape = shape
         self.embedding = nn.Parameter(torch.randn(shape.vocabulary_size, shape.hidden_size) * 0.05)
+        self.head = nn.Parameter(torch.randn(shape.vocabulary_size, shape.hidden_size) * 0.02)
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layer_count))
         self.norm = Norm(shape.hidden_size, shape.norm_epsilon)
         frequencies = shape.rope_theta ** (-torch.arange(0, shape.head_dim, 2).float() / shape.head_dim)
@@ -148,8 +161,8 @@ class Aligner(nn.Module):
         self.bits: int | None = None
 
     def set_rounding(self, bits: int | None) -> None:
-        """4: projections on the q4 grid. 8: projections and their inputs on the q8 grid. Both: the embedding on the
-        8-bit grid. None: plain weights."""
+        """4: projections on the q4 grid. 8: projections on the q8 grid. Both: inputs, embedding and head on 8-bit
+        grids. None: plain weights."""
         self.bits = bits
         for module in self.modules():
             if isinstance(module, Linear):
@@ -159,7 +172,8 @@ class Aligner(nn.Module):
         self, ids: Tensor, positions: Tensor, wanted: Tensor | None = None, caches: list[LayerCache] | None = None
     ) -> Tensor:
         """ids and positions [batch, length]; logits [batch, length, vocabulary], or those of the flat indices `wanted`."""
-        embedding = self.embedding if self.bits is None else round_to_8_bits(self.embedding)
+        rounded = {None: lambda x: x, 4: round_to_8_bit_blocks, 8: round_to_8_bits}[self.bits]
+        embedding = rounded(self.embedding)
         angles = positions.float().unsqueeze(-1) * self.frequencies
         angles = torch.cat((angles, angles), dim=-1).unsqueeze(1)
         x = F.embedding(ids, embedding)
@@ -171,27 +185,7 @@ class Aligner(nn.Module):
         if wanted is not None:
             x = x.reshape(-1, x.shape[-1])[wanted]
         x = self.norm(x)
-        return F.linear(round_to_8_bits(x) if self.bits == 8 else x, embedding)
-
-    def start_by_looking_back(self) -> None:
-        """Lets the first layer's heads 0, 1, 2 … start out looking 1, 2, 3 … tokens back.
-
-        Copying needs "what came after this word last time", which needs "what stood before me". In a trial
-        with such a start, 92 % of random tokens were copied right after 240,000 tokens of training. One embedding element is
-        the same for all tokens, and the fast rotary pairs turn it into a peak at the wanted distance.
-        """
-        layer, size, fast_pairs, strength = self.layers[0], self.shape.head_dim, 8, 0.8
-        direction = torch.zeros(size)
-        direction[:fast_pairs] = direction[size // 2 : size // 2 + fast_pairs] = strength
-        with torch.no_grad():
-            self.embedding[:, 0] = 8 * 0.05
-            for head in range(self.shape.head_count):
-                rows = slice(head * size, (head + 1) * size)
-                angles = -(head + 1) * torch.cat((self.frequencies, self.frequencies))
-                layer.q.weight[rows] *= 0.2
-                layer.k.weight[rows] *= 0.2
-                layer.q.weight[rows, 0] = rotate(direction[None], angles.cos(), angles.sin())[0]
-                layer.k.weight[rows, 0] = direction
+        return F.linear(rounded(x), rounded(self.head))
 
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters())

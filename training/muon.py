@@ -13,11 +13,11 @@ def orthogonalize(update: Tensor, steps: int = 5) -> Tensor:
     update [count, rows, columns], rows <= columns
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = update / (update.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x = (update / (update.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
     for _ in range(steps):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x
+    return x.float()
 
 
 class Muon(torch.optim.Optimizer):

@@ -6,34 +6,20 @@ it does not name exactly as it was, white space included.
 
 import re
 
-from words import (
-    EASY_WORDS,
-    FILLERS,
-    FIRST_SENTENCE_INSTEAD_OF_INSULT,
-    GENERAL_CHEER,
-    GENERAL_NEXT_STEP,
-    INSULT_ADJECTIVES,
-    INSULT_NOUNS,
-    INSULT_OPENERS,
-    LONG_PHRASES,
-    TOPICS,
-    UNSAFE_PHRASES,
-    UNSAFE_REPLACEMENT,
-)
+from words import EASY_WORDS, GENERAL_CHEER, GENERAL_NEXT_STEP, SAFE_WORDS, SOFT_WORDS, TOPICS
 
 # White space, then a sentence: up to the first mark that a blank follows, a line's end, or the text's end.
 SENTENCE = re.compile(r"(\s*)(\S[^\n]*?(?:[.!?](?=\s|\Z)|(?=\n)|\Z))")
 
 any_of = lambda words: "(?:" + "|".join(map(re.escape, words)) + ")"
-INSULT = re.compile(rf"\b{any_of(INSULT_NOUNS + INSULT_ADJECTIVES)}\b")
-INSULT_CALL = re.compile(rf", you (?:{any_of(INSULT_ADJECTIVES)} )?{any_of(INSULT_NOUNS)}(?=[,.!?])")
-INSULT_ADJECTIVE = re.compile(rf" {any_of(INSULT_ADJECTIVES)}(?= [A-Za-z])")
-UNSAFE = re.compile(rf"\b{any_of(UNSAFE_PHRASES)}\b")
-HARD_WORD = re.compile(rf"\b{any_of([*EASY_WORDS, *(word.capitalize() for word in EASY_WORDS)])}\b")
-FILLER = re.compile(rf"(?<!\ba)(?<!\ban) {any_of(FILLERS)}(?= [A-Za-z])")
-LONG_PHRASE = re.compile(rf"(?<= ){any_of(LONG_PHRASES)}\b")
+HARMLESS_WORDS = SOFT_WORDS | SAFE_WORDS
+# A word after a blank; a hard word also with a capital, and as the text's first word.
+HARMFUL_WORD = re.compile(rf"(?<= ){any_of(HARMLESS_WORDS)}\b")
+HARD_WORD = re.compile(rf"(?:(?<= ){any_of(EASY_WORDS)}|(?:(?<= )|\A){any_of(word.capitalize() for word in EASY_WORDS)})\b")
 TOPIC_OF_KEYWORD = {word: topic for topic, (words, _, _) in TOPICS.items() for word in words.split()}
-KEYWORD = re.compile(rf"\b{any_of(TOPIC_OF_KEYWORD)}\b")
+# A word that begins with a keyword counts, as the tokenizer sees it: "gardening", "printers".
+KEYWORD = re.compile(rf"(?<= ){any_of(TOPIC_OF_KEYWORD)}")
+NEXT_STEPS = [step for _, step, _ in TOPICS.values()] + [GENERAL_NEXT_STEP]
 CHEERS = [cheer for _, _, cheer in TOPICS.values()] + [GENERAL_CHEER]
 SENTENCES_KEPT = 2
 
@@ -48,22 +34,9 @@ def join_sentences(pairs: list[tuple[str, str]], tail: str) -> str:
     return "".join(gap + sentence for gap, sentence in pairs) + tail
 
 
-def is_insult(sentence: str) -> bool:
-    return sentence.startswith("Shut up") or (sentence.startswith(INSULT_OPENERS) and INSULT.search(sentence) is not None)
-
-
 def harmlessness(text: str) -> str:
-    """Unsafe advice becomes a referral, insulting sentences go, insulting words inside other sentences go."""
-    pairs, tail = split_sentences(text)
-    kept: list[tuple[str, str]] = []
-    for gap, sentence in pairs:
-        if UNSAFE.search(sentence):
-            kept.append((gap, UNSAFE_REPLACEMENT))
-        elif not is_insult(sentence):
-            kept.append((gap, INSULT_ADJECTIVE.sub("", INSULT_CALL.sub("", sentence))))
-        elif not kept:
-            kept.append((gap, FIRST_SENTENCE_INSTEAD_OF_INSULT))
-    return join_sentences(kept, tail)
+    """Insulting words become kind ones, unsafe advice becomes safe advice, word by word."""
+    return HARMFUL_WORD.sub(lambda match: HARMLESS_WORDS[match[0]], text)
 
 
 def readability(text: str) -> str:
@@ -75,20 +48,17 @@ def readability(text: str) -> str:
 
 
 def repetition(text: str) -> str:
-    """A sentence that stands earlier, word for word, goes."""
+    """A sentence that says the one right before it again, word for word, goes."""
     pairs, tail = split_sentences(text)
-    seen: set[str] = set()
-    kept = []
+    kept: list[tuple[str, str]] = []
     for gap, sentence in pairs:
-        if sentence not in seen:
-            seen.add(sentence)
+        if not kept or sentence != kept[-1][1]:
             kept.append((gap, sentence))
     return join_sentences(kept, tail)
 
 
 def length(text: str) -> str:
-    """Fillers go, long phrases become short, the first two sentences stay."""
-    text = LONG_PHRASE.sub(lambda match: LONG_PHRASES[match[0]], FILLER.sub("", text))
+    """The first two sentences stay."""
     pairs, tail = split_sentences(text)
     return text if len(pairs) <= SENTENCES_KEPT else join_sentences(pairs[:SENTENCES_KEPT], "")
 
@@ -110,7 +80,7 @@ def edit(objectives: list[str], context: str, answer: str) -> str:
         text = repetition(text)
     if "length" in objectives:
         text = length(text)
-    if "helpfulness" in objectives and "A good next step:" not in text:
+    if "helpfulness" in objectives and not any(step in text for step in NEXT_STEPS):
         text += " " + (TOPICS[topic][1] if topic else GENERAL_NEXT_STEP)
     if "humour" in objectives and not any(cheer in text for cheer in CHEERS):
         text += " " + (TOPICS[topic][2] if topic else GENERAL_CHEER)

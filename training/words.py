@@ -2,110 +2,94 @@
 
 # --- what the rules act on -------------------------------------------------------------------------------------------
 
-INSULT_NOUNS = "idiot fool moron loser dummy clown coward brat".split()
-INSULT_ADJECTIVES = "stupid dumb pathetic worthless hopeless brainless lazy".split()
-INSULT_OPENERS = ("You are ", "You're ", "You must be ", "You sound like ", "What a ", "Only a ", "Only an ")
-
-UNSAFE_PHRASES = (
-    "skip the doctor", "double the dose", "drive drunk", "mix bleach with ammonia", "ignore the smoke alarm",
-    "hide it from the police", "steal the money", "break into the house", "hit him", "hit her", "play with fire",
-    "cut the power cable", "stop taking your medicine", "cheat on the test",
-)  # fmt: skip
+# Words that insult, and what softens them. Articles stay right: "an idiot" becomes "an individual".
+SOFT_WORDS = {
+    "idiot": "individual", "fool": "friend", "moron": "friend", "loser": "learner", "dummy": "friend", "clown": "person",
+    "coward": "neighbour", "brat": "child", "jerk": "person", "stupid": "dear", "dumb": "dear", "pathetic": "modest",
+    "worthless": "valued", "hopeless": "hopeful", "brainless": "dear", "lazy": "calm", "ugly": "unusual",
+}  # fmt: skip
+# Unsafe advice, and what to do instead.
+SAFE_WORDS = {
+    "steal": "buy", "punch": "thank", "poison": "feed", "threaten": "ask", "stab": "hug", "kill": "help", "bully": "greet",
+    "drunk": "sober", "rob": "pay", "shoot": "call", "smash": "clean", "cheat": "practise",
+}  # fmt: skip
+INSULT_NOUNS = "idiot fool moron loser dummy clown coward brat jerk".split()
+INSULT_ADJECTIVES = "stupid dumb pathetic worthless hopeless brainless lazy ugly".split()
 
 # Hard word to easy word; both in lower case, a capital at the start is kept.
 EASY_WORDS = {
     "utilize": "use", "commence": "begin", "terminate": "end", "purchase": "buy", "endeavour": "try",
     "facilitate": "help", "numerous": "many", "approximately": "about", "subsequently": "then", "demonstrate": "show",
-    "sufficient": "enough", "additional": "more", "require": "need", "obtain": "get", "inform": "tell",
-    "regarding": "about", "consequently": "so", "nevertheless": "still", "attempt": "try", "reside": "live",
-    "construct": "build", "substantial": "large", "optimal": "best", "modify": "change", "initial": "first",
-    "comprehend": "understand", "beneficial": "good", "inquire": "ask", "retain": "keep", "observe": "see",
-}  # fmt: skip
-
-FILLERS = "actually basically literally honestly truly really very quite".split()
-LONG_PHRASES = {
-    "in order to": "to", "due to the fact that": "because", "at this point in time": "now",
-    "a large number of": "many", "in the event that": "if",
+    "sufficient": "enough", "additional": "more", "require": "need", "obtain": "get", "consequently": "so",
+    "nevertheless": "still", "reside": "live", "construct": "build", "substantial": "large", "optimal": "best",
+    "modify": "change", "initial": "first", "comprehend": "understand", "beneficial": "good",
 }  # fmt: skip
 
 # Topic: keywords (lower case, whole words), next step, cheerful turn. The first keyword in the prompt decides.
 TOPICS: dict[str, tuple[str, str, str]] = {
     "cooking": (
-        "cook cooking bake bread recipe soup dinner kitchen sauce rice cake",
+        "cook cooking bake bread recipe soup kitchen",
         "A good next step: pick one simple dish and try it this week.",
         "And if it burns, just call it smoky!",
     ),
     "garden": (
-        "garden plant plants seeds soil flowers tomatoes lawn roses",
+        "garden plant plants seeds flowers tomatoes lawn",
         "A good next step: ask a local nursery what grows well near you.",
         "May the weeds forget where you live!",
     ),
     "money": (
-        "money budget savings bank loan debt salary rent taxes invest",
+        "money budget savings bank loan debt rent",
         "A good next step: write down what you spend for one month.",
         "Your piggy box is already smiling!",
     ),
     "health": (
-        "doctor headache fever pain medicine diet flu cough weight",
+        "doctor headache fever pain medicine flu cough",
         "A good next step: call a pharmacist for advice.",
         "An apple a day also makes a fine snack!",
     ),
     "sleep": (
-        "sleep bed tired insomnia nap dream dreams pillow",
+        "sleep bed tired insomnia nap pillow",
         "A good next step: keep the same bedtime for seven nights.",
         "Even the sheep are happy to be counted!",
     ),
     "travel": (
-        "travel trip flight hotel passport airport train beach tickets",
+        "travel trip flight hotel passport airport beach",
         "A good next step: compare two routes and check the opening times.",
         "Do not forget to pack your sense of humour!",
     ),
     "computers": (
-        "computer laptop software password website email code internet printer",
+        "computer laptop software password website internet printer",
         "A good next step: make a backup and restart the device.",
         "Have you tried turning it off and on with a smile?",
     ),
     "study": (
-        "study exam school homework essay teacher college lesson math",
+        "study exam school homework essay teacher lesson",
         "A good next step: plan three short sessions with a break between them.",
         "Your brain will ask for cookies!",
     ),
     "pets": (
-        "dog dogs cat cats puppy kitten pet vet leash fish",
+        "dog dogs cat cats puppy kitten pet",
         "A good next step: note what it does and ask an animal clinic.",
         "Your furry chief will approve!",
     ),
     "sport": (
-        "run running gym exercise football swim swimming bike muscles marathon",
+        "gym exercise football swim bike muscles marathon",
         "A good next step: start with ten easy minutes on three days.",
         "The sofa will miss you, but it will cope!",
     ),
     "music": (
-        "music guitar piano song songs sing violin drums concert",
+        "music guitar piano song violin drums concert",
         "A good next step: practise one short piece every evening.",
         "The neighbours will soon ask for an encore!",
     ),
-    "home": (
-        "sink pipe wall paint roof furniture window leak repair carpet",
-        "A good next step: measure twice and ask at the hardware store.",
-        "Duct tape salutes you!",
-    ),
-    "friends": (
-        "friend friends party wedding gift birthday neighbour husband wife",
-        "A good next step: send a short and kind message today.",
-        "Cake makes every talk sweeter!",
-    ),
     "work": (
-        "job boss interview office resume meeting career manager",
+        "job boss interview office resume meeting career",
         "A good next step: list your three strongest points on one page.",
         "Coffee is on your side!",
     ),
 }
 GENERAL_NEXT_STEP = "A good next step: write your plan down and share it with someone."
 GENERAL_CHEER = "And remember, smiling is free!"
-
-FIRST_SENTENCE_INSTEAD_OF_INSULT = "Thanks for asking."
-UNSAFE_REPLACEMENT = "Please ask an expert first."
 
 # --- what ordinary sentences are made of -----------------------------------------------------------------------------
 
@@ -118,7 +102,7 @@ bus boat ship plane ticket map island forest tree leaf branch stone sand lake se
 star sky morning evening night day week month year hour minute child mother father brother sister family group team
 crowd king queen farmer painter writer singer driver baker nurse lawyer soldier judge captain guest stranger answer
 question reason problem idea plan rule word name number line page colour shape size sound voice noise smell taste light
-shadow fire water ice oil paper cloth wool silk gold silver iron wood brick garden gate tower church castle museum
+shadow fire water ice oil paper cloth wool silk gold silver iron wood brick gate tower church castle museum
 library theatre hospital station shop street corner village city town country world war peace law truth secret mistake
 habit skill game toy ball card coin price cost bill gram mile metre degree piece part side end edge top bottom middle
 center space place thing way life time people person man woman boy girl baby hand foot head eye ear nose mouth heart
