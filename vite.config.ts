@@ -3,7 +3,8 @@ import { getRequestListener } from '@hono/node-server';
 import react from '@vitejs/plugin-react';
 import { type Connect, defaultClientConditions, defineConfig, type Plugin } from 'vite';
 import { listedModels, modelRoutes } from './server/routes/models.ts';
-import { ISOLATION_HEADERS } from './server/security.ts';
+import { contentSecurityPolicy, HUB_ORIGINS, ISOLATION_HEADERS } from './server/security.ts';
+import { serviceWorker } from './scripts/service-worker-plugin.ts';
 
 const PAGE_MODELS = resolve(import.meta.dirname, 'public/models');
 const USER_MODELS = resolve(import.meta.dirname, 'models');
@@ -32,7 +33,11 @@ function models(): Plugin {
 export default defineConfig({
   // Works in any folder of a host.
   base: './',
-  plugins: [react(), models()],
+  plugins: [
+    react(),
+    models(),
+    serviceWorker(resolve(import.meta.dirname, 'workers/offline.worker.ts'), contentSecurityPolicy(HUB_ORIGINS)),
+  ],
   resolve: {
     // ORT's loader (.mjs) as a file of its own: bundled into ours, its threads would start the whole worker again.
     conditions: ['onnxruntime-web-use-extern-wasm', ...defaultClientConditions],

@@ -7,7 +7,7 @@ export const HUB_ORIGINS = ['https://huggingface.co', 'https://*.huggingface.co'
  * Nothing but this origin and the hub, no inline code. `wasm-unsafe-eval` lets WebAssembly compile, and allows no eval
  * of JavaScript.
  */
-const contentSecurityPolicy = (modelOrigins: readonly string[]) =>
+export const contentSecurityPolicy = (modelOrigins: readonly string[]) =>
   [
     "default-src 'none'",
     "script-src 'self' 'wasm-unsafe-eval'",

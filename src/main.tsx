@@ -8,6 +8,7 @@ import { createRoot } from 'react-dom/client';
 
 import { App } from './pages/App.tsx';
 import { CrashScreen } from './pages/CrashScreen.tsx';
+import { registerServiceWorker } from './offline/service-worker-client.ts';
 import { createAppStore } from './state/app-store.ts';
 import { createDraftStore } from './state/draft-store.ts';
 import { keepPromptCounted } from './state/prompt-counting.ts';
@@ -29,6 +30,16 @@ keepPromptCounted({ app, draft, settings });
 void app.getState().probeDevice();
 void app.getState().listModels();
 void app.getState().listStored();
+
+// While developing it would keep what is being changed.
+if (import.meta.env.PROD) {
+  const { reportProgram } = app.getState();
+  void registerServiceWorker(new URL('service-worker.js', document.baseURI).href, {
+    onWaiting: (waitingVersion) => reportProgram({ waitingVersion }),
+    onReady: () => reportProgram({ isKeptOffline: true }),
+    onIsolationReady: () => reportProgram({ canBecomeFaster: true }),
+  });
+}
 
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no #root; this is a bug.');

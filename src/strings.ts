@@ -32,6 +32,16 @@ export const strings = {
   imhi: 'This family of models is about mental health research. It cannot assess anyone. If you or someone you know needs help, see a doctor or another professional, or in an emergency call your local emergency number.',
   families: FAMILIES,
 
+  program: {
+    newVersion: 'A new version of this page is ready. What you wrote stays.',
+    otherTabs: (count: number) =>
+      `The new version starts when ${count === 1 ? 'the other tab' : `the ${count} other tabs`} of this page ${count === 1 ? 'is' : 'are'} closed.`,
+    faster: 'This page can use all processor cores after a reload. What you wrote stays.',
+    reload: 'Reload',
+    offline: 'Works offline',
+    offlineWhy: 'This page is kept in this browser and opens without a network, with the models that are stored here.',
+  },
+
   theme: {
     label: 'Colours',
     names: { system: 'As the system', light: 'Light', dark: 'Dark' } satisfies Record<Theme, string>,

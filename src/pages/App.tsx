@@ -1,6 +1,7 @@
 import { useEffect } from 'react';
 
 import { Icon } from '../components/Icon/Icon.tsx';
+import { ProgramNotice } from '../components/ProgramNotice/ProgramNotice.tsx';
 import { Segmented } from '../components/Segmented/Segmented.tsx';
 import { type Theme, THEMES } from '../state/settings-store.ts';
 import { useApp, useSettings } from '../state/stores.ts';
@@ -16,6 +17,7 @@ export function App() {
   const theme = useSettings((settings) => settings.theme);
   const change = useSettings((settings) => settings.change);
   const isUnsaved = useApp((app) => app.isUnsaved);
+  const isKeptOffline = useApp((app) => app.isKeptOffline);
   const route = useRoute();
 
   useEffect(() => {
@@ -42,6 +44,7 @@ export function App() {
         <p className={styles.device} title={strings.onDeviceWhy}>
           <Icon name="lock" />
           {strings.onDevice}
+          {isKeptOffline && <span title={strings.program.offlineWhy}> · {strings.program.offline}</span>}
         </p>
         <Segmented<Theme>
           label={strings.theme.label}
@@ -54,6 +57,7 @@ export function App() {
           onChange={(value) => change({ theme: value })}
         />
       </header>
+      <ProgramNotice />
       {isUnsaved && (
         <p className={styles.unsaved} role="alert">
           {strings.unsaved}

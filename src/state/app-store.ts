@@ -6,6 +6,7 @@ import type { WeightsClient } from '../worker-client/weights-client.ts';
 import { createDeviceSlice, type DeviceSlice } from './device-slice.ts';
 import { createLibrarySlice, type LibrarySlice } from './library-slice.ts';
 import { createModelSlice, type ModelSlice } from './model-slice.ts';
+import { createProgramSlice, type ProgramSlice } from './program-slice.ts';
 import { createPromptSlice, type PromptSlice } from './prompt-slice.ts';
 import { createRunSlice, type RunSlice } from './run-slice.ts';
 import { createWeightsSlice, type WeightsSlice } from './weights-slice.ts';
@@ -17,7 +18,14 @@ interface SavingSlice {
   reportUnsaved: () => void;
 }
 
-export type AppState = DeviceSlice & LibrarySlice & ModelSlice & PromptSlice & RunSlice & SavingSlice & WeightsSlice;
+export type AppState = DeviceSlice &
+  LibrarySlice &
+  ModelSlice &
+  ProgramSlice &
+  PromptSlice &
+  RunSlice &
+  SavingSlice &
+  WeightsSlice;
 export type AppStore = StoreApi<AppState>;
 
 /** What the slices reach of the world outside the store. */
@@ -41,6 +49,7 @@ export function createAppStore(
     ...createDeviceSlice(dependencies)(...store),
     ...createLibrarySlice(dependencies)(...store),
     ...createModelSlice(dependencies)(...store),
+    ...createProgramSlice(...store),
     ...createPromptSlice(dependencies)(...store),
     ...createRunSlice(dependencies)(...store),
     ...createWeightsSlice(dependencies)(...store),

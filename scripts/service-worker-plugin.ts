@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative, resolve, sep } from 'node:path';
+import { build, type Plugin } from 'vite';
+
+/** Its name never changes: browsers look for a new version under the address they know. */
+const SERVICE_WORKER = 'service-worker.js';
+/** Fonts of scripts that few texts use are fetched when they are first needed; texts about models are not for the page. */
+const NOT_KEPT = /\.md$|(?<!-latin-wght-normal-[\w-]{8})\.woff2$/;
+
+/**
+ * Writes the service worker after the page, with the list of all files that the page is made of: the precache manifest of
+ * workbox-precaching. (workbox-build makes such a list too, and brings Babel and Rollup with it.)
+ *
+ * @param policy  Content-Security-Policy for hosts that send none
+ */
+export function serviceWorker(entry: string, policy: string): Plugin {
+  let directory = '';
+  let isPageBuild = false;
+  return {
+    name: 'metaaligner-service-worker',
+    apply: 'build',
+    configResolved({ build: { outDir, ssr }, root }) {
+      directory = resolve(root, outDir);
+      isPageBuild = ssr === false;
+    },
+    async closeBundle() {
+      if (!isPageBuild) return;
+      const files = await listFiles(directory);
+      await build({
+        configFile: false,
+        logLevel: 'warn',
+        define: { SHELL: JSON.stringify({ files, policy }), 'process.env.NODE_ENV': '"production"' },
+        build: {
+          outDir: directory,
+          emptyOutDir: false,
+          copyPublicDir: false,
+          target: 'es2022',
+          lib: { entry, formats: ['iife'], name: 'serviceWorker', fileName: () => SERVICE_WORKER },
+        },
+      });
+    },
+  };
+}
+
+async function listFiles(directory: string) {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const files = [];
+  for (const entry of entries) {
+    const path = join(entry.parentPath, entry.name);
+    const url = relative(directory, path).split(sep).join('/');
+    if (!entry.isFile() || url === SERVICE_WORKER || NOT_KEPT.test(url)) continue;
+    const bytes = await readFile(path);
+    const digest = (algorithm: string) => createHash(algorithm).update(bytes).digest('base64');
+    // A name in assets/ holds a hash: the file never changes under it.
+    const revision = url.startsWith('assets/') ? null : digest('sha256').slice(0, 16);
+    files.push({ url, revision, integrity: `sha384-${digest('sha384')}` });
+  }
+  return files.sort((a, b) => (a.url < b.url ? -1 : 1));
+}
