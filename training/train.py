@@ -32,7 +32,7 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--out", type=Path, default=here / "out")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=3300)
     parser.add_argument("--tokens", type=int, default=4096, help="tokens in a batch, padding included")
     parser.add_argument("--lr", type=float, default=0.006, help="Muon's; AdamW's is a third of it")
     parser.add_argument("--threads", type=int, default=2)
