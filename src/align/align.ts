@@ -1,6 +1,6 @@
 import { type AlignEvent, decodeEdit } from './edit.ts';
 import type { Engine, SamplingOptions } from './engine.ts';
-import { buildPrompt } from './prompt.ts';
+import { buildPrompt, promptAroundAnswer } from './prompt.ts';
 import { type AlignRequest, checkRequest, generateOptions, roomToGenerate } from './request.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
@@ -25,7 +25,10 @@ export async function* align(
   checkRequest(request);
   const promptIds = encodePrompt(request, model);
   const room = roomToGenerate(promptIds.length, model.engine.contextLength);
-  const options = generateOptions(request, room, model.checkpointSampling);
+  const options = {
+    ...generateOptions(request, room, model.checkpointSampling),
+    answerRange: findAnswer(request, model, promptIds),
+  };
   yield {
     type: 'edit-start',
     promptTokens: promptIds.length,
@@ -39,4 +42,22 @@ export async function* align(
 /** @returns int32 [promptTokens], BOS first where the tokenizer has one */
 export function encodePrompt(request: AlignRequest, model: Pick<AlignerModel, 'tokenizer'>): Int32Array {
   return model.tokenizer.encode(buildPrompt(request));
+}
+
+/** Where the answer's tokens are in the prompt's; at its edges a token may hold letters of both sides. */
+function findAnswer(
+  request: AlignRequest,
+  { tokenizer }: Pick<AlignerModel, 'tokenizer'>,
+  promptIds: Int32Array,
+): readonly [start: number, end: number] {
+  const [before, after] = promptAroundAnswer(request);
+  const start = commonLength(tokenizer.encode(before), promptIds);
+  const end = promptIds.length - (tokenizer.encode(after).length - tokenizer.encode('').length);
+  return [start, Math.max(start, end)];
+}
+
+function commonLength(a: Int32Array, b: Int32Array): number {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length += 1;
+  return length;
 }

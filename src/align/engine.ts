@@ -24,6 +24,11 @@ export interface SamplingOptions {
 export interface GenerateOptions extends SamplingOptions {
   /** At least 1, and at most what the context length leaves after the prompt. */
   maxNewTokens: number;
+  /**
+   * Where the answer stands in the prompt, in tokens, end excluded. Edits often copy it, so an engine may draft from it; it
+   * never changes what is written.
+   */
+  answerRange?: readonly [start: number, end: number];
 }
 
 /**

@@ -50,3 +50,11 @@ export function buildPrompt(
   const prompt = TEMPLATES[request.template].replace(/\{\w+\}/g, (slot) => values[slot] ?? slot);
   return request.promptStyle === 'vicuna' ? VICUNA.before + prompt + VICUNA.after : prompt;
 }
+
+/** The parts of {@link buildPrompt}'s text before and after the answer. */
+export function promptAroundAnswer(request: Parameters<typeof buildPrompt>[0]): [before: string, after: string] {
+  const prompt = buildPrompt(request);
+  const end = TEMPLATES[request.template].split('{answer}')[1] ?? '';
+  const after = request.promptStyle === 'vicuna' ? end + VICUNA.after : end;
+  return [prompt.slice(0, prompt.length - after.length - request.answer.length), after];
+}

@@ -4,13 +4,18 @@ import { roomToGenerate } from '../align/request.ts';
 import type { LlamaConfig } from '../convert/llama-config.ts';
 import { checkGeneration } from './check-generation.ts';
 import type { Decoder } from './decoder.ts';
+import { DraftLength } from './draft-length.ts';
+import { Drafter } from './drafter.ts';
 import { toEngineError } from './engine-error.ts';
 import { Sampler } from './sampling.ts';
 
 /** What the loop needs to know of a model. */
 export type DecoderConfig = Pick<LlamaConfig, 'vocabularySize' | 'contextLength' | 'eosTokenIds'>;
 
-/** The engine over any decoder: reads the prompt in chunks, then one step per new token. */
+/**
+ * The engine over any decoder: reads the prompt in chunks, then makes steps of one token and as many drafted ones as pay
+ * (speculative decoding without a second model).
+ */
 export class DecodeLoop implements Engine {
   readonly device: Device;
   readonly contextLength: number;
@@ -18,6 +23,7 @@ export class DecodeLoop implements Engine {
   readonly maxConcurrency = 1;
   readonly #decoder: Decoder;
   readonly #eosTokenIds: ReadonlySet<number>;
+  readonly #draftLength = new DraftLength();
   #isGenerating = false;
   #stepRunning: Promise<unknown> = Promise.resolve();
   #disposed: Promise<void> | undefined;
@@ -42,18 +48,32 @@ export class DecodeLoop implements Engine {
       checkGeneration(promptIds, options, this.vocabularySize);
       const room = Math.min(options.maxNewTokens, roomToGenerate(promptIds.length, this.contextLength));
       const sampler = new Sampler(options, promptIds);
+      const drafter = new Drafter(promptIds, options.answerRange);
+      this.#draftLength.begin();
       // The last token that is generated is never read.
       await this.#run(() => this.#decoder.reserve(promptIds.length + room - 1));
-      let unread = promptIds;
-      let pastTokens = 0;
-      for (let newTokens = 1; ; newTokens++) {
-        const logits = await this.#read(unread, pastTokens, signal);
-        pastTokens += unread.length;
-        const tokenId = sampler.sample(logits);
-        if (this.#eosTokenIds.has(tokenId)) return 'stop';
-        yield [tokenId];
+      let logits = await this.#read(promptIds, signal);
+      let draft: readonly number[] = [];
+      let stepMs: number | undefined;
+      for (let newTokens = 0; ;) {
+        const { tokenIds, isEnd } = this.#choose(logits, draft, sampler);
+        if (stepMs !== undefined) {
+          this.#draftLength.record(draft.length, isEnd ? tokenIds.length : tokenIds.length - 1, stepMs);
+        }
+        newTokens += tokenIds.length;
+        if (tokenIds.length > 0) yield tokenIds;
+        if (isEnd) return 'stop';
         if (newTokens === room) return 'length';
-        unread = Int32Array.of(tokenId);
+        for (const tokenId of tokenIds) drafter.accept(tokenId);
+        draft = drafter.draft(this.#draftLength.choose(room - newTokens - 1));
+        // Of drafted tokens the cache holds wrong ones too: the next step overwrites them.
+        const unread = Int32Array.of(tokenIds.at(-1) as number, ...draft);
+        const pastTokens = promptIds.length + newTokens - 1;
+        signal.throwIfAborted();
+        const startMs = performance.now();
+        logits = await this.#run(() => this.#decoder.step(unread, pastTokens, unread.length));
+        stepMs = performance.now() - startMs;
+        signal.throwIfAborted();
       }
     } finally {
       this.#isGenerating = false;
@@ -65,15 +85,33 @@ export class DecodeLoop implements Engine {
     return this.#disposed;
   }
 
+  /**
+   * The tokens that a step decides: the drafted ones as long as they are what the model writes, then the one that it
+   * writes in place of the next. Each is chosen from the model's own scores, so that the text is that without drafts, drawn
+   * texts included.
+   *
+   * @param logits  float32 [draft + 1, vocabulary]
+   */
+  #choose(logits: Float32Array, draft: readonly number[], sampler: Sampler): { tokenIds: number[]; isEnd: boolean } {
+    const tokenIds: number[] = [];
+    for (let row = 0; row <= draft.length; row++) {
+      const tokenId = sampler.sample(logits.subarray(row * this.vocabularySize, (row + 1) * this.vocabularySize));
+      if (this.#eosTokenIds.has(tokenId)) return { tokenIds, isEnd: true };
+      tokenIds.push(tokenId);
+      if (tokenId !== draft[row]) break;
+    }
+    return { tokenIds, isEnd: false };
+  }
+
   /** @returns float32 [vocabulary], the scores after the last token */
-  async #read(tokenIds: Int32Array, pastTokens: number, signal: AbortSignal): Promise<Float32Array> {
+  async #read(tokenIds: Int32Array, signal: AbortSignal): Promise<Float32Array> {
     const chunkTokens = this.#decoder.prefillChunkTokens;
     let start = 0;
     for (;;) {
       signal.throwIfAborted();
       const chunk = tokenIds.subarray(start, start + chunkTokens);
       const isLast = start + chunk.length === tokenIds.length;
-      const logits = await this.#run(() => this.#decoder.step(chunk, pastTokens + start, isLast ? 1 : 0));
+      const logits = await this.#run(() => this.#decoder.step(chunk, start, isLast ? 1 : 0));
       signal.throwIfAborted();
       if (isLast) return logits;
       start += chunk.length;

@@ -155,6 +155,31 @@ export const ENGINE_CONTRACT: readonly ContractCase[] = [
       }),
   },
   {
+    name: 'writes the same edit whatever it may draft from',
+    run: (subject) =>
+      withEngine(subject, NO_EOS, async (engine) => {
+        const prompt = Int32Array.of(...PROMPT, ...PROMPT, ...OTHER_PROMPT);
+        const expected: number[] = [];
+        // With room for one token there is nothing to draft.
+        while (expected.length < 40) {
+          const { tokenIds } = await generate(engine, Int32Array.of(...prompt, ...expected), greedy(1));
+          expected.push(...tokenIds);
+        }
+        const ranges: (readonly [number, number] | undefined)[] = [undefined, [0, prompt.length], [3, 9], [5, 5]];
+        for (const answerRange of ranges) {
+          const options = { ...greedy(40), ...(answerRange !== undefined && { answerRange }) };
+          checkSame((await generate(engine, prompt, options)).tokenIds, expected, `from ${String(answerRange)}`);
+        }
+        // An edit that begins as the answer does.
+        const copied = Int32Array.of(1, ...expected.slice(0, 12), ...prompt);
+        const one: number[] = [];
+        while (one.length < 12)
+          one.push(...(await generate(engine, Int32Array.of(...copied, ...one), greedy(1))).tokenIds);
+        const all = await generate(engine, copied, { ...greedy(12), answerRange: [1, 13] });
+        checkSame(all.tokenIds, one, 'with what it wrote in its prompt');
+      }),
+  },
+  {
     name: 'stops at the end of sequence and does not yield it',
     async run(subject) {
       const edit = await freeEdit(subject, 24);

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { DraftLength } from './draft-length.ts';
+
+/** Steps of `tokens` tokens take this long; drafted tokens are right as often as told. */
+function settle(length: DraftLength, msOf: (tokens: number) => number, isRight: (step: number) => boolean, steps = 60) {
+  const chosen: number[] = [];
+  for (let step = 0; step < steps; step++) {
+    const drafted = length.choose(100);
+    chosen.push(drafted);
+    length.record(drafted, isRight(step) ? drafted : 0, msOf(drafted + 1));
+  }
+  return chosen;
+}
+
+describe('DraftLength', () => {
+  it('drafts nothing until it knows what a step of one token takes', () => {
+    expect(new DraftLength().choose(10)).toBe(0);
+  });
+
+  it('drafts the most where drafts are right and a longer step takes hardly longer', () => {
+    const chosen = settle(
+      new DraftLength(),
+      (tokens) => 10 + 0.5 * tokens,
+      () => true,
+    );
+    expect(chosen.at(-1)).toBe(16);
+  });
+
+  it('drafts nothing where each token takes as long as a step of its own', () => {
+    const chosen = settle(
+      new DraftLength(),
+      (tokens) => 10 * tokens,
+      (step) => step % 2 === 0,
+    );
+    expect(chosen.slice(-20).filter((drafted) => drafted > 0).length).toBeLessThanOrEqual(2);
+  });
+
+  it('stops where drafts are wrong, tries again now and then, and comes back when they are right', () => {
+    const length = new DraftLength();
+    const cheap = (tokens: number) => 10 + tokens;
+    const wrong = settle(length, cheap, () => false, 80);
+    const tries = wrong.slice(-60).filter((drafted) => drafted > 0).length;
+    expect(tries).toBeGreaterThan(0);
+    expect(tries).toBeLessThan(15);
+    expect(settle(length, cheap, () => true, 60).at(-1)).toBeGreaterThanOrEqual(8);
+  });
+
+  it('never drafts more than there is room for', () => {
+    const length = new DraftLength();
+    length.record(0, 0, 10);
+    for (const most of [0, 1, 3]) expect(length.choose(most)).toBeLessThanOrEqual(most);
+  });
+});

@@ -1,0 +1,75 @@
+/** Tokens to draft; few different ones, since some backends prepare each size of a step. */
+const LENGTHS = [0, 2, 4, 8, 16] as const;
+/** Weight of the newest measurement. */
+const NEW_SHARE = 0.3;
+/** Of drafted tokens, before any was tried. */
+const FIRST_ACCEPTANCE = 0.6;
+/** Without drafts the estimate drifts to what makes a short one worth trying, so that drafting comes back. */
+const DRIFT = 0.005;
+const TRYING_ACCEPTANCE = 0.65;
+/** What the estimate learns from one token that was right or wrong. A wrong one ends its draft, and weighs more. */
+const RIGHT_SHARE = 0.12;
+const WRONG_SHARE = 0.3;
+/** What a further token adds to a step of one, until it was measured: a step reads the same weights for all of them. */
+const FIRST_MARGINAL_COST = 0.15;
+
+/**
+ * How many tokens to draft, from what steps of each size take on this device and how many drafted tokens turned out
+ * right lately. The measured times outlive a generation; acceptance belongs to one text.
+ */
+export class DraftLength {
+  /** Milliseconds by tokens of a step. */
+  readonly #stepMs = new Map<number, number>();
+  #acceptance = FIRST_ACCEPTANCE;
+
+  /** A new text begins. */
+  begin(): void {
+    this.#acceptance = FIRST_ACCEPTANCE;
+  }
+
+  /** @returns the number that gives the most tokens for the time, at most `most` */
+  choose(most: number): number {
+    // What one token takes is the measure of all else.
+    if (!this.#stepMs.has(1)) return 0;
+    let best = 0;
+    let bestSpeed = 0;
+    for (const length of LENGTHS) {
+      const count = Math.min(length, most);
+      // Each drafted token counts if all before it did; the token after the last right one comes in any case.
+      const expected = (1 - this.#acceptance ** (count + 1)) / (1 - this.#acceptance);
+      const speed = expected / this.#msOf(count + 1);
+      if (speed > bestSpeed) [best, bestSpeed] = [count, speed];
+    }
+    return best;
+  }
+
+  /** @param accepted  of the drafted tokens, those that were right */
+  record(drafted: number, accepted: number, ms: number): void {
+    const tokens = drafted + 1;
+    const known = this.#stepMs.get(tokens);
+    this.#stepMs.set(tokens, known === undefined ? ms : known + NEW_SHARE * (ms - known));
+    if (drafted === 0) {
+      this.#acceptance += DRIFT * Math.max(0, TRYING_ACCEPTANCE - this.#acceptance);
+      return;
+    }
+    for (let i = 0; i < accepted; i++) this.#acceptance += RIGHT_SHARE * (1 - this.#acceptance);
+    if (accepted < drafted) this.#acceptance -= WRONG_SHARE * this.#acceptance;
+    this.#acceptance = Math.min(this.#acceptance, 0.98);
+  }
+
+  /** Measured, between two measured ones, or beyond them at the cost per token that is known. */
+  #msOf(tokens: number): number {
+    const exact = this.#stepMs.get(tokens);
+    if (exact !== undefined) return exact;
+    const one = this.#stepMs.get(1) ?? 0;
+    let below: [tokens: number, ms: number] = [1, one];
+    let above: [tokens: number, ms: number] | undefined;
+    for (const entry of this.#stepMs) {
+      if (entry[0] < tokens && entry[0] > below[0]) below = entry;
+      if (entry[0] > tokens && (above === undefined || entry[0] < above[0])) above = entry;
+    }
+    if (above !== undefined) return below[1] + ((above[1] - below[1]) * (tokens - below[0])) / (above[0] - below[0]);
+    const marginal = below[0] > 1 ? (below[1] - one) / (below[0] - 1) : FIRST_MARGINAL_COST * one;
+    return below[1] + Math.max(0, marginal) * (tokens - below[0]);
+  }
+}

@@ -1,0 +1,88 @@
+/** Tokens that must agree before a place in the text is taken up again. */
+const MIN_MATCH = 2;
+const MAX_MATCH = 8;
+/** How far ahead of a broken draft the text may go on: what an edit took out. */
+const SKIP_TOKENS = 12;
+
+/**
+ * Guesses what comes next by copying: an edit often keeps most of the answer. The place in the answer moves on with the
+ * edit. Where the edit departs from it, the place is found again a little further on (something was taken out), one
+ * token further (something was replaced), or where the last tokens of the text stand elsewhere: in the answer first,
+ * then in the rest of the prompt and in the edit itself (prompt lookup).
+ *
+ * Guesses cost time when they are wrong, and never change what is written.
+ */
+export class Drafter {
+  /** Prompt and edit. */
+  readonly #tokenIds: number[];
+  readonly #answerStart: number;
+  readonly #answerEnd: number;
+  readonly #promptTokens: number;
+  /** Of the token that is guessed to come next. */
+  #place: number | undefined;
+
+  /** @param answerRange  positions in the prompt, end excluded; undefined where no part of it is known to be copied */
+  constructor(promptIds: Int32Array, answerRange: readonly [start: number, end: number] | undefined) {
+    this.#tokenIds = Array.from(promptIds);
+    this.#promptTokens = promptIds.length;
+    [this.#answerStart, this.#answerEnd] = answerRange ?? [promptIds.length, promptIds.length];
+    this.#place = this.#answerStart < this.#answerEnd ? this.#answerStart : undefined;
+  }
+
+  /** @returns at most `most` tokens; none where nothing is known */
+  draft(most: number): number[] {
+    if (this.#place === undefined) return [];
+    // After the answer the prompt goes on with what no edit holds.
+    const end = this.#place < this.#answerEnd ? this.#answerEnd : this.#tokenIds.length;
+    return this.#tokenIds.slice(this.#place, Math.min(end, this.#place + most));
+  }
+
+  /** Takes the next token of the edit. */
+  accept(tokenId: number): void {
+    const place = this.#place;
+    this.#tokenIds.push(tokenId);
+    if (place !== undefined && this.#tokenIds[place] === tokenId) {
+      const isAtEnd = place + 1 === this.#answerEnd || place + 1 >= this.#tokenIds.length;
+      this.#place = isAtEnd ? undefined : place + 1;
+    } else this.#place = this.#afterSkip(place, tokenId) ?? this.#afterMatch() ?? this.#afterReplacement(place);
+  }
+
+  /** The edit left out some tokens of the answer. */
+  #afterSkip(place: number | undefined, tokenId: number): number | undefined {
+    if (place === undefined || !this.#isInAnswer(place)) return undefined;
+    const end = Math.min(this.#answerEnd, place + SKIP_TOKENS);
+    for (let at = place + 1; at < end; at++) {
+      if (this.#tokenIds[at] === tokenId) return at + 1 < this.#answerEnd ? at + 1 : undefined;
+    }
+    return undefined;
+  }
+
+  /** The edit put one token in the place of another. */
+  #afterReplacement(place: number | undefined): number | undefined {
+    return place !== undefined && this.#isInAnswer(place + 1) ? place + 1 : undefined;
+  }
+
+  #isInAnswer(place: number): boolean {
+    return place >= this.#answerStart && place < this.#answerEnd;
+  }
+
+  /** After the longest match of the last tokens: in the answer if it is as long there, else the latest. */
+  #afterMatch(): number | undefined {
+    const ids = this.#tokenIds;
+    const last = ids.length - 1;
+    let best: number | undefined;
+    let bestLength = MIN_MATCH - 1;
+    for (let at = last - 1; at >= MIN_MATCH - 1; at--) {
+      let length = 0;
+      while (length < MAX_MATCH && length <= at && ids[at - length] === ids[last - length]) length += 1;
+      const isBetterPlace = this.#isInAnswer(at + 1) && !(best !== undefined && this.#isInAnswer(best));
+      if (length > bestLength || (length === bestLength && length >= MIN_MATCH && isBetterPlace)) {
+        // What follows the prompt's answer is no edit's text.
+        if (at + 1 < this.#promptTokens && at + 1 >= this.#answerEnd && this.#answerEnd > this.#answerStart) continue;
+        best = at + 1;
+        bestLength = length;
+      }
+    }
+    return best;
+  }
+}
