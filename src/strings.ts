@@ -363,10 +363,13 @@ export const strings = {
       edit: 'Edit',
       firstToken: 'First token',
       speed: 'Speed',
+      perStep: 'Per step',
       total: 'Total',
       changes: 'Changes',
       tokens,
       rate: (tokensPerSecond: number) => `${formatRate(tokensPerSecond)} tokens/s`,
+      /** Above 1 where tokens were drafted from the answer: the more of it is kept, the more. */
+      perStepOf: (count: number) => `${count.toFixed(1)} tokens`,
       duration: formatDuration,
       change: (insertedWords: number, deletedWords: number) => `+${words(insertedWords)}, −${words(deletedWords)}`,
     },

@@ -30,12 +30,11 @@ export async function registerServiceWorker(script: string, events: ServiceWorke
   // Absent on plain http, whatever the types say.
   const container = navigator.serviceWorker as ServiceWorkerContainer | undefined;
   if (container === undefined) return;
-  let registration: ServiceWorkerRegistration;
-  try {
-    registration = await container.register(script, { updateViaCache: 'none' });
-  } catch {
-    return;
-  }
+  // Extensions that block service workers reject, or give nothing.
+  const registration = await container
+    .register(script, { updateViaCache: 'none' })
+    .catch(() => undefined as ServiceWorkerRegistration | undefined);
+  if (registration === undefined) return;
   // On the first visit there is nothing to replace.
   const announce = () => {
     const { waiting, active } = registration;

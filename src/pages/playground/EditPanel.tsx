@@ -240,6 +240,7 @@ function statistics(run: Started): [string, ReactNode][] {
         ...entry(stats.edit, usage.editTokens, stats.tokens),
         ...entry(stats.firstToken, timings.timeToFirstTokenMs, stats.duration),
         ...entry(stats.speed, timings.tokensPerSecond, stats.rate),
+        ...entry(stats.perStep, usage.steps > 0 ? usage.editTokens / usage.steps : undefined, stats.perStepOf),
         ...entry(stats.total, timings.totalMs, stats.duration),
         [stats.changes, stats.change(insertedWords, deletedWords)],
       ];
