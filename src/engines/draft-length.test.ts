@@ -45,6 +45,20 @@ describe('DraftLength', () => {
     expect(settle(length, cheap, () => true, 60).at(-1)).toBeGreaterThanOrEqual(8);
   });
 
+  it('comes back to a size whose first step was slow', () => {
+    const length = new DraftLength();
+    length.record(0, 0, 10);
+    length.record(4, 4, 400);
+    expect(length.choose(4)).not.toBe(4);
+    const chosen = settle(
+      length,
+      (tokens) => 10 + 0.5 * tokens,
+      () => true,
+      4000,
+    );
+    expect(chosen.at(-1)).toBeGreaterThanOrEqual(8);
+  });
+
   it('never drafts more than there is room for', () => {
     const length = new DraftLength();
     length.record(0, 0, 10);

@@ -1,7 +1,10 @@
 /** Tokens to draft; few different ones, since some backends prepare each size of a step. */
 const LENGTHS = [0, 2, 4, 8, 16] as const;
-/** Weight of the newest measurement. */
-const NEW_SHARE = 0.3;
+/** Weight of the newest measurement: the first step of a size may compile something, and other programs only slow down. */
+const FASTER_SHARE = 0.6;
+const SLOWER_SHARE = 0.2;
+/** Sizes that are not used become cheaper in memory with each step, so that one slow step does not rule them out forever. */
+const FORGETTING = 0.999;
 /** Of drafted tokens, before any was tried. */
 const FIRST_ACCEPTANCE = 0.6;
 /** Without drafts the estimate drifts to what makes a short one worth trying, so that drafting comes back. */
@@ -47,7 +50,9 @@ export class DraftLength {
   record(drafted: number, accepted: number, ms: number): void {
     const tokens = drafted + 1;
     const known = this.#stepMs.get(tokens);
-    this.#stepMs.set(tokens, known === undefined ? ms : known + NEW_SHARE * (ms - known));
+    for (const [size, old] of this.#stepMs) if (size !== 1) this.#stepMs.set(size, old * FORGETTING);
+    const share = known !== undefined && ms < known ? FASTER_SHARE : SLOWER_SHARE;
+    this.#stepMs.set(tokens, known === undefined ? ms : known + share * (ms - known));
     if (drafted === 0) {
       this.#acceptance += DRIFT * Math.max(0, TRYING_ACCEPTANCE - this.#acceptance);
       return;
