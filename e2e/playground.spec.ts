@@ -219,3 +219,39 @@ test('breaks no accessibility rule and never scrolls sideways, in both colour sc
     );
   }
 });
+
+test('reviews an edit: one change is taken back by keyboard, and what is copied is the reviewed text', async ({
+  playground,
+}) => {
+  const { page } = playground;
+  await playground.comeBackWith({ device: 'wasm', editView: 'inline' });
+  await playground.write(
+    'Human: How do I keep plants?\n\nAssistant:',
+    'What a lazy question. Water them twice a week.',
+  );
+  await playground.align.click();
+  await expect(playground.result).toHaveAttribute('data-status', 'done');
+  const changes = page.locator('[data-change="accepted"]');
+  const count = await changes.count();
+  expect(count).toBeGreaterThan(0);
+  const edit = await playground.editText();
+
+  await page.getByText('Changes', { exact: true }).first().click();
+  await page.getByRole('group', { name: 'Edit', exact: true }).focus();
+  await page.keyboard.press('n');
+  await expect(page.getByText(`Change 1 of ${count}`)).toBeVisible();
+  await page.keyboard.press('r');
+  await expect(page.locator('[data-change="rejected"]')).toHaveCount(1);
+  await expect(page.getByText('1 rejected')).toBeVisible();
+  const reviewed = await playground.editText();
+  expect(reviewed).not.toBe(edit);
+  await page.getByRole('button', { name: 'Use as answer' }).click();
+  await expect(page.getByLabel('Answer', { exact: true })).toHaveValue(reviewed);
+
+  await page.getByRole('button', { name: 'Undo', exact: true }).click();
+  expect(await playground.editText()).toBe(edit);
+  await page.getByRole('button', { name: 'Reject all' }).click();
+  expect(await playground.editText()).toBe('What a lazy question. Water them twice a week.');
+  await page.getByRole('button', { name: 'Accept all' }).click();
+  expect(await playground.editText()).toBe(edit);
+});

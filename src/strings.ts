@@ -358,6 +358,21 @@ export const strings = {
     capped: (maxNewTokens: number, requested: number) =>
       `${tokens(requested)} were asked for; after the prompt the model has room for ${formatCount(maxNewTokens)}, so the edit ends there at the latest.`,
     partial: 'Written before it failed',
+    review: {
+      title: 'Review the changes',
+      previous: 'Previous change (p)',
+      next: 'Next change (n)',
+      accept: 'Accept',
+      reject: 'Reject',
+      acceptAll: 'Accept all',
+      rejectAll: 'Reject all',
+      undo: 'Undo',
+      copy: 'Copy reviewed text',
+      count: (count: number) => (count === 1 ? '1 change' : `${formatCount(count)} changes`),
+      place: (index: number, count: number, isRejected: boolean) =>
+        `Change ${formatCount(index)} of ${formatCount(count)}${isRejected ? ', rejected' : ''}`,
+      rejected: (count: number) => `${formatCount(count)} rejected`,
+    },
     stats: {
       prompt: 'Prompt',
       edit: 'Edit',

@@ -1,6 +1,7 @@
 import { type ReactNode, type RefObject, useMemo, useRef } from 'react';
 
 import { countChanges, diffEdit, StreamingDiff } from '../../align/diff.ts';
+import { reviewedText, type ReviewPart, reviewParts } from '../../align/review.ts';
 import { CopyButton } from '../../components/CopyButton/CopyButton.tsx';
 import { DiffLegend, DiffView } from '../../components/DiffView/DiffView.tsx';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
@@ -14,9 +15,11 @@ import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
 import styles from './EditPanel.module.css';
+import { ReviewBar, reviewKey } from './ReviewBar.tsx';
 import { useAlign } from './use-align.ts';
 import { useFollowCaret } from './use-follow-caret.ts';
 import { useIsStale } from './use-is-stale.ts';
+import { useReview } from './use-review.ts';
 
 const text = strings.edit;
 
@@ -77,6 +80,11 @@ function Outcome({ run }: { run: Started }) {
   const { onScroll } = useFollowCaret(body, run.edit);
   const isWriting = run.status === 'running';
   const hasText = run.edit !== '';
+  const parts = useParts(run);
+  const changeCount = parts.filter(({ type }) => type === 'change').length;
+  // Decisions are on what is finished.
+  const review = useReview(run.status === 'done' ? run : undefined, run.status === 'done' ? changeCount : 0);
+  const reviewed = reviewedText(parts, review.rejections);
 
   return (
     <>
@@ -98,23 +106,26 @@ function Outcome({ run }: { run: Started }) {
         role="group"
         aria-label={text.title}
         aria-busy={isWriting}
+        aria-keyshortcuts={review.changeCount > 0 ? 'n p a r u' : undefined}
         onScroll={onScroll}
+        onKeyDown={(event) => reviewKey(review, event)}
       >
         {run.status === 'failed' && hasText && <p className={styles.partial}>{text.partial}</p>}
-        {(hasText || isWriting) && <Comparison run={run} view={view} />}
+        {(hasText || isWriting) && <DiffView parts={parts} view={view} isWriting={isWriting} review={review} />}
       </div>
       <footer className={styles.footer}>
+        <ReviewBar review={review} />
         <Statistics run={run} />
         <div className={styles.actions}>
           {view !== 'clean' && (hasText || isWriting) && <DiffLegend hasPending={!isWhole(run)} />}
           <span className={styles.spring} />
           {run.status === 'done' && hasText && (
             <>
-              <button type="button" className={controls.quiet} onClick={() => setAnswer(run.edit)}>
+              <button type="button" className={controls.quiet} onClick={() => setAnswer(reviewed)}>
                 <Icon name="reply" />
                 {text.useAsAnswer}
               </button>
-              <CopyButton text={run.edit} label={text.copy} />
+              <CopyButton text={reviewed} label={review.rejections.size > 0 ? text.review.copy : text.copy} />
             </>
           )}
           {run.status === 'failed' && hasText && <CopyButton text={run.edit} label={text.copy} />}
@@ -124,17 +135,19 @@ function Outcome({ run }: { run: Started }) {
   );
 }
 
-function Comparison({ run, view }: { run: Started; view: EditView }) {
+/** What the edit changed, as far as it is written. */
+function useParts(run: Started): readonly ReviewPart[] {
   const { request, edit } = run;
   const isRunning = run.status === 'running';
   const isComplete = isWhole(run);
   const streaming = useMemo(() => new StreamingDiff(request.answer, STREAMING_DIFF_MS), [request]);
-  const changes = useMemo(
+  return useMemo(
     () =>
-      isRunning ? streaming.update(edit) : diffEdit(request.answer, edit, { isComplete, timeoutMs: FINAL_DIFF_MS }),
+      reviewParts(
+        isRunning ? streaming.update(edit) : diffEdit(request.answer, edit, { isComplete, timeoutMs: FINAL_DIFF_MS }),
+      ),
     [streaming, request, edit, isComplete, isRunning],
   );
-  return <DiffView changes={changes} view={view} isWriting={isRunning} />;
 }
 
 /** What is happening, or how it ended and what to do. */
