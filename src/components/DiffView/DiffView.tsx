@@ -91,7 +91,8 @@ function Pieces({ parts, sides, review, beforePending }: PiecesProps) {
           <ChangePiece
             key={i}
             ref={part.index === index ? current : null}
-            deleted={sides === 'edit' ? '' : part.deleted}
+            // What was taken back is the reviewed text again.
+            deleted={sides === 'edit' && !review.rejections.has(part.index) ? '' : part.deleted}
             inserted={sides === 'original' ? '' : part.inserted}
             isCurrent={part.index === index}
             isRejected={review.rejections.has(part.index)}
@@ -115,6 +116,7 @@ interface ChangePieceProps {
 
 /** A click chooses it; by keyboard the review's buttons do. */
 function ChangePiece({ ref, deleted, inserted, isCurrent, isRejected, onSelect }: ChangePieceProps) {
+  if (deleted === '' && inserted === '') return null;
   return (
     <span
       ref={ref}
