@@ -1,5 +1,5 @@
 /**
- * Damages valid checkpoint files and opens them: every one must open or fail with a typed error, without reading
+ * Damages valid checkpoint files, manifests and exported models and opens them: every one must open or fail with a typed error, without reading
  * outside the file, without a hang, in little memory.
  *
  *     npm run fuzz:checkpoint [-- RUNS [SEED]]
@@ -9,6 +9,7 @@
  */
 import fc from 'fast-check';
 import { fuzzOne, type FuzzOutcome, fuzzTargets } from '../src/convert/checkpoint/fuzz.fixture.ts';
+import { weightsFuzzTargets } from '../src/weights/fuzz.fixture.ts';
 
 const runs = Number(process.argv[2] ?? 100_000);
 const seed = Number(process.argv[3] ?? Date.now() % 2 ** 31);
@@ -18,16 +19,17 @@ if (!Number.isSafeInteger(runs) || runs < 1 || !Number.isSafeInteger(seed)) {
 }
 
 console.log(`${runs} inputs per parser, seed ${seed}`);
-for (const target of fuzzTargets()) {
-  const outcomes: Record<FuzzOutcome, number> = { opened: 0, 'checkpoint-corrupt': 0, 'unsupported-model': 0 };
+for (const target of [...fuzzTargets(), ...weightsFuzzTargets()]) {
+  const outcomes = new Map<FuzzOutcome, number>();
   const startMs = performance.now();
   const result = await fc.check(
     fc.asyncProperty(target.inputs, async (bytes) => {
-      outcomes[await fuzzOne(target, bytes)] += 1;
+      const outcome = await fuzzOne(target, bytes);
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     }),
     { numRuns: runs, seed },
   );
-  const counts = Object.entries(outcomes).map(([outcome, count]) => `${outcome} ${count}`);
+  const counts = [...outcomes].map(([outcome, count]) => `${outcome} ${count}`);
   console.log(`${target.name}: ${counts.join(', ')} (${((performance.now() - startMs) / 1000).toFixed(1)} s)`);
   if (result.failed) {
     const [bytes] = result.counterexample ?? [];

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { AlignError, type AlignErrorCode } from '../../align/errors.ts';
 import {
   fromBase64,
   MemoryFolder,
@@ -21,12 +22,16 @@ import { readTorch } from './torch.ts';
 export interface FuzzTarget {
   name: string;
   inputs: fc.Arbitrary<Uint8Array>;
-  /** Opens and reads. May fail with `checkpoint-corrupt` or `unsupported-model` and with nothing else. */
+  /** Opens and reads. */
   open(bytes: Uint8Array): Promise<unknown>;
+  /** What it may fail with, and with nothing else: `checkpoint-corrupt` and `unsupported-model` if not said. */
+  codes?: readonly AlignErrorCode[];
 }
 
 /** What became of an input. */
-export type FuzzOutcome = 'opened' | 'checkpoint-corrupt' | 'unsupported-model';
+export type FuzzOutcome = 'opened' | AlignErrorCode;
+
+const CHECKPOINT_CODES: readonly AlignErrorCode[] = ['checkpoint-corrupt', 'unsupported-model'];
 
 /** Longest that an input of a few kilobytes may take: far above what one takes, far below a hang. */
 const LONGEST_MS = 2000;
@@ -38,9 +43,8 @@ export async function fuzzOne(target: FuzzTarget, bytes: Uint8Array): Promise<Fu
   try {
     await target.open(bytes);
   } catch (error) {
-    const { name, code } = error as { name?: string; code?: string };
-    if (name !== 'AlignError' || (code !== 'checkpoint-corrupt' && code !== 'unsupported-model')) throw error;
-    outcome = code;
+    if (!(error instanceof AlignError) || !(target.codes ?? CHECKPOINT_CODES).includes(error.code)) throw error;
+    outcome = error.code;
   }
   const tookMs = performance.now() - startMs;
   if (tookMs > LONGEST_MS) throw new Error(`${bytes.length} bytes took ${tookMs.toFixed(0)} ms.`);
@@ -48,7 +52,7 @@ export async function fuzzOne(target: FuzzTarget, bytes: Uint8Array): Promise<Fu
 }
 
 /** A valid file, and where its header is: most changes go there. */
-interface Seed {
+export interface Seed {
   bytes: Uint8Array;
   headerStart: number;
   headerEnd: number;
@@ -187,7 +191,7 @@ function join(...parts: Uint8Array[]): Uint8Array {
 }
 
 /** One to four edits of a seed, nine in ten of them in its header. */
-function mutated(seeds: readonly Seed[]): fc.Arbitrary<Uint8Array> {
+export function mutated(seeds: readonly Seed[]): fc.Arbitrary<Uint8Array> {
   return fc
     .record({
       seed: fc.constantFrom(...seeds),

@@ -1,16 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fuzzOne, fuzzTargets } from './fuzz.fixture.ts';
+import { fuzzOne, type FuzzOutcome, fuzzTargets } from './fuzz.fixture.ts';
 
 /** `npm run fuzz:checkpoint` does the same at length. */
 const RUNS = 1000;
 
 describe.each(fuzzTargets().map((target) => [target.name, target] as const))('a damaged %s', (_name, target) => {
   it('opens or fails with a typed error', async () => {
-    const outcomes = { opened: 0, 'checkpoint-corrupt': 0, 'unsupported-model': 0 };
+    const outcomes: Partial<Record<FuzzOutcome, number>> = {};
     await fc.assert(
       fc.asyncProperty(target.inputs, async (bytes) => {
-        outcomes[await fuzzOne(target, bytes)] += 1;
+        const outcome = await fuzzOne(target, bytes);
+        outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
       }),
       { numRuns: RUNS },
     );
