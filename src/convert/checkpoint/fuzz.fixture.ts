@@ -37,7 +37,7 @@ const CHECKPOINT_CODES: readonly AlignErrorCode[] = ['checkpoint-corrupt', 'unsu
 const LONGEST_MS = 2000;
 
 /** @throws whatever a parser must not do: another error, a read outside the file, a long time */
-export async function fuzzOne(target: FuzzTarget, bytes: Uint8Array): Promise<FuzzOutcome> {
+async function fuzzOne(target: FuzzTarget, bytes: Uint8Array): Promise<FuzzOutcome> {
   const startMs = performance.now();
   let outcome: FuzzOutcome = 'opened';
   try {
@@ -49,6 +49,27 @@ export async function fuzzOne(target: FuzzTarget, bytes: Uint8Array): Promise<Fu
   const tookMs = performance.now() - startMs;
   if (tookMs > LONGEST_MS) throw new Error(`${bytes.length} bytes took ${tookMs.toFixed(0)} ms.`);
   return outcome;
+}
+
+/**
+ * Puts many inputs through a target.
+ *
+ * @returns how often each outcome came
+ * @throws Error of fast-check with the smallest input that a parser must not treat so
+ */
+export async function fuzzMany(
+  target: FuzzTarget,
+  parameters: fc.Parameters<[Uint8Array]>,
+): Promise<Partial<Record<FuzzOutcome, number>>> {
+  const counts: Partial<Record<FuzzOutcome, number>> = {};
+  await fc.assert(
+    fc.asyncProperty(target.inputs, async (bytes) => {
+      const outcome = await fuzzOne(target, bytes);
+      counts[outcome] = (counts[outcome] ?? 0) + 1;
+    }),
+    parameters,
+  );
+  return counts;
 }
 
 /** A valid file, and where its header is: most changes go there. */
