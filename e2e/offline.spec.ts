@@ -7,16 +7,21 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { type BrowserContext, expect, type Page, test } from '@playwright/test';
+import { BROAD_LLAMA, safetensorsRepository } from '../src/weights/small-checkpoint.fixture.ts';
+import { MODELS_DIRECTORY } from '../playwright.config.ts';
+import { startLocalHub } from './local-hub.ts';
 import { Playground } from './playground.fixture.ts';
 
 test.use({ serviceWorkers: 'allow' });
 test.describe.configure({ timeout: 120_000 });
 
 const DEMO = /^Demo aligner/;
+const PUBLISHED = 'MetaAligner/MetaAligner-HH-RLHF-1.1B';
 
 /** Our own server, which can be stopped. */
-async function startServer(): Promise<{ url: string; stop: () => Promise<void> }> {
-  const child = spawn('node', ['cli/metaaligner.mjs', 'start', '--port', '0'], { stdio: ['ignore', 'ignore', 'pipe'] });
+async function startServer(...more: string[]): Promise<{ url: string; stop: () => Promise<void> }> {
+  const args = ['cli/metaaligner.mjs', 'start', '--port', '0', ...more];
+  const child = spawn('node', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let stderr = '';
   child.stderr.on('data', (piece: Buffer) => (stderr += piece.toString()));
   await expect.poll(() => stderr).toContain('http://127.0.0.1:');
@@ -75,7 +80,8 @@ async function alignWithDemo(page: Page, url: string): Promise<void> {
 }
 
 test('opens and aligns in a fresh tab when the server is stopped and the network is off', async ({ context, page }) => {
-  const { url, stop } = await startServer();
+  // Models of the user's own, which the browser does not keep.
+  const { url, stop } = await startServer('--models', MODELS_DIRECTORY);
   await page.goto(url);
   await keptOffline(page);
   await page.close();
@@ -85,6 +91,52 @@ test('opens and aligns in a fresh tab when the server is stopped and the network
   await fresh.goto(url);
   expect(await fresh.evaluate(() => crossOriginIsolated)).toBe(true);
   await alignWithDemo(fresh, url);
+});
+
+test('a model that was left at 40 % is finished, and aligns without server, hub and network', async ({
+  context,
+  page,
+}) => {
+  const hub = await startLocalHub({
+    repositories: { [PUBLISHED]: { files: await safetensorsRepository(BROAD_LLAMA) } },
+  });
+  const { url, stop } = await startServer('--mirror', 'http://127.0.0.1:*');
+  await context.addInitScript((endpoint) => {
+    if (localStorage.getItem('metaaligner-settings') !== null) return;
+    localStorage.setItem('metaaligner-settings', JSON.stringify({ state: { hubEndpoint: endpoint }, version: 1 }));
+  }, hub.endpoint);
+  const openModels = (tab: Page) => tab.getByRole('button', { name: /^(Change|Choose a model)$/ }).click();
+
+  hub.fault = ({ kind, start }) =>
+    kind === 'storage' && start >= 6 << 20 ? { kind: 'stall', afterBytes: 0 } : undefined;
+  await page.goto(url);
+  await openModels(page);
+  await page.getByRole('button', { name: `Get ${PUBLISHED}` }).click();
+  await page.getByRole('button', { name: 'Start download' }).click();
+  const progress = page.getByRole('progressbar', { name: `Getting ${PUBLISHED}` });
+  await expect(progress).toHaveAttribute('aria-valuenow', /^4\d$/);
+  await page.close();
+  hub.fault = undefined;
+
+  const next = await context.newPage();
+  await next.goto(url);
+  await openModels(next);
+  await next.getByRole('button', { name: 'Go on' }).click();
+  await expect(new Playground(next, url).loaded).toBeVisible();
+  await keptOffline(next);
+  await next.close();
+  await stop();
+  await hub.close();
+  await context.setOffline(true);
+
+  const fresh = await context.newPage();
+  const playground = new Playground(fresh, url);
+  await fresh.goto(url);
+  await playground.use(PUBLISHED.split('/')[1] ?? '');
+  await expect(playground.loaded).toBeVisible();
+  await playground.setMaxNewTokens(8);
+  await playground.align.click();
+  await expect(playground.result).toHaveAttribute('data-status', 'done');
 });
 
 test('is isolated on a host without headers, in a folder of it, after one reload', async ({ context, page }) => {

@@ -5,6 +5,8 @@ import { build, type Plugin } from 'vite';
 
 /** Its name never changes: browsers look for a new version under the address they know. */
 const SERVICE_WORKER = 'service-worker.js';
+/** Our server makes this list anew for each request, with the user's own models in it: it cannot be held to a checksum. */
+const MODEL_LIST = 'models/index.json';
 /** Fonts of scripts that few texts use are fetched when they are first needed; texts about models are not for the page. */
 const NOT_KEPT = /\.md$|(?<!-latin-wght-normal-[\w-]{8})\.woff2$/;
 
@@ -27,10 +29,11 @@ export function serviceWorker(entry: string, policy: string): Plugin {
     async closeBundle() {
       if (!isPageBuild) return;
       const files = await listFiles(directory);
+      const models = JSON.parse(await readFile(join(directory, MODEL_LIST), 'utf8')) as unknown;
       await build({
         configFile: false,
         logLevel: 'warn',
-        define: { SHELL: JSON.stringify({ files, policy }), 'process.env.NODE_ENV': '"production"' },
+        define: { SHELL: JSON.stringify({ files, models, policy }), 'process.env.NODE_ENV': '"production"' },
         build: {
           outDir: directory,
           emptyOutDir: false,
@@ -49,7 +52,7 @@ async function listFiles(directory: string) {
   for (const entry of entries) {
     const path = join(entry.parentPath, entry.name);
     const url = relative(directory, path).split(sep).join('/');
-    if (!entry.isFile() || url === SERVICE_WORKER || NOT_KEPT.test(url)) continue;
+    if (!entry.isFile() || url === SERVICE_WORKER || url === MODEL_LIST || NOT_KEPT.test(url)) continue;
     const bytes = await readFile(path);
     const digest = (algorithm: string) => createHash(algorithm).update(bytes).digest('base64');
     // A name in assets/ holds a hash: the file never changes under it.

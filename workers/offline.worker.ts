@@ -1,9 +1,13 @@
 import { cleanupOutdatedCaches, matchPrecache, precache } from 'workbox-precaching';
 import { createPartialResponse } from 'workbox-range-requests';
 
-/** Written by `vite.config.ts`: the build's own files, addresses relative to this script, and a policy for static hosts. */
+/**
+ * Written by `vite.config.ts`: the build's own files, addresses relative to this script; the list of the models among
+ * them; a policy for static hosts.
+ */
 declare const SHELL: {
   files: readonly { url: string; revision: string | null; integrity: string }[];
+  models: unknown;
   policy: string;
 };
 
@@ -33,6 +37,9 @@ const ISOLATION: Readonly<Record<string, string>> = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
   'Cross-Origin-Resource-Policy': 'same-origin',
 };
+
+/** In every version of the page, and in no other that may come to stand at its address: on localhost they change. */
+const PAGE_MARK = '<title>MetaAligner</title>';
 
 /** How long a page waits for its server before it starts from the cache. */
 const SERVER_MS = 2000;
@@ -81,15 +88,14 @@ async function page(request: Request): Promise<Response> {
   if (kept === undefined) return served === undefined ? Response.error() : isolated(served);
   if (served?.ok !== true) return isolated(kept);
   const text = await served.text();
+  if (!text.includes(PAGE_MARK)) return new Response(text, served);
   return isolated(text === (await kept.clone().text()) ? new Response(text, served) : kept);
 }
 
 /** The models that the server has now; without it those that came with the page. */
 async function list(request: Request): Promise<Response> {
   const served = await fetch(request).catch(() => undefined);
-  return isolated(
-    served?.ok === true ? served : ((await matchPrecache('models/index.json')) ?? served ?? Response.error()),
-  );
+  return isolated(served?.ok === true ? served : Response.json(shell.models));
 }
 
 async function file(request: Request): Promise<Response> {
