@@ -11,7 +11,7 @@ const USER_MODELS = resolve(import.meta.dirname, 'models');
 
 /** `/models` while developing, as the server has it, and its list for hosts that only have files. */
 function models(): Plugin {
-  const app = modelRoutes([PAGE_MODELS, USER_MODELS]);
+  const app = modelRoutes([USER_MODELS, PAGE_MODELS]);
   app.notFound(() => new Response('There is no such model.\n', { status: 404, headers: ISOLATION_HEADERS }));
   const answer = getRequestListener(app.fetch);
   const middleware: Connect.NextHandleFunction = (request, response, next) => {

@@ -24,8 +24,7 @@ export function createApp({ pageDirectory, modelsDirectory, mirrors = [] }: AppO
     if (context.req.method === 'GET' || context.req.method === 'HEAD') return next();
     return context.text('Only GET and HEAD are answered.\n', 405, { Allow: 'GET, HEAD' });
   });
-  // The page's own first: browsers keep those for use without a network, under their addresses.
-  app.route('/', modelRoutes([join(pageDirectory, 'models'), modelsDirectory]));
+  app.route('/', modelRoutes([modelsDirectory, join(pageDirectory, 'models')]));
   app.get('/*', async (context, next) => {
     const requested = requestedPath(context.req.raw);
     const path = requested === '' ? 'index.html' : requested;
