@@ -11,8 +11,8 @@ export default defineConfig({
   testIgnore: '**/*.weights.spec.ts',
   // The machine's cores are the models'.
   workers: 1,
-  timeout: 120_000,
-  expect: { timeout: 30_000 },
+  timeout: 240_000,
+  expect: { timeout: 60_000 },
   forbidOnly: process.env.CI !== undefined,
   globalSetup: './e2e/make-models.ts',
   reporter: 'list',
