@@ -3,6 +3,8 @@ import { AlignError } from '../align/errors.ts';
 export interface HttpRequestOptions {
   method?: 'GET' | 'HEAD';
   headers?: Record<string, string>;
+  /** What the browser's own cache may do; its default unless given. */
+  cache?: RequestCache;
   /** The request rejects with the reason of the one that aborts. */
   signals: readonly (AbortSignal | undefined)[];
   /** A request that brings no byte for this long has failed. */
@@ -30,8 +32,8 @@ export class HttpRequest {
 
   /** The answer whatever its status. */
   async response(): Promise<Response> {
-    const { method = 'GET', headers = {} } = this.#options;
-    return this.#watch(() => fetch(this.url, { method, headers, signal: this.#signal }));
+    const { method = 'GET', headers = {}, cache = 'default' } = this.#options;
+    return this.#watch(() => fetch(this.url, { method, headers, cache, signal: this.#signal }));
   }
 
   /** @throws AlignError `weights-missing` for 404 and 410, `weights-unreachable` for another status that is no success */

@@ -197,6 +197,9 @@ export class RemoteClient {
     const authorization = access?.origin === address.origin ? { authorization: `Bearer ${access.token}` } : {};
     return new HttpRequest(address, {
       headers: { ...headers, ...authorization },
+      // What is to stay is stored by us. Chromium's cache would keep the checkpoint as well, and asks for a third more
+      // bytes than the ranges have.
+      cache: 'no-store',
       signals: [signal],
       stallMs: this.#stallMs,
     });
