@@ -163,8 +163,9 @@ describe('WeightCache', () => {
   it('stores a view without the rest of its buffer', async () => {
     const staging = await (await WeightCache.open()).stage(KEY);
     await staging.write([{ path: PATH, index: 0, bytes: DATA.subarray(0, 10) }]);
-    const chunk = await staging.readChunk(PATH, 0);
-    expect(chunk.buffer.byteLength).toBe(10);
+    const [key] = await chunkKeys();
+    expect(await bytesAt(key!)).toHaveLength(10);
+    expect((await staging.readChunk(PATH, 0)).buffer.byteLength).toBe(10);
   });
 
   it('says with numbers that the browser’s store is full, and keeps what was there', async () => {
@@ -205,6 +206,17 @@ describe('WeightCache', () => {
     await expect(WeightCache.open()).rejects.toMatchObject({ code: 'unsupported-model', details: { found: 99 } });
   });
 
+  it('reads the bytes that version 1 stored for chunks', async () => {
+    await publish(await (await WeightCache.open()).stage(KEY));
+    const store = createStore('metaaligner-weights', 'records');
+    for (const key of await chunkKeys()) await set(key, await bytesAt(key), store);
+    await set(['format'], 1, store);
+    const cache = await WeightCache.open();
+    expect(await get(['format'], store)).toBe(2);
+    expectBytes(await readAll(await cache.folder(KEY).open(PATH)), DATA);
+    expect(await cache.verify(KEY)).toEqual([]);
+  });
+
   it('leaves out a record that cannot be read', async () => {
     const cache = await WeightCache.open();
     await publish(await cache.stage(KEY));
@@ -243,7 +255,13 @@ async function chunkKeys(): Promise<string[][]> {
 async function damage(change: (bytes: Uint8Array) => Uint8Array | undefined): Promise<void> {
   const key = (await chunkKeys()).find(([, , , index]) => (index as unknown) === 1);
   const store = createStore('metaaligner-weights', 'records');
-  await set(key!, change((await get<Uint8Array>(key!, store))!), store);
+  const changed = change(await bytesAt(key!));
+  await set(key!, changed === undefined ? undefined : new Blob([changed as Uint8Array<ArrayBuffer>]), store);
+}
+
+async function bytesAt(key: string[]): Promise<Uint8Array> {
+  const chunk = await get<Blob>(key, createStore('metaaligner-weights', 'records'));
+  return new Uint8Array(await chunk!.arrayBuffer());
 }
 
 function failPuts(error: Error): () => void {
