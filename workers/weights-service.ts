@@ -5,6 +5,7 @@ import { blobSource } from '../src/weights/blob-folder.ts';
 import { parseModelReference } from '../src/weights/hub.ts';
 import { archiveModel, importModel, openArchive, readFolderManifest } from '../src/weights/model-archive.ts';
 import { RemoteClient, type RemoteClientOptions } from '../src/weights/remote-client.ts';
+import type { CreateStreamHash } from '../src/weights/sha256.ts';
 import type { CachedModel, WeightCache } from '../src/weights/weight-cache.ts';
 import { EventChannel } from './event-channel.ts';
 import type {
@@ -28,6 +29,8 @@ export interface WeightsHost {
   /** Progress for other tabs. */
   channel: Pick<BroadcastChannel, 'postMessage' | 'addEventListener' | 'removeEventListener'> | undefined;
   client?: Pick<RemoteClientOptions, 'pace' | 'stallMs'>;
+  /** In a worker of its own, so that hashing does not hold up the rest. */
+  createHash?: CreateStreamHash;
 }
 
 /** What tabs tell each other. */
@@ -203,6 +206,7 @@ export class WeightsService implements WeightsWorkerApi {
         progress({ type: 'transfer-progress', isElsewhere: false, ...transfer });
       },
       ...(this.#host.client?.pace && { pace: this.#host.client.pace }),
+      ...(this.#host.createHash && { createHash: this.#host.createHash }),
     });
   }
 

@@ -3,6 +3,7 @@ import { VARIANTS } from '../src/align/variant.ts';
 import { chooseVariant } from '../src/engines/choose-variant.ts';
 import { probeWebGpu } from '../src/engines/probe-webgpu.ts';
 import { WeightCache } from '../src/weights/weight-cache.ts';
+import { createBackgroundHash } from './background-hash.ts';
 import { installErrorTransfer } from './protocol.ts';
 import type { WeightsWorkerApi } from './weights-protocol.ts';
 import { type WeightsHost, WeightsService } from './weights-service.ts';
@@ -20,6 +21,9 @@ const host: WeightsHost = {
   },
   locks: navigator.locks,
   channel: new BroadcastChannel('metaaligner-weights'),
+  createHash: createBackgroundHash(
+    () => new Worker(new URL('./hash.worker.ts', import.meta.url), { type: 'module', name: 'hash' }),
+  ),
 };
 
 installErrorTransfer();

@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { VARIANTS } from '../align/variant.ts';
 import type { Checkpoint, CheckpointTensor } from './checkpoint/checkpoint.ts';
-import { type ConvertPosition, convertInPlace, type InPlaceTarget } from './convert-in-place.ts';
+import { type ConvertPosition, convertInPlace } from './convert-in-place.ts';
 import { convertCheckpoint } from './convert.ts';
+import type { InPlaceTarget } from './in-place-target.ts';
 import { MemoryFolder, randomCheckpoint, SMALL_LLAMA } from './small-llama.fixture.ts';
 
 const OPTIONS = { variants: VARIANTS, name: 'n', source: 's', family: 'imhi' } as const;
 
 class MemoryTarget implements InPlaceTarget {
   readonly files = new Map<string, Uint8Array>();
+  readonly pieces = new Map<string, Uint8Array>();
 
   async declare(path: string, sizeBytes: number): Promise<void> {
     if (!this.files.has(path)) this.files.set(path, new Uint8Array(sizeBytes));
@@ -16,6 +18,18 @@ class MemoryTarget implements InPlaceTarget {
 
   async write(path: string, offset: number, bytes: Uint8Array): Promise<void> {
     this.files.get(path)!.set(bytes, offset);
+  }
+
+  async keepPiece(name: string, bytes: Uint8Array): Promise<void> {
+    this.pieces.set(name, bytes);
+  }
+
+  async readPiece(name: string): Promise<Uint8Array> {
+    return this.pieces.get(name)!;
+  }
+
+  dropPiece(name: string): void {
+    this.pieces.delete(name);
   }
 }
 
@@ -77,28 +91,29 @@ describe.each([
   it('goes on at any step and ends with the same bytes', async () => {
     const { checkpoint } = scattered(randomCheckpoint(config));
     const folder = await expected(checkpoint);
-    for (const stopAt of [1, 7, 13]) {
+    const options = { ...OPTIONS, stepBytes: 3000 };
+    for (const stopAt of [1, 7, 13, 20, 33]) {
       const target = new MemoryTarget();
       let steps = 0;
       let from: ConvertPosition | undefined;
       const stopped = convertInPlace(checkpoint, target, {
-        ...OPTIONS,
+        ...options,
         onStep: async (position) => {
           from = position;
           if (++steps === stopAt) throw new Error('stop');
         },
       });
       await expect(stopped).rejects.toThrow('stop');
-      await convertInPlace(checkpoint, target, { ...OPTIONS, from });
+      await convertInPlace(checkpoint, target, { ...options, from });
       for (const [path, bytes] of target.files) expect(Buffer.compare(bytes, folder.files.get(path)!), path).toBe(0);
     }
   });
 });
 
-it('goes on within a tensor', async () => {
+it.each(VARIANTS)('goes on within a tensor, %s, and keeps no piece at the end', async (variant) => {
   const config = { ...SMALL_LLAMA, vocabularySize: 40_000, layerCount: 1 };
   const checkpoint = randomCheckpoint(config);
-  const options = { ...OPTIONS, variants: ['q4'] as const };
+  const options = { ...OPTIONS, variants: [variant] };
   const folder = new MemoryFolder();
   await convertCheckpoint(checkpoint, folder, options);
   const target = new MemoryTarget();
@@ -111,6 +126,8 @@ it('goes on within a tensor', async () => {
     },
   });
   await expect(stopped).rejects.toThrow('stop');
+  expect(target.pieces.size).toBe(1);
   await convertInPlace(checkpoint, target, { ...options, from: positions.at(-1) });
   for (const [path, bytes] of target.files) expect(Buffer.compare(bytes, folder.files.get(path)!), path).toBe(0);
+  expect(target.pieces.size).toBe(0);
 });

@@ -1,21 +1,15 @@
 import type { Variant } from '../align/variant.ts';
 import type { Checkpoint, CheckpointTensor } from './checkpoint/checkpoint.ts';
+import { BLOCK_FORMATS } from './checkpoint/dequantize.ts';
 import { type ConvertOptions, huggingFaceConfig, VARIANT_FILE_NAMES } from './convert.ts';
+import type { InPlaceTarget } from './in-place-target.ts';
 import type { LlamaConfig } from './llama-config.ts';
 import type { ManifestFile, ModelManifest } from './manifest.ts';
-import { encodeRows, rawTypeOf } from './onnx/encode-rows.ts';
 import { placeData } from './onnx/graph-builder.ts';
 import { buildLlamaGraph } from './onnx/llama-graph.ts';
 import type { PlannedWeight } from './onnx/llama-plan.ts';
-import { formatOf, isTransposed, VARIANT_FORMATS } from './onnx/weight-format.ts';
-
-/** Files that are written at any place; what was not written is zero. */
-export interface InPlaceTarget {
-  /** Before anything is written to a file. */
-  declare(path: string, sizeBytes: number): Promise<void>;
-  /** `bytes` may be reused when the promise resolves. */
-  write(path: string, offset: number, bytes: Uint8Array): Promise<void>;
-}
+import { type InitializerPlace, WeightAssembly } from './onnx/weight-assembly.ts';
+import { VARIANT_FORMATS } from './onnx/weight-format.ts';
 
 /** How far a conversion is: tensors in the order of the checkpoint's files, then rows. JSON data. */
 export interface ConvertPosition {
@@ -26,17 +20,16 @@ export interface ConvertPosition {
 export interface ConvertInPlaceOptions extends Omit<ConvertOptions, 'existing' | 'onProgress'> {
   /** Where an earlier call with the same checkpoint, variants and target stopped. */
   from?: ConvertPosition | undefined;
-  /** Everything before the position has been written to the target. Called about every 8 MiB of float32 elements. */
+  /** Everything before the position has been given to the target. */
   onStep?: (position: ConvertPosition) => Promise<void>;
+  /**
+   * Bytes of the checkpoint from step to step, at most but for a single row: what a crash in between costs. The same in
+   * each call for a target. 1 MiB by default.
+   */
+  stepBytes?: number;
 }
 
-/** Rows are read in pieces of about this many float32 bytes. */
-const READ_BYTES = 8 << 20;
-/**
- * The same for weights that are stored transposed: each piece touches every line of the weight, so that larger pieces
- * save more than they cost.
- */
-const TRANSPOSED_READ_BYTES = 32 << 20;
+const STEP_BYTES = 1 << 20;
 
 /**
  * The conversion of {@link convertCheckpoint}, byte for byte, for a checkpoint that is read once from front to back:
@@ -56,15 +49,27 @@ export async function convertInPlace(
     for (const { path, sizeBytes } of files) await target.declare(path, sizeBytes);
   }
   const tensors = tensorsInFileOrder(checkpoint);
-  const start = options.from ?? { tensor: 0, row: 0 };
-  for (let index = start.tensor; index < tensors.length; index++) {
-    const tensor = tensors[index]!;
-    await convertTensor(tensor, index === start.tensor ? start.row : 0, layouts, target, options.signal, (row) =>
-      options.onStep?.({ tensor: index, row }),
-    );
-    await options.onStep?.({ tensor: index + 1, row: 0 });
+  const { from: start = { tensor: 0, row: 0 }, stepBytes = STEP_BYTES } = options;
+  let sinceStep = 0;
+  for (const [index, tensor] of tensors.entries()) {
+    const uses = layouts.flatMap((layout) => layout.usesOf(tensor.name));
+    for (const rows of rowRanges(tensor, stepBytes)) {
+      if (index < start.tensor || (index === start.tensor && rows.first < start.row)) {
+        // An earlier call has done this.
+        for (const { assembly, firstRow } of uses) assembly.recall(firstRow + rows.first, rows.end - rows.first);
+        continue;
+      }
+      options.signal?.throwIfAborted();
+      await convertRows(tensor, rows, uses, target);
+      sinceStep += rows.sizeBytes;
+      const isLast = rows.end === rowCountOf(tensor);
+      // Small tensors share a step.
+      if (isLast && sinceStep < stepBytes / 2 && index + 1 < tensors.length) continue;
+      await options.onStep?.(isLast ? { tensor: index + 1, row: 0 } : { tensor: index, row: rows.end });
+      sinceStep = 0;
+    }
   }
-  for (const layout of layouts) await layout.writeRest(target);
+  for (const { files, graphBytes } of layouts) await target.write(files[0]?.path ?? '', 0, graphBytes);
 
   const variants = Object.fromEntries(layouts.map(({ variant, files }) => [variant, files]));
   const sidecars: ManifestFile[] = [];
@@ -89,7 +94,8 @@ export async function convertInPlace(
 
 /** Bytes that a conversion will write, to the byte but for the few of the sidecars. */
 export function convertedBytes(config: LlamaConfig, variant: Variant): number {
-  return new VariantLayout(variant, config).files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const { files } = new VariantLayout(variant, config);
+  return files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
 function tensorsInFileOrder(checkpoint: Checkpoint): CheckpointTensor[] {
@@ -106,41 +112,53 @@ function tensorsInFileOrder(checkpoint: Checkpoint): CheckpointTensor[] {
   });
 }
 
-async function convertTensor(
-  tensor: CheckpointTensor,
-  startRow: number,
-  layouts: readonly VariantLayout[],
-  target: InPlaceTarget,
-  signal: AbortSignal | undefined,
-  onStep: (row: number) => Promise<void> | undefined,
-): Promise<void> {
-  const uses = layouts.flatMap((layout) => layout.usesOf(tensor.name).map((use) => ({ ...use, layout })));
-  const columns = tensor.shape.at(-1) ?? 1;
-  const rowCount = tensor.shape.length < 2 ? 1 : (tensor.shape[0] ?? 0);
-  const hasTransposed = uses.some(({ weight, layout }) => isTransposed(weight, formatOf(weight, layout.format)));
-  const readBytes = hasTransposed ? TRANSPOSED_READ_BYTES : READ_BYTES;
-  const rowsPerRead = Math.max(1, Math.floor(readBytes / (4 * columns)));
-  for (let row = startRow; row < rowCount && uses.length > 0; row += rowsPerRead) {
-    signal?.throwIfAborted();
-    const count = Math.min(rowsPerRead, rowCount - row);
-    let rows: Float32Array | undefined;
-    let rawRows: Uint8Array | undefined;
-    for (const { weight, firstRow, layout } of uses) {
-      const isRaw = rawTypeOf(weight, layout.format) === tensor.storedType;
-      const given = isRaw
-        ? (rawRows ??= await tensor.readRawRows(row, count))
-        : (rows ??= await tensor.readRows(row, count));
-      for (const { part, offset, bytes } of encodeRows(weight, layout.format, given, firstRow + row)) {
-        await layout.write(target, `${weight.name}.${part}`, offset, bytes);
-      }
-    }
-    if (row + count < rowCount) await onStep(row + count);
+/** Rows `first` to before `end` of a tensor, and their bytes in the checkpoint. */
+interface RowRange {
+  first: number;
+  end: number;
+  sizeBytes: number;
+}
+
+/** A vector counts as one row. */
+function rowCountOf({ shape }: CheckpointTensor): number {
+  return shape.length < 2 ? 1 : (shape[0] ?? 0);
+}
+
+/** The same ranges in each call for a checkpoint, so that pieces of an earlier call are found again. */
+function* rowRanges(tensor: CheckpointTensor, stepBytes: number): Generator<RowRange, void, void> {
+  const rowCount = rowCountOf(tensor);
+  const { elements: blockElements, bytes: blockBytes } = BLOCK_FORMATS[tensor.storedType];
+  const rowBytes = ((tensor.shape.at(-1) ?? 1) / blockElements) * blockBytes;
+  const perRange = Math.max(1, Math.floor(stepBytes / rowBytes));
+  for (let first = 0; first < rowCount; first += perRange) {
+    const end = Math.min(first + perRange, rowCount);
+    yield { first, end, sizeBytes: (end - first) * rowBytes };
   }
 }
 
-/** Where a weight's rows come from and begin. */
+async function convertRows(
+  tensor: CheckpointTensor,
+  range: RowRange,
+  uses: readonly TensorUse[],
+  target: InPlaceTarget,
+): Promise<void> {
+  const { first } = range;
+  const count = range.end - first;
+  let rows: Float32Array | undefined;
+  let rawRows: Uint8Array | undefined;
+  for (const { assembly, firstRow } of uses) {
+    const given =
+      assembly.rawType === tensor.storedType
+        ? (rawRows ??= await tensor.readRawRows(first, count))
+        : (rows ??= await tensor.readRows(first, count));
+    await assembly.add(given, firstRow + first, count, target);
+  }
+}
+
+/** Where a tensor's rows go. */
 interface TensorUse {
-  weight: PlannedWeight;
+  assembly: WeightAssembly;
+  /** Of the tensor's first row, in the weight. */
   firstRow: number;
 }
 
@@ -149,9 +167,9 @@ class VariantLayout {
   readonly variant: Variant;
   /** The graph first, then its data in order. */
   readonly files: readonly ManifestFile[];
-  readonly #places = new Map<string, { path: string; offset: number }>();
+  readonly graphBytes: Uint8Array;
+  readonly #places = new Map<string, InitializerPlace>();
   readonly #uses = new Map<string, TensorUse[]>();
-  readonly #graphBytes: Uint8Array;
 
   constructor(variant: Variant, config: LlamaConfig) {
     this.variant = variant;
@@ -166,38 +184,33 @@ class VariantLayout {
     for (const [i, { fileIndex, offset }] of placements.entries()) {
       this.#places.set(graph.external[i]?.name ?? '', { path: `onnx/${names[fileIndex]}`, offset });
     }
-    this.#graphBytes = graph.finish('llama', placements, names);
+    this.graphBytes = graph.finish('llama', placements, names);
     this.files = [
-      { path: `onnx/${base}`, sizeBytes: this.#graphBytes.length },
+      { path: `onnx/${base}`, sizeBytes: this.graphBytes.length },
       ...sizes.map((sizeBytes, i) => ({ path: `onnx/${names[i]}`, sizeBytes })),
     ];
     for (const weight of weights) this.#addUses(weight, config);
-  }
-
-  get format() {
-    return VARIANT_FORMATS[this.variant];
   }
 
   usesOf(tensorName: string): readonly TensorUse[] {
     return this.#uses.get(tensorName) ?? [];
   }
 
-  async write(target: InPlaceTarget, initializer: string, offset: number, bytes: Uint8Array): Promise<void> {
-    const place = this.#places.get(initializer);
-    if (place === undefined) throw new Error(`The graph has no initializer ${initializer}; this is a bug.`);
-    await target.write(place.path, place.offset + offset, bytes);
-  }
-
-  /** What does not come from the checkpoint: the graph. */
-  async writeRest(target: InPlaceTarget): Promise<void> {
-    await target.write(this.files[0]?.path ?? '', 0, this.#graphBytes);
-  }
-
   #addUses(weight: PlannedWeight, config: LlamaConfig): void {
+    const assembly = new WeightAssembly(
+      `${this.variant}/${weight.name}`,
+      weight,
+      VARIANT_FORMATS[this.variant],
+      (part) => {
+        const place = this.#places.get(`${weight.name}.${part}`);
+        if (place === undefined) throw new Error(`The graph has no initializer ${weight.name}.${part}; this is a bug.`);
+        return place;
+      },
+    );
     let firstRow = 0;
     for (const source of weight.sources) {
       const uses = this.#uses.get(source) ?? [];
-      uses.push({ weight, firstRow });
+      uses.push({ assembly, firstRow });
       this.#uses.set(source, uses);
       firstRow += sourceRows(weight, source, config);
     }

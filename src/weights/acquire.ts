@@ -14,6 +14,7 @@ import { type Pace, realPace } from './pace.ts';
 import type { RemoteClient } from './remote-client.ts';
 import { RemoteFolder } from './remote-folder.ts';
 import type { RemoteFile, RemoteRepository } from './remote-repository.ts';
+import type { CreateStreamHash } from './sha256.ts';
 import { SpeedMeter, type TransferProgress } from './speed-meter.ts';
 import { StagedFiles } from './staged-files.ts';
 import { chunkLength, type Staging, type StoredFile } from './staging.ts';
@@ -40,9 +41,12 @@ export interface AcquisitionPlan {
   manifest: ModelManifest | undefined;
 }
 
+/** 1 had no pieces of incomplete weights. */
+const STATE_VERSION = 2;
+
 /** What a staging remembers of an acquisition. JSON data. */
 interface AcquisitionState {
-  version: 1;
+  version: typeof STATE_VERSION;
   revision: string;
   /** Of a conversion. */
   position?: ConvertPosition;
@@ -112,6 +116,8 @@ export interface AcquireOptions {
   connections?: number;
   /** sha256 by path as an earlier download of the same revision found them, where the host publishes none. */
   firstUse?: ReadonlyMap<string, string>;
+  /** For what is hashed while it comes and when it is read back. */
+  createHash?: CreateStreamHash;
 }
 
 /**
@@ -132,7 +138,9 @@ export async function acquire(
     state = undefined;
   }
   if (state === undefined) {
-    state = { version: 1, revision: plan.repository.revision };
+    // What a state of another version spoke of; chunks of a download are checked and kept.
+    if (plan.offer.kind === 'checkpoint') await staging.clear();
+    state = { version: STATE_VERSION, revision: plan.repository.revision };
     await staging.write([], state);
   }
   return plan.offer.kind === 'ready'
@@ -188,6 +196,7 @@ async function convert(
   const folder = new RemoteFolder(repository.name, offer.files, client, {
     signal,
     streams: state.streams,
+    createHash: options.createHash,
     onProgress: (file, hashedBytes) => report('converting', file, hashedBytes),
   });
   const target = new StagedFiles(staging);
@@ -200,20 +209,24 @@ async function convert(
       family: request.family ?? familyOfName(name),
       from: state.position,
       ...(signal !== undefined && { signal }),
-      onStep: (position) => target.commit({ ...state, position, streams: folder.save() } satisfies AcquisitionState),
+      onStep: (position) =>
+        target.commit(folder.save().then((streams): AcquisitionState => ({ ...state, position, streams }))),
     });
     await folder.finish();
     await target.commit(undefined);
-    const files = await target.hashAll((path) => report('finishing', path, totalBytes), signal);
+    await target.settle();
+    const files = await target.hashAll((path) => report('finishing', path, totalBytes), signal, options.createHash);
     const checked = withChecksums(manifest, files);
     await staging.publish({ manifest: checked, files, revision: repository.revision, trust: plan.trust });
     return checked;
   } catch (error) {
+    // Nothing is written any more when this ends; what failed there has this error's reason or is less than it.
+    await target.settle().catch(() => {});
     if (!isWrong(error)) throw error;
     // Nobody can say which of its bytes were wrong, so all of them are fetched again: once.
     await staging.clear();
     if ((state.wrongAttempts ?? 0) > 0) throw error;
-    const again: AcquisitionState = { version: 1, revision: state.revision, wrongAttempts: 1 };
+    const again: AcquisitionState = { version: STATE_VERSION, revision: state.revision, wrongAttempts: 1 };
     await staging.write([], again);
     return convert(plan, offer, again, staging, client, options);
   }
@@ -303,7 +316,9 @@ async function alreadyLoaded(
 /** A state of another version of the program is none: the acquisition begins anew. */
 async function readState(staging: Staging | undefined): Promise<AcquisitionState | undefined> {
   const state = (await staging?.readState()) as Partial<AcquisitionState> | undefined;
-  return state?.version === 1 && typeof state.revision === 'string' ? (state as AcquisitionState) : undefined;
+  return state?.version === STATE_VERSION && typeof state.revision === 'string'
+    ? (state as AcquisitionState)
+    : undefined;
 }
 
 function isWeights({ path }: RemoteFile): boolean {

@@ -2,7 +2,7 @@ import { AlignError } from '../align/errors.ts';
 import { type Pace, realPace } from './pace.ts';
 import type { RemoteClient } from './remote-client.ts';
 import type { RemoteFile } from './remote-repository.ts';
-import { createSha256, gitBlobId } from './sha256.ts';
+import { createSha256, type CreateStreamHash, gitBlobId } from './sha256.ts';
 import { SpeedMeter, type TransferProgress } from './speed-meter.ts';
 import { CHUNK_BYTES, chunkCount, chunkLength, type Staging, type StoredFile } from './staging.ts';
 
@@ -16,6 +16,7 @@ export interface DownloadOptions {
   chunksPerRequest?: number;
   /** Checksums that an earlier download of the same revision found, for files whose host publishes none. */
   firstUse?: ReadonlyMap<string, string>;
+  createHash?: CreateStreamHash;
 }
 
 const CONNECTIONS = 4;
@@ -79,12 +80,13 @@ class FileFetcher {
   readonly #connections: number;
   readonly #chunksPerRequest: number;
   readonly #report: Report;
+  readonly #createHash: CreateStreamHash;
 
   constructor(
     file: RemoteFile,
     staging: Staging,
     client: RemoteClient,
-    { connections = CONNECTIONS, chunksPerRequest = CHUNKS_PER_REQUEST }: DownloadOptions,
+    { connections = CONNECTIONS, chunksPerRequest = CHUNKS_PER_REQUEST, createHash = createSha256 }: DownloadOptions,
     report: Report,
   ) {
     this.#file = file;
@@ -93,6 +95,7 @@ class FileFetcher {
     this.#connections = connections;
     this.#chunksPerRequest = chunksPerRequest;
     this.#report = report;
+    this.#createHash = createHash;
   }
 
   /** Fetches the chunks that are missing while those that are there are read back and hashed, in order. */
@@ -129,11 +132,11 @@ class FileFetcher {
 
   /** What is hashed is what is kept, not what came over the wire. */
   async #hashStored(arrived: Arrivals, count: number, signal: AbortSignal | undefined): Promise<string> {
-    const hasher = await createSha256();
+    const hasher = await this.#createHash();
     for (let index = 0; index < count; index += 1) {
       await arrived.has(index);
       signal?.throwIfAborted();
-      hasher.update(await this.#staging.readChunk(this.#file.path, index));
+      await hasher.update(await this.#staging.readChunk(this.#file.path, index));
       if (index % 16 === 0) this.#report('checking', this.#file.path, 0);
     }
     return hasher.digest();

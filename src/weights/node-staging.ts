@@ -9,7 +9,7 @@ import { CHUNK_BYTES, type PublishedModel, type StagedChunk, type Staging } from
 /** Beside the files that it will hold; `list` of a folder skips names that begin with a dot. */
 const ARRIVING = '.arriving';
 const STATE = 'state.json';
-/** One line for each chunk that is on disk: `index path`. */
+/** One line for each chunk that is on disk: `index path`; `- path` for a file that was removed. */
 const CHUNKS = 'chunks';
 
 /**
@@ -53,7 +53,7 @@ export class NodeStaging implements Staging {
     }
   }
 
-  async write(chunks: readonly StagedChunk[], state?: unknown): Promise<void> {
+  async write(chunks: readonly StagedChunk[], state?: unknown, removed: readonly string[] = []): Promise<void> {
     try {
       for (const { path, index, bytes } of chunks) {
         const handle = await this.#handle(path);
@@ -64,6 +64,7 @@ export class NodeStaging implements Staging {
       }
       await this.#logChunks(chunks);
       if (state !== undefined) await this.#writeState(state);
+      for (const path of removed) await this.#remove(path);
     } catch (error) {
       throw failure(this.#root, error);
     }
@@ -83,11 +84,7 @@ export class NodeStaging implements Staging {
   }
 
   async removeFile(path: string): Promise<void> {
-    await (await this.#handles.get(path))?.close();
-    this.#handles.delete(path);
-    this.#chunks.delete(path);
-    await rm(this.#place(path), { force: true });
-    await this.#rewriteChunkLog();
+    await this.#remove(path);
   }
 
   async publish({ manifest, files }: PublishedModel): Promise<void> {
@@ -156,17 +153,17 @@ export class NodeStaging implements Staging {
     await this.#chunkLog.write(lines);
   }
 
+  async #remove(path: string): Promise<void> {
+    await (await this.#handles.get(path))?.close();
+    this.#handles.delete(path);
+    // First said, then done: a line without its file would be a chunk of nothing.
+    if (this.#chunks.delete(path)) await (this.#chunkLog ??= await this.#openChunkLog()).write(`- ${path}\n`);
+    await rm(this.#place(path), { force: true });
+  }
+
   async #openChunkLog(): Promise<FileHandle> {
     await mkdir(join(this.#root, ARRIVING), { recursive: true });
     return open(join(this.#root, ARRIVING, CHUNKS), 'a');
-  }
-
-  async #rewriteChunkLog(): Promise<void> {
-    await this.#chunkLog?.close();
-    this.#chunkLog = undefined;
-    const lines = [...this.#chunks].flatMap(([path, indices]) => [...indices].map((index) => `${index} ${path}\n`));
-    await mkdir(join(this.#root, ARRIVING), { recursive: true });
-    await writeFile(join(this.#root, ARRIVING, CHUNKS), lines.join(''));
   }
 
   async #readChunkLog(): Promise<void> {
@@ -176,9 +173,10 @@ export class NodeStaging implements Staging {
     });
     // A line that was cut off has no end and does not count.
     for (const line of text.split('\n').slice(0, -1)) {
-      const [, index, path] = /^(\d+) (.+)$/.exec(line) ?? [];
+      const [, index, path] = /^(\d+|-) (.+)$/.exec(line) ?? [];
       if (index === undefined || path === undefined || !isInsidePath(path)) continue;
-      this.#chunks.set(path, (this.#chunks.get(path) ?? new Set()).add(Number(index)));
+      if (index === '-') this.#chunks.delete(path);
+      else this.#chunks.set(path, (this.#chunks.get(path) ?? new Set()).add(Number(index)));
     }
   }
 

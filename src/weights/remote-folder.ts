@@ -2,7 +2,7 @@ import { AlignError } from '../align/errors.ts';
 import { type ByteSource, checkRange, type SourceFolder } from '../convert/byte-source.ts';
 import type { RemoteClient } from './remote-client.ts';
 import type { RemoteFile } from './remote-repository.ts';
-import { gitBlobId, sha256Hex } from './sha256.ts';
+import { type CreateStreamHash, gitBlobId, sha256Hex } from './sha256.ts';
 import { StreamedSource, type StreamState } from './streamed-source.ts';
 
 /** Files with weights are streamed; others are fetched whole, so they must be of a size that memory takes. */
@@ -15,6 +15,8 @@ export interface RemoteFolderOptions {
   streams?: Readonly<Record<string, StreamState>> | undefined;
   /** Bytes of all streamed files that were hashed. */
   onProgress?: (file: string, hashedBytes: number) => void;
+  /** For the files that are streamed. */
+  createHash?: CreateStreamHash | undefined;
 }
 
 /** The files of a checkpoint at a remote host, each held to its digest: small ones when read, weights by `finish`. */
@@ -52,6 +54,7 @@ export class RemoteFolder implements SourceFolder {
     const stream = await StreamedSource.open(file, this.#client, this.#options.streams?.[path], {
       signal: this.#options.signal,
       onProgress: () => this.#options.onProgress?.(path, this.hashedBytes),
+      ...(this.#options.createHash && { createHash: this.#options.createHash }),
     });
     this.#streams.set(path, stream);
     return stream;
@@ -66,8 +69,10 @@ export class RemoteFolder implements SourceFolder {
     for (const stream of this.#streams.values()) await stream.finish();
   }
 
-  save(): Record<string, StreamState> {
-    return Object.fromEntries([...this.#streams].map(([path, stream]) => [path, stream.save()]));
+  /** As of the call. */
+  async save(): Promise<Record<string, StreamState>> {
+    const states = [...this.#streams].map(async ([path, stream]) => [path, await stream.save()] as const);
+    return Object.fromEntries(await Promise.all(states));
   }
 
   /** @throws AlignError `weights-corrupt` if it does not match its digest twice */

@@ -12,10 +12,23 @@ export interface Sha256 {
   save(): Uint8Array;
 }
 
+/** A {@link Sha256} that may be at work elsewhere: in a worker of its own. */
+export interface StreamHash {
+  /** Resolves when more may be fed; the bytes are not changed and may be changed afterwards. */
+  update(bytes: Uint8Array): Promise<void> | void;
+  /** Of all that was fed before the call. */
+  digest(): Promise<string> | string;
+  /** Of all that was fed before the call. */
+  save(): Promise<Uint8Array> | Uint8Array;
+}
+
 /**
  * @param state  from `save`
  * @throws Error if the state is of another version of hash-wasm
  */
+export type CreateStreamHash = (state?: Uint8Array) => Promise<StreamHash>;
+
+/** A {@link CreateStreamHash} that works where it is called. */
 export async function createSha256(state?: Uint8Array): Promise<Sha256> {
   const hasher = await createSHA256();
   if (state === undefined) hasher.init();

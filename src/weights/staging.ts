@@ -31,8 +31,12 @@ export interface StoredFile {
 export interface Staging {
   /** As last written; undefined at first. JSON data. */
   readState(): Promise<unknown>;
-  /** Chunks first, then, or together with them, the state: it never speaks of a chunk that is not there. */
-  write(chunks: readonly StagedChunk[], state?: unknown): Promise<void>;
+  /**
+   * Chunks first, then, or together with them, the state: it never speaks of a chunk that is not there.
+   *
+   * @param removed  paths of files that the state no longer speaks of: they go after it, or together with it
+   */
+  write(chunks: readonly StagedChunk[], state?: unknown, removed?: readonly string[]): Promise<void>;
   /** Which chunks of a file are there, ascending. */
   listChunks(path: string): Promise<number[]>;
   /** @throws AlignError `weights-corrupt` if it is not there */
@@ -54,6 +58,17 @@ export interface PublishedModel {
   revision: string;
   /** `publisher`: every byte matches a checksum that its publisher gave; `first-use`: there was none. */
   trust: 'publisher' | 'first-use';
+}
+
+/** Where parts of weights that are not complete are kept; never in a finished model. */
+const PIECES = 'pieces/';
+
+export function piecePath(name: string): string {
+  return PIECES + name;
+}
+
+export function isPiecePath(path: string): boolean {
+  return path.startsWith(PIECES);
 }
 
 export function chunkCount(sizeBytes: number): number {

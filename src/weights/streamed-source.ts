@@ -2,16 +2,22 @@ import { AlignError } from '../align/errors.ts';
 import { type ByteSource, checkRange } from '../convert/byte-source.ts';
 import type { RemoteClient } from './remote-client.ts';
 import type { RemoteFile } from './remote-repository.ts';
-import { createSha256, type Sha256, sha256Hex } from './sha256.ts';
+import { createSha256, type CreateStreamHash, sha256Hex, type StreamHash } from './sha256.ts';
 
 /** What a file is fetched and remembered in. */
 export const BLOCK_BYTES = 2 << 20;
-/** Requests on their way at a time: with one block each, a crash loses at most 8 MiB of them. */
-const BLOCKS_AHEAD = 4;
+/**
+ * Requests on their way at a time, a block each. With the block that a reader is in and two steps of a conversion, one
+ * being made and one being stored, a crash costs 8 MiB.
+ */
+const BLOCKS_AHEAD = 2;
 /** Blocks kept behind the stream, for reads that go back a little (rows of a head in another order). */
 const BLOCKS_KEPT = 8;
 /** A read of at most this much away from the stream is a look at a header: it is fetched by itself. */
 const PROBE_BYTES = 256 << 10;
+
+/** Half of a sha256, in hexadecimal digits. */
+const DIGEST_LENGTH = 32;
 
 /** How far a file has been read and hashed: enough to go on in another process. JSON data. */
 export interface StreamState {
@@ -19,8 +25,8 @@ export interface StreamState {
   block: number;
   /** The hash's state, base64. */
   hash: string;
-  /** The first half of each block's sha256, hexadecimal; empty where the block was not seen yet. */
-  blocks: string[];
+  /** The first half of each block's sha256, 32 hexadecimal digits; as many spaces where the block was not seen yet. */
+  blocks: string;
   /** Small reads away from the stream: offset, and bytes in base64. */
   probes: [number, string][];
 }
@@ -29,6 +35,7 @@ export interface StreamedSourceOptions {
   signal?: AbortSignal | undefined;
   /** Bytes of the file that are in the hash. */
   onProgress?: (hashedBytes: number) => void;
+  createHash?: CreateStreamHash;
 }
 
 /**
@@ -43,7 +50,7 @@ export class StreamedSource implements ByteSource {
   readonly #file: RemoteFile;
   readonly #client: RemoteClient;
   readonly #options: StreamedSourceOptions;
-  readonly #hash: Sha256;
+  readonly #hash: StreamHash;
   readonly #digests: string[];
   readonly #probes: Map<number, Uint8Array>;
   /** Blocks that are on their way or kept, by index. */
@@ -61,17 +68,18 @@ export class StreamedSource implements ByteSource {
     state: StreamState | undefined,
     options: StreamedSourceOptions = {},
   ): Promise<StreamedSource> {
-    if (state === undefined) return new StreamedSource(file, client, await createSha256(), state, options);
+    const { createHash = createSha256 } = options;
+    if (state === undefined) return new StreamedSource(file, client, await createHash(), state, options);
     // Another version of the hash does not take up this one's state: then all is hashed from the start once more.
-    const hash = await createSha256(fromBase64(state.hash)).catch(() => undefined);
+    const hash = await createHash(fromBase64(state.hash)).catch(() => undefined);
     const from = hash === undefined ? { ...state, block: 0 } : state;
-    return new StreamedSource(file, client, hash ?? (await createSha256()), from, options);
+    return new StreamedSource(file, client, hash ?? (await createHash()), from, options);
   }
 
   private constructor(
     file: RemoteFile,
     client: RemoteClient,
-    hash: Sha256,
+    hash: StreamHash,
     state: StreamState | undefined,
     options: StreamedSourceOptions,
   ) {
@@ -82,7 +90,7 @@ export class StreamedSource implements ByteSource {
     this.#hash = hash;
     this.#options = options;
     this.#next = state?.block ?? 0;
-    this.#digests = [...(state?.blocks ?? [])];
+    this.#digests = (state?.blocks.match(/.{32}/g) ?? []).map((digest) => digest.trim());
     this.#probes = new Map((state?.probes ?? []).map(([offset, bytes]) => [offset, fromBase64(bytes)]));
   }
 
@@ -112,7 +120,7 @@ export class StreamedSource implements ByteSource {
     const count = Math.ceil(this.sizeBytes / BLOCK_BYTES);
     while (this.#next < count) await this.#advance();
     this.#blocks.clear();
-    const sha256 = this.#hash.digest();
+    const sha256 = await this.#hash.digest();
     const expected = this.#file.digest?.algorithm === 'sha256' ? this.#file.digest.hex : undefined;
     if (expected === undefined || expected === sha256) return sha256;
     throw new AlignError(
@@ -122,13 +130,14 @@ export class StreamedSource implements ByteSource {
     );
   }
 
-  save(): StreamState {
-    return {
+  /** As of the call, whatever is read before it resolves. */
+  async save(): Promise<StreamState> {
+    const state = {
       block: this.#next,
-      hash: toBase64(this.#hash.save()),
-      blocks: Array.from(this.#digests, (digest) => digest ?? ''),
-      probes: [...this.#probes].map(([offset, bytes]) => [offset, toBase64(bytes)]),
+      blocks: Array.from(this.#digests, (digest) => (digest ?? '').padEnd(DIGEST_LENGTH)).join(''),
+      probes: [...this.#probes].map(([offset, bytes]): [number, string] => [offset, toBase64(bytes)]),
     };
+    return { ...state, hash: toBase64(await this.#hash.save()) };
   }
 
   #inTurn(offset: number, length: number): Promise<Uint8Array> {
@@ -159,8 +168,10 @@ export class StreamedSource implements ByteSource {
     const window = Math.min(BLOCKS_AHEAD, ++this.#advances);
     for (let ahead = index; ahead < Math.min(index + window, count); ahead += 1) void this.#block(ahead);
     const block = await this.#block(index);
-    this.#hash.update(block);
+    // Together: `save` may be called while the hash is at work.
+    const fed = this.#hash.update(block);
     this.#next = index + 1;
+    await fed;
     for (const kept of this.#blocks.keys()) if (kept < index - BLOCKS_KEPT) this.#blocks.delete(kept);
     this.#options.onProgress?.(this.hashedBytes);
     return block;
@@ -180,7 +191,7 @@ export class StreamedSource implements ByteSource {
   async #fetchBlock(index: number): Promise<Uint8Array> {
     const start = index * BLOCK_BYTES;
     const bytes = await this.#fetch(start, Math.min(BLOCK_BYTES, this.sizeBytes - start));
-    const digest = (await sha256Hex(bytes)).slice(0, 32);
+    const digest = (await sha256Hex(bytes)).slice(0, DIGEST_LENGTH);
     const known = this.#digests[index] ?? '';
     if (known !== '' && known !== digest) throw this.#otherBytes(start);
     for (const [offset, probe] of this.#probes) {

@@ -9,6 +9,7 @@ import {
   CHUNK_BYTES,
   chunkCount,
   chunkLength,
+  isPiecePath,
   type PublishedModel,
   type StagedChunk,
   type Staging,
@@ -36,7 +37,7 @@ export interface CachedModel extends CacheKey {
 
 /** A model that is not whole yet; its download or conversion can go on. */
 export interface Arrival extends CacheKey {
-  /** Of the chunks that are there. */
+  /** Of the chunks that will stay. */
   storedBytes: number;
   updatedAt: number;
 }
@@ -146,7 +147,8 @@ export class WeightCache {
     return Promise.all(
       records.map(async ({ source, variant, storageId, updatedAt }) => {
         const keys = await this.#chunkKeys(storageId);
-        return { source, variant, updatedAt, storedBytes: keys.length * CHUNK_BYTES };
+        const kept = keys.filter((key) => !isPiecePath((key as string[])[2] ?? ''));
+        return { source, variant, updatedAt, storedBytes: kept.length * CHUNK_BYTES };
       }),
     );
   }
@@ -353,7 +355,10 @@ export class WeightCache {
   }
 
   /** All or nothing. */
-  async #put(entries: readonly [IDBValidKey, unknown][], deleted: readonly IDBValidKey[] = []): Promise<void> {
+  async #put(
+    entries: readonly [IDBValidKey, unknown][],
+    deleted: readonly (IDBValidKey | IDBKeyRange)[] = [],
+  ): Promise<void> {
     await this.#transact('readwrite', async (records) => {
       for (const key of deleted) records.delete(key);
       for (const [key, value] of entries) records.put(value, key);
@@ -386,7 +391,7 @@ export class WeightCache {
 /** What a staging needs of the cache. */
 interface CacheAccess {
   get<T>(key: IDBValidKey): Promise<T | undefined>;
-  put(entries: readonly [IDBValidKey, unknown][], deleted?: readonly IDBValidKey[]): Promise<void>;
+  put(entries: readonly [IDBValidKey, unknown][], deleted?: readonly (IDBValidKey | IDBKeyRange)[]): Promise<void>;
   chunkKeys(storageId: string, path?: string): Promise<IDBValidKey[]>;
   deleteChunks(storageId: string, path?: string): Promise<void>;
   now(): number;
@@ -405,7 +410,7 @@ class CacheStaging implements Staging {
     return this.#record.state;
   }
 
-  async write(chunks: readonly StagedChunk[], state?: unknown): Promise<void> {
+  async write(chunks: readonly StagedChunk[], state?: unknown, removed: readonly string[] = []): Promise<void> {
     const entries: [IDBValidKey, unknown][] = chunks.map(({ path, index, bytes }) => [
       chunkKey(this.#record.storageId, path, index),
       new Blob([bytes as Uint8Array<ArrayBuffer>]),
@@ -414,7 +419,10 @@ class CacheStaging implements Staging {
       this.#record = { ...this.#record, state, updatedAt: this.#access.now() };
       entries.push([arrivalKey(this.#record), this.#record]);
     }
-    await this.#access.put(entries);
+    await this.#access.put(
+      entries,
+      removed.map((path) => chunkRange(this.#record.storageId, path)),
+    );
   }
 
   async listChunks(path: string): Promise<number[]> {
