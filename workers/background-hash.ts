@@ -3,7 +3,7 @@ import { createSha256, type CreateStreamHash } from '../src/weights/sha256.ts';
 import type { HashWorkerApi } from './hash.worker.ts';
 
 /** Updates on their way at a time. */
-const MAX_PENDING = 4;
+const MAX_PENDING = 2;
 
 /**
  * Hashes in a worker of its own, started by the first one, so that a download and its hash use two cores. Where no

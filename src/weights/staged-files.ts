@@ -10,8 +10,8 @@ import {
   type StoredFile,
 } from './staging.ts';
 
-/** Chunks held for writing at a time: 16 MiB. Weights are written one after the other, each from its start to its end. */
-const MAX_HELD = 8;
+/** Chunks held for writing at a time: 8 MiB. Weights are written one after the other, each from its start to its end. */
+const MAX_HELD = 4;
 /** Of pieces in memory; more are read back when they are needed. The largest weight of a 1.1B model in q8 has 66 MB. */
 const MAX_PIECE_BYTES = 96 << 20;
 

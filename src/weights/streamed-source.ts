@@ -12,7 +12,7 @@ export const BLOCK_BYTES = 2 << 20;
  */
 const BLOCKS_AHEAD = 2;
 /** Blocks kept behind the stream, for reads that go back a little (rows of a head in another order). */
-const BLOCKS_KEPT = 8;
+const BLOCKS_KEPT = 4;
 /** A read of at most this much away from the stream is a look at a header: it is fetched by itself. */
 const PROBE_BYTES = 256 << 10;
 

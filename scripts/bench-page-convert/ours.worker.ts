@@ -1,0 +1,38 @@
+import { expose } from 'comlink';
+import { loadModel } from '../../src/engines/load-model.ts';
+import { ORT_FILES } from '../../src/engines/ort-files.ts';
+import { startWebEngine } from '../../src/engines/start-web-engine.ts';
+import { WeightCache } from '../../src/weights/weight-cache.ts';
+import type { StoredModelKey } from '../../workers/weights-protocol.ts';
+import { ourRunner } from '../bench-decode/runners.ts';
+
+export interface WarmStartOptions {
+  /** In IndexedDB. */
+  key: StoredModelKey;
+  /** Address of the same model's folder, ends in `/`; transformers.js has its files in the Cache API. */
+  modelUrl: string;
+  threads: number;
+  promptIds: readonly number[];
+}
+
+export interface WarmStartWorker {
+  /** @returns milliseconds from nothing to the first token */
+  start(options: WarmStartOptions): Promise<number>;
+}
+
+expose({
+  async start({ key, threads, promptIds }) {
+    const startMs = performance.now();
+    const cache = await WeightCache.open();
+    const { model } = await loadModel(cache.folder(key), {
+      support: {
+        devices: ['wasm'],
+        webgpu: { available: false, hasShaderF16: false, isSoftware: false, reason: undefined },
+      },
+      wish: { device: 'wasm', variant: key.variant },
+      startEngine: startWebEngine({ threads, ortFiles: ORT_FILES }),
+    });
+    await ourRunner(model.engine).generate(promptIds, 1);
+    return performance.now() - startMs;
+  },
+} satisfies WarmStartWorker);
