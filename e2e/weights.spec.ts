@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Page } from '@playwright/test';
 import { expect, test as base } from '@playwright/test';
-import { SMALL_LLAMA } from '../src/convert/small-llama.fixture.ts';
+import { convertCheckpoint } from '../src/convert/convert.ts';
+import { MemoryFolder, randomCheckpoint, SMALL_LLAMA } from '../src/convert/small-llama.fixture.ts';
 import { BROAD_LLAMA, safetensorsRepository } from '../src/weights/small-checkpoint.fixture.ts';
 import { type HubFault, type HubRequest, type LocalHub, startLocalHub } from './local-hub.ts';
 import { Playground } from './playground.fixture.ts';
@@ -228,4 +229,36 @@ test('verifies, exports, deletes and imports a stored model', async ({ playgroun
   await page.goto('#');
   await playground.use(NAME);
   await expect(playground.loaded).toBeVisible();
+});
+
+test('a converted folder at another origin is trusted on first use, kept, and aligns', async ({ playground, hub }) => {
+  const { page } = playground;
+  const folder = new MemoryFolder();
+  const options = { name: 'Elsewhere', source: 'someone/elsewhere', family: 'hh-rlhf' } as const;
+  await convertCheckpoint(randomCheckpoint(SMALL_LLAMA, 1), folder, { ...options, variants: ['q8', 'q4'] });
+  for (const [path, content] of folder.files) await hub.push(NO_LLAMA, path, content);
+  await look(page, `${hub.endpoint}/${NO_LLAMA}/resolve/main/`);
+  await expect(page.getByText(/trusted/)).toBeVisible();
+  await page.getByRole('button', { name: 'Start download' }).click();
+  await expect(playground.loaded).toBeVisible();
+  await align(playground);
+});
+
+test('a browser without a place to store says so, and aligns with the models of its server', async ({
+  context,
+  baseURL,
+}) => {
+  // As some private windows have it, in workers too.
+  const script = "Object.defineProperty(globalThis, 'indexedDB', { value: undefined });";
+  await context.addInitScript(script);
+  await context.route('**/assets/*worker*.js', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: script + (await response.text()) });
+  });
+  const page = await context.newPage();
+  const playground = new Playground(page, baseURL ?? '');
+  await playground.open();
+  await align(playground);
+  await page.goto('#storage');
+  await expect(page.getByText('This browser gives the page no place to store models.')).toBeVisible();
 });

@@ -1,8 +1,10 @@
 import { type FuzzTarget, mutated } from '../convert/checkpoint/fuzz.fixture.ts';
 import { MemorySource } from '../convert/checkpoint/checkpoint.fixture.ts';
 import { MANIFEST_PATH } from '../convert/manifest.ts';
-import { parseManifest } from '../convert/parse-manifest.ts';
+import { isInsidePath, parseManifest } from '../convert/parse-manifest.ts';
+import { HUB_ENDPOINT, openHubRepository } from './hub.ts';
 import { openArchive, readFolderManifest } from './model-archive.ts';
+import type { RemoteClient } from './remote-client.ts';
 import { tinyManifest } from './tiny-manifest.fixture.ts';
 
 function manifestTarget(): FuzzTarget {
@@ -51,6 +53,35 @@ function entry(path: string, content: Uint8Array): Buffer {
   return Buffer.concat([header, content, Buffer.alloc(-content.length & 511)]);
 }
 
+/** The hub's answers: the commit, then the list of its files. */
+function listingTarget(): FuzzTarget {
+  const listing = [
+    { type: 'directory', oid: '', size: 0, path: 'onnx' },
+    { type: 'file', oid: 'a'.repeat(40), size: 10, path: 'config.json' },
+    { type: 'file', oid: 'b'.repeat(40), size: 4e9, path: 'model.bin', lfs: { oid: 'c'.repeat(64), size: 4e9 } },
+  ];
+  const bytes = new TextEncoder().encode(JSON.stringify({ info: { sha: 'd'.repeat(40) }, listing }));
+  return {
+    name: 'hub listing',
+    inputs: mutated([{ bytes, headerStart: 0, headerEnd: bytes.length }]),
+    async open(input) {
+      const text = new TextDecoder().decode(input);
+      const cut = text.indexOf(',"listing":');
+      const answers = [text.slice('{"info":'.length, cut), text.slice(cut + ',"listing":'.length, -1)];
+      const client: Pick<RemoteClient, 'smallFile'> = {
+        smallFile: async () => ({ bytes: new TextEncoder().encode(answers.shift()), headers: new Headers() }),
+      };
+      const { files } = await openHubRepository({ id: 'a/b', revision: 'main' }, client);
+      for (const { path, url, sizeBytes } of files) {
+        if (!isInsidePath(path) || !url.startsWith(`${HUB_ENDPOINT}/a/b/resolve/`) || !(sizeBytes >= 0)) {
+          throw new Error(`${path} at ${url} with ${sizeBytes} bytes was let through.`);
+        }
+      }
+    },
+    codes: ['weights-unreachable'],
+  };
+}
+
 export function weightsFuzzTargets(): FuzzTarget[] {
-  return [manifestTarget(), archiveTarget()];
+  return [manifestTarget(), archiveTarget(), listingTarget()];
 }

@@ -55,7 +55,7 @@ export function parseModelReference(text: string, endpoint: string = HUB_ENDPOIN
  */
 export async function openHubRepository(
   reference: { id: string; revision: string },
-  client: RemoteClient,
+  client: Pick<RemoteClient, 'smallFile'>,
   options: { endpoint?: string; signal?: AbortSignal | undefined } = {},
 ): Promise<RemoteRepository> {
   const { endpoint = HUB_ENDPOINT, signal } = options;
@@ -90,7 +90,7 @@ export async function openHubRepository(
  */
 export async function openUrlRepository(
   url: string,
-  client: RemoteClient,
+  client: Pick<RemoteClient, 'smallFile'>,
   signal?: AbortSignal,
 ): Promise<RemoteRepository> {
   const manifestUrl = new URL(MANIFEST_PATH, url).href;
@@ -113,7 +113,7 @@ export async function openUrlRepository(
 }
 
 async function readJson(
-  client: RemoteClient,
+  client: Pick<RemoteClient, 'smallFile'>,
   url: string,
   signal: AbortSignal | undefined,
 ): Promise<{ json: unknown; url: string; headers: Headers }> {

@@ -168,9 +168,12 @@ describe('WeightCache', () => {
     expect((await staging.readChunk(PATH, 0)).buffer.byteLength).toBe(10);
   });
 
-  it('says with numbers that the browser’s store is full, and keeps what was there', async () => {
+  it.each([
+    [950e6, 'gives this site 1,000 MB and 950 MB are used'],
+    [10e6, 'the browser has less room than the 1,000 MB that it tells of (10 MB are used)'],
+  ])('says with numbers that there is no room at %i bytes, and keeps what was there', async (usage, said) => {
     const storage = {
-      estimate: async () => ({ usage: 700e6, quota: 1000e6 }),
+      estimate: async () => ({ usage, quota: 1000e6 }),
       persist: async () => true,
       persisted: async () => false,
     };
@@ -181,12 +184,13 @@ describe('WeightCache', () => {
     const restore = failPuts(new DOMException('full', 'QuotaExceededError'));
     await expect(staging.write(chunksOf(DATA).slice(1, 2))).rejects.toMatchObject({
       code: 'storage-full',
-      details: { usedBytes: 700e6, quotaBytes: 1000e6 },
+      message: expect.stringContaining(said) as string,
+      details: { usedBytes: usage, quotaBytes: 1000e6 },
     });
     restore();
     expect(await staging.listChunks(PATH)).toEqual([0]);
     expect(await cache.verify(KEY)).toEqual([]);
-    expect(await cache.usage()).toEqual({ usedBytes: 700e6, quotaBytes: 1000e6, isPersistent: false });
+    expect(await cache.usage()).toEqual({ usedBytes: usage, quotaBytes: 1000e6, isPersistent: false });
     expect(await cache.persist()).toBe(true);
   });
 

@@ -380,7 +380,11 @@ export class WeightCache {
     const room =
       usedBytes === undefined || quotaBytes === undefined
         ? 'The browser gives this site no more room'
-        : `The browser gives this site ${megabytes(quotaBytes)} and ${megabytes(usedBytes)} are used`;
+        : usedBytes > 0.9 * quotaBytes
+          ? `The browser gives this site ${megabytes(quotaBytes)} and ${megabytes(usedBytes)} are used`
+          : // Chromium tells every site of 10 GB more than it uses, whatever the disk has.
+            `The disk is full, or the browser has less room than the ${megabytes(quotaBytes)} that it tells of ` +
+            `(${megabytes(usedBytes)} are used)`;
     return new AlignError('storage-full', `${room}: the last piece of the model could not be stored.`, {
       cause: error,
       details: { usedBytes, quotaBytes },
