@@ -217,6 +217,11 @@ test('breaks no accessibility rule and never scrolls sideways, in both colour sc
     expect(await page.evaluate(() => document.documentElement.scrollWidth), `at ${width} px`).toBeLessThanOrEqual(
       width,
     );
+    const [title, links] = await Promise.all(
+      [page.getByRole('heading', { level: 1 }), page.getByRole('navigation')].map((part) => part.boundingBox()),
+    );
+    const isBeside = title!.x + title!.width <= links!.x || title!.y + title!.height <= links!.y;
+    expect(isBeside, `title and links at ${width} px`).toBe(true);
   }
 });
 

@@ -121,17 +121,23 @@ test('a closed tab’s download goes on in the next one, and then runs without t
   expect(hub.requests.length).toBe(sent);
 });
 
-test('a paused download goes on', async ({ playground, hub }) => {
+test('a download can be watched and paused on the storage page too, and goes on', async ({ playground, hub }) => {
   const { page } = playground;
   hub.fault = holdAfter(6 << 20);
   await openModels(page);
   await page.getByRole('button', { name: `Get ${PUBLISHED}` }).click();
   await page.getByRole('button', { name: 'Start download' }).click();
-  await expect(page.getByRole('progressbar', { name: `Getting ${PUBLISHED}` })).toHaveAttribute(
+  const progress = page.getByRole('progressbar', { name: `Getting ${PUBLISHED}` });
+  await expect(progress).toHaveAttribute('aria-valuenow', /^4\d$/);
+  await page.goto('#storage');
+  await expect(page.getByRole('region', { name: 'Unfinished downloads' }).getByRole('progressbar')).toHaveAttribute(
     'aria-valuenow',
     /^4\d$/,
   );
   await page.getByRole('button', { name: 'Pause' }).click();
+  await expect(page.getByRole('button', { name: 'Go on' })).toBeVisible();
+  await page.goto('#');
+  await openModels(page);
   hub.fault = undefined;
   await page.getByRole('button', { name: 'Go on' }).click();
   await expect(playground.loaded).toBeVisible();

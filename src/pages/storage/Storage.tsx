@@ -1,4 +1,4 @@
-import { type ChangeEvent, useRef, useState } from 'react';
+import { type ChangeEvent, useEffect, useRef, useState } from 'react';
 
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
 import { GetModel } from '../../components/GetModel/GetModel.tsx';
@@ -16,6 +16,8 @@ import styles from './Storage.module.css';
 export function Storage() {
   const store = useApp((app) => app.store);
   const listStored = useApp((app) => app.listStored);
+  // A download may have begun since the page was opened.
+  useEffect(() => void listStored(), [listStored]);
   return (
     <main className={styles.page} aria-labelledby="storage-title">
       <h2 id="storage-title">{strings.storage.title}</h2>
