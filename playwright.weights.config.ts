@@ -9,7 +9,7 @@ export default defineConfig({
   testMatch: '**/*.weights.spec.ts',
   timeout: 600_000,
   webServer: {
-    command: `npm run -s build -- --logLevel warn && node cli/metaaligner.mjs start --port ${PORT} --models .cache/models`,
+    command: `npm run -s build -- --logLevel warn && node cli/metaaligner.mjs start --port ${PORT} --models .cache/models --mirror 'http://127.0.0.1:*'`,
     url: `http://127.0.0.1:${PORT}/`,
     reuseExistingServer: false,
     timeout: 120_000,

@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { test as playwright } from '@playwright/test';
 import type { LoadRequest } from '../workers/protocol.ts';
-import { expect, test } from './playground.fixture.ts';
+import { startLocalHub } from './local-hub.ts';
+import { expect, Playground, test } from './playground.fixture.ts';
 
 /** As the server lists it: the folder's name. */
 const MODEL_ID = 'smollm2-135m-instruct';
@@ -62,3 +64,31 @@ for (const [name, device, request] of cases) {
     expect(playground.foreignRequests).toEqual([]);
   });
 }
+
+playwright(
+  'gets the GGUF from a hub, converts it while it arrives, and writes what Node writes',
+  async ({ page, baseURL }) => {
+    const gguf = process.env.SMOLLM2_GGUF ?? '.cache/smollm2/smollm2-135m-instruct.gguf';
+    const id = 'HuggingFaceTB/SmolLM2-135M-Instruct-GGUF';
+    const hub = await startLocalHub({ repositories: { [id]: { files: { 'smollm2-135m-instruct.gguf': gguf } } } });
+    try {
+      const playground = new Playground(page, baseURL ?? '');
+      await playground.open();
+      await playground.comeBackWith({ hubEndpoint: hub.endpoint, device: 'wasm', variant: 'q8' });
+      await page.getByRole('button', { name: /^(Change|Choose a model)$/ }).click();
+      await page.getByLabel(/^Another model/).fill(id);
+      await page.getByRole('button', { name: 'Look' }).click();
+      await page.getByRole('button', { name: 'Start download' }).click();
+      await expect(playground.loaded).toBeVisible({ timeout: 300_000 });
+      const request: Request = { ...example, variant: 'q8', maxNewTokens: 3 };
+      await playground.write(request.context, request.answer);
+      await playground.setMaxNewTokens(request.maxNewTokens);
+      await playground.align.click();
+      await expect(playground.result).toHaveAttribute('data-status', 'done', { timeout: 400_000 });
+      expect(await playground.editText()).toBe(editOfCli(request));
+      expect(playground.consoleErrors).toEqual([]);
+    } finally {
+      await hub.close();
+    }
+  },
+);

@@ -1,8 +1,13 @@
-import { readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Page } from '@playwright/test';
 import { expect, test as base } from '@playwright/test';
+import { openCheckpoint } from '../src/convert/checkpoint/open-checkpoint.ts';
 import { convertCheckpoint } from '../src/convert/convert.ts';
 import { MemoryFolder, randomCheckpoint, SMALL_LLAMA } from '../src/convert/small-llama.fixture.ts';
+import { makeCheckpoint } from '../scripts/bench-convert/make-checkpoint.ts';
+import { openNodeFolder } from '../src/weights/node-folder.ts';
 import { BROAD_LLAMA, safetensorsRepository } from '../src/weights/small-checkpoint.fixture.ts';
 import { type HubFault, type HubRequest, type LocalHub, startLocalHub } from './local-hub.ts';
 import { Playground } from './playground.fixture.ts';
@@ -59,6 +64,22 @@ const holdAfter =
   ({ kind, path, start }: HubRequest): HubFault | undefined =>
     kind === 'storage' && path === 'model.safetensors' && start >= byte ? { kind: 'stall', afterBytes: 0 } : undefined;
 
+/** As the page's database has them. */
+function storedChecksums(page: Page, source: string): Promise<{ path: string; sha256: string }[]> {
+  return page.evaluate(
+    (key) =>
+      new Promise((resolve, reject) => {
+        const opening = indexedDB.open('metaaligner-weights');
+        opening.onsuccess = () => {
+          const read = opening.result.transaction('records').objectStore('records').get(['model', key, 'q8']);
+          read.onsuccess = () => resolve((read.result as { files: { path: string; sha256: string }[] }).files);
+          read.onerror = () => reject(read.error!);
+        };
+      }),
+    source,
+  );
+}
+
 async function align(playground: Playground): Promise<void> {
   await playground.write('Human: Why is the sky blue?\n\nAssistant:', 'It reflects the sea.');
   await playground.setMaxNewTokens(8);
@@ -81,6 +102,29 @@ test('says what a model takes, gets it, and aligns', async ({ playground, hub })
   // A browser that kept the ranges in its own cache would ask for a third more. A look at the headers comes on top.
   const files = await safetensorsRepository(BROAD_LLAMA);
   expect(hub.sentBytes).toBeLessThan(Object.values(files).reduce((sum, { length }) => sum + length, 0) + 3e6);
+});
+
+test('a PyTorch checkpoint in shards is converted to the bytes that the command line makes of it', async ({
+  playground,
+  hub,
+}, testInfo) => {
+  const { page } = playground;
+  const directory = testInfo.outputPath('torch');
+  await makeCheckpoint(directory, SMALL_LLAMA, 'torch');
+  const folder = new MemoryFolder();
+  const checkpoint = await openCheckpoint(await openNodeFolder(directory));
+  await convertCheckpoint(checkpoint, folder, { variants: ['q8'], name: 'x', source: 'x', family: undefined });
+  for (const name of await readdir(directory)) await hub.push(NO_LLAMA, name, join(directory, name));
+  await look(page, NO_LLAMA);
+  await expect(page.getByText(/PyTorch/)).toBeVisible();
+  await page.getByRole('button', { name: 'Start download' }).click();
+  await expect(playground.loaded).toBeVisible();
+  await align(playground);
+  const stored = await storedChecksums(page, NO_LLAMA);
+  expect(stored.length).toBeGreaterThan(3);
+  for (const { path, sha256 } of stored) {
+    expect(sha256, path).toBe(createHash('sha256').update(folder.files.get(path)!).digest('hex'));
+  }
 });
 
 test('a closed tab’s download goes on in the next one, and then runs without the hub', async ({

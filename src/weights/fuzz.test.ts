@@ -9,5 +9,6 @@ it.each(weightsFuzzTargets())('opens a damaged $name or fails with a typed error
   const counts = await fuzzMany(target, { numRuns: RUNS });
   // Inputs that all fail alike would test little.
   expect(counts.opened).toBeGreaterThan(RUNS / 100);
-  expect(counts[target.codes[0]!]).toBeGreaterThan(RUNS / 10);
+  const [usual] = target.codes ?? [];
+  expect(counts[usual!]).toBeGreaterThan(RUNS / 10);
 });
