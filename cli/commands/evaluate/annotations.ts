@@ -1,0 +1,94 @@
+import type { Command } from 'commander';
+import { AlignError } from '../../../src/align/errors.ts';
+import {
+  ANNOTATED_ASPECTS,
+  type AnnotatedRow,
+  type AnnotationReport,
+  compareWithAnnotators,
+} from '../../../src/evaluation/annotations.ts';
+import type { Correlation } from '../../../src/evaluation/correlation.ts';
+import { readColumns } from '../../batch/read-rows.ts';
+import { note, print } from '../../terminal.ts';
+import { listOutputs, readCells } from './outputs.ts';
+
+export function addAnnotationsCommand(evaluate: Command): void {
+  evaluate
+    .command('annotations')
+    .description('how BLEU and ROUGE go with what people thought of explanations, as a Markdown report')
+    .requiredOption(
+      '--annotations <folder>',
+      `CSV files with columns text, label, the explanations, ${ANNOTATED_ASPECTS.join(', ')}: the last four are lists of ratings`,
+    )
+    .requiredOption('--references <file>', 'CSV with a column query, which holds the text, and one of references')
+    .option('--json', 'as one JSON list')
+    .action(async (options: { annotations: string; references: string; json?: true }) => {
+      const references = await readReferences(options.references);
+      const referenceOf = (post: string) => references.find(({ query }) => query.includes(post))?.reference;
+      const reports: { file: string; report: AnnotationReport }[] = [];
+      for (const { dataset, path } of await listOutputs(options.annotations)) {
+        reports.push({ file: dataset, report: compareWithAnnotators(await readAnnotations(path), referenceOf) });
+      }
+      if (options.json) {
+        await print(`${JSON.stringify(reports, undefined, 2)}\n`);
+        return;
+      }
+      await print(reports.map(({ file, report }) => markdownOf(file, report)).join('\n'));
+      note('For research. None of it is a diagnosis or advice; who needs help should see a professional.');
+    });
+}
+
+async function readReferences(path: string): Promise<{ query: string; reference: string }[]> {
+  const column = (await readColumns({ path, format: 'csv' })).find((name) => name !== 'query') ?? 'reference';
+  const rows = await readCells(path, ['query', column]);
+  return rows.map((row) => ({ query: row.query!, reference: row[column]! }));
+}
+
+async function readAnnotations(path: string): Promise<AnnotatedRow[]> {
+  const others: readonly string[] = ['text', 'label', ...ANNOTATED_ASPECTS];
+  const column = (await readColumns({ path, format: 'csv' })).find((name) => !others.includes(name)) ?? 'explanation';
+  const rows = await readCells(path, ['text', column, ...ANNOTATED_ASPECTS]);
+  return rows.map((row, i) => ({
+    post: row.text!,
+    explanation: row[column]!,
+    ratings: {
+      fluency: parseRatings(row.fluency!, path, i),
+      completeness: parseRatings(row.completeness!, path, i),
+      reliability: parseRatings(row.reliability!, path, i),
+      overall: parseRatings(row.overall!, path, i),
+    },
+  }));
+}
+
+/** `[3, 2, 3]` */
+function parseRatings(text: string, path: string, index: number): number[] {
+  if (!/^\[\s*\d+(\s*,\s*\d+)+\s*\]$/.test(text.trim())) {
+    throw new AlignError('invalid-request', `Row ${index + 1} of ${path} has “${text}” where ratings should be.`, {
+      details: { path, row: index + 1 },
+    });
+  }
+  return JSON.parse(text) as number[];
+}
+
+function markdownOf(file: string, report: AnnotationReport): string {
+  const { rows, withoutReference, identical, correlations, agreement } = report;
+  const shown = ({ value, low, high }: Correlation) =>
+    Number.isNaN(value) ? '–' : `${value.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
+  const lines = [
+    `## ${file}`,
+    '',
+    `${rows} rows compared; ${withoutReference} without a reference and ${identical} identical to it left out.`,
+    '',
+    '| metric | aspect | Pearson | Spearman | Kendall |',
+    '| --- | --- | ---: | ---: | ---: |',
+    ...correlations.map(
+      ({ metric, aspect, pearson, spearman, kendall }) =>
+        `| ${metric} | ${aspect} | ${shown(pearson)} | ${shown(spearman)} | ${shown(kendall)} |`,
+    ),
+    '',
+    `Agreement of the annotators (Fleiss’ kappa, all rows): ${ANNOTATED_ASPECTS.map(
+      (aspect) => `${aspect} ${agreement[aspect].toFixed(2)}`,
+    ).join(', ')}.`,
+    '',
+  ];
+  return lines.join('\n');
+}

@@ -1,0 +1,13 @@
+import type { Command } from 'commander';
+import { addAnnotationsCommand } from './annotations.ts';
+import { addImhiCommand } from './imhi.ts';
+import { addQualityCommand } from './quality.ts';
+
+export function addEvaluateCommand(program: Command): void {
+  const evaluate = program
+    .command('evaluate')
+    .description('score outputs: the IMHI labels, text quality, and metrics beside human ratings (docs/evaluation.md)');
+  addImhiCommand(evaluate);
+  addQualityCommand(evaluate);
+  addAnnotationsCommand(evaluate);
+}
