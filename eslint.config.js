@@ -11,7 +11,8 @@ const mayImport = {
   'src/batch': ['src/align'],
   'src/convert': ['src/align'],
   'src/engines': ['src/align', 'src/convert'],
-  'src/evaluation': [],
+  'src/datasets': ['src/align'],
+  'src/evaluation': ['src/align'],
   'src/weights': ['src/align', 'src/convert'],
   'workers/protocol.ts': ['src/align'],
   'workers/weights-protocol.ts': ['src/align', 'src/weights'],
@@ -23,7 +24,16 @@ const mayImport = {
   'src/components': ['src/align', 'src/batch', 'src/state', 'src/worker-client', ...protocols],
   'src/pages': ['src/align', 'src/batch', 'src/components', 'src/state', 'src/worker-client', ...protocols],
   server: ['src/align', 'src/batch', 'src/convert', 'src/engines', 'src/weights'],
-  cli: ['src/align', 'src/batch', 'src/convert', 'src/engines', 'src/evaluation', 'src/weights', 'server'],
+  cli: [
+    'src/align',
+    'src/batch',
+    'src/convert',
+    'src/datasets',
+    'src/engines',
+    'src/evaluation',
+    'src/weights',
+    'server',
+  ],
 };
 const folders = [...Object.keys(mayImport), 'src/main.tsx', 'e2e', 'scripts'];
 const zones = Object.entries(mayImport).map(([target, allowed]) => ({

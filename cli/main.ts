@@ -4,6 +4,7 @@ import { AlignError } from '../src/align/errors.ts';
 import { addAlignCommand } from './commands/align.ts';
 import { addBatchCommand } from './commands/batch.ts';
 import { addConvertCommand } from './commands/convert.ts';
+import { addDatasetCommand } from './commands/dataset/dataset.ts';
 import { addEvaluateCommand } from './commands/evaluate/evaluate.ts';
 import { addModelsCommand } from './commands/models.ts';
 import { addPromptCommand } from './commands/prompt.ts';
@@ -42,6 +43,7 @@ function createProgram(): Command {
     .addHelpText('after', 'Results go to standard output, everything else to standard error.');
   addAlignCommand(program);
   addBatchCommand(program);
+  addDatasetCommand(program);
   addEvaluateCommand(program);
   addPromptCommand(program);
   addConvertCommand(program);

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import { type CsvError, parse } from 'csv-parse';
 import { AlignError } from '../../src/align/errors.ts';
 import { DELIMITERS, nameCells, parseJsonLine, type RowFormat, type SourceRow } from '../../src/batch/row-format.ts';
@@ -14,7 +15,7 @@ export interface RowFile {
 const MAX_RECORD_BYTES = 64 << 20;
 
 /**
- * The rows of a file in order, in memory that does not grow with it. UTF-8, with or without a byte order mark; lines end
+ * The rows of a file in order, in memory that does not grow with it; a name in .gz is unpacked. UTF-8, with or without a byte order mark; lines end
  * in LF, CRLF or CR; blank lines are no rows; cells are text as they are, `NA` and `None` too.
  *
  * @throws AlignError `invalid-request` when the file is not UTF-8 or ends inside a quoted cell
@@ -83,7 +84,7 @@ async function* decodeStrictly(path: string): AsyncGenerator<string, void, void>
       throw notUtf8(path, readBytes, cause);
     }
   };
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+  for await (const chunk of readFileBytes(path)) {
     const text = decode(chunk);
     readBytes += chunk.length;
     if (text !== '') yield text;
@@ -94,14 +95,38 @@ async function* decodeStrictly(path: string): AsyncGenerator<string, void, void>
 async function* readJsonLines(path: string): AsyncGenerator<SourceRow, void, void> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let index = 0;
-  for await (const { bytes, offset } of splitLines(createReadStream(path) as AsyncIterable<Buffer>)) {
+  let number = 0;
+  for await (const { bytes, offset } of splitLines(readFileBytes(path))) {
+    number += 1;
     let line: string;
     try {
       line = decoder.decode(bytes);
     } catch (cause) {
       throw notUtf8(path, offset, cause);
     }
-    if (line.trim() !== '') yield parseJsonLine(index++, line);
+    if (line.trim() !== '') yield { ...parseJsonLine(index++, line), line: number };
+  }
+}
+
+/** @throws AlignError `invalid-request` for a .gz file that is damaged or cut short */
+async function* readFileBytes(path: string): AsyncGenerator<Buffer, void, void> {
+  const source = createReadStream(path);
+  if (!path.toLowerCase().endsWith('.gz')) {
+    yield* source as AsyncIterable<Buffer>;
+    return;
+  }
+  const plain = createGunzip();
+  source.on('error', (error) => plain.destroy(error));
+  try {
+    yield* source.pipe(plain) as AsyncIterable<Buffer>;
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))) throw error;
+    throw new AlignError('invalid-request', `${path} is no gzip file, or damaged or cut short: ${error.message}.`, {
+      cause: error,
+      details: { path },
+    });
+  } finally {
+    source.destroy();
   }
 }
 

@@ -41,14 +41,29 @@ const VICUNA = {
 export function buildPrompt(
   request: Pick<AlignRequest, 'objectives' | 'context' | 'answer' | 'template' | 'promptStyle'>,
 ): string {
+  const prompt = fill(TEMPLATES[request.template], request);
+  return request.promptStyle === 'vicuna' ? VICUNA.before + prompt + VICUNA.after : prompt;
+}
+
+/**
+ * The prompt of training data for answers that are equally good.
+ *
+ * `make it equal` stands for `improve it`; used by no published inference code.
+ */
+export function buildEqualPrompt(
+  request: Pick<AlignRequest, 'objectives' | 'context' | 'answer'> & { template: 'hh-rlhf' | 'ultrafeedback' },
+): string {
+  return fill(TEMPLATES[request.template].replace('improve it', 'make it equal'), request);
+}
+
+function fill(template: string, request: Pick<AlignRequest, 'objectives' | 'context' | 'answer'>): string {
   const values: Record<string, string> = {
     '{aspects}': request.objectives.map((objective) => objective.description).join('; '),
     '{question}': request.context,
     '{answer}': request.answer,
   };
   // One pass with a function: a `{answer}` or `$&` inside a user's text stays text.
-  const prompt = TEMPLATES[request.template].replace(/\{\w+\}/g, (slot) => values[slot] ?? slot);
-  return request.promptStyle === 'vicuna' ? VICUNA.before + prompt + VICUNA.after : prompt;
+  return template.replace(/\{\w+\}/g, (slot) => values[slot] ?? slot);
 }
 
 /** The parts of {@link buildPrompt}'s text before and after the answer. */

@@ -6,9 +6,10 @@ export type RowFormat = (typeof ROW_FORMATS)[number];
 
 export const DELIMITERS = { csv: ',', tsv: '\t' } as const satisfies Partial<Record<RowFormat, string>>;
 
-/** @returns the format that the name ends in, in any case; undefined for another ending */
+/** @returns the format that the name ends in, in any case, `.gz` after it aside; undefined for another ending */
 export function rowFormatOf(path: string): RowFormat | undefined {
-  const ending = path.slice(path.lastIndexOf('.') + 1).toLowerCase();
+  const name = path.toLowerCase().replace(/\.gz$/, '');
+  const ending = name.slice(name.lastIndexOf('.') + 1);
   return ROW_FORMATS.find((format) => format === ending);
 }
 
@@ -16,6 +17,8 @@ export function rowFormatOf(path: string): RowFormat | undefined {
 export interface SourceRow {
   /** From 0, the header not counted. */
   index: number;
+  /** Of its line in a JSONL file, from 1. */
+  line?: number;
   /** Cells by column. In JSONL a cell is whatever the object holds; elsewhere a string. */
   cells: Readonly<Record<string, unknown>>;
   /** Why the row cannot be used although its file can be read: too few cells, a line that is no JSON. */

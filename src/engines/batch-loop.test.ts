@@ -6,7 +6,7 @@ import { VARIANT_FILE_NAMES } from '../convert/convert.ts';
 import { BatchLoop, type SlotDecoder } from './batch-loop.ts';
 import { ENGINE_CONTRACT, type Subject } from './engine.contract.ts';
 import { createNodeEngine } from './node-engine.ts';
-import { SeededRandom } from './random.ts';
+import { SeededRandom } from '../align/random.ts';
 import { CONTRACT_CONFIG, convertToDisk } from './small-model.fixture.ts';
 
 let folder: Awaited<ReturnType<typeof convertToDisk>>;

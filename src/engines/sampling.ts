@@ -1,6 +1,6 @@
 import type { SamplingOptions } from '../align/engine.ts';
 import { AlignError } from '../align/errors.ts';
-import { SeededRandom } from './random.ts';
+import { SeededRandom } from '../align/random.ts';
 
 /**
  * Chooses one token after another, for one generation. The steps are those of Hugging Face transformers in its order:

@@ -1,3 +1,4 @@
+import { PYTHON_WHITESPACE } from '../align/python-text.ts';
 import { countNgrams, sharedNgrams } from './ngrams.ts';
 
 const MAX_ORDER = 4;
@@ -35,10 +36,8 @@ export function corpusBleu(hypotheses: readonly string[], references: readonly s
   return brevity * Math.exp(logPrecision);
 }
 
-/** Python's `str.split()`: not JavaScript's `\s`, which has U+FEFF and lacks U+001C to U+001F and U+0085. */
-// eslint-disable-next-line no-control-regex -- they are white space for Python
-const WHITESPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/u;
-const TRAILING_WHITESPACE = new RegExp(`${WHITESPACE.source}$`, 'u');
+const WHITESPACE = new RegExp(PYTHON_WHITESPACE, 'u');
+const TRAILING_WHITESPACE = new RegExp(`${PYTHON_WHITESPACE}$`, 'u');
 
 /**
  * Tokens of mteval-v13a.

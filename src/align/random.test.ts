@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from './random.ts';
 
-const { random } = JSON.parse(readFileSync(new URL('./fixtures/sampling.json', import.meta.url), 'utf8')) as {
+const { random } = JSON.parse(readFileSync(new URL('../engines/fixtures/sampling.json', import.meta.url), 'utf8')) as {
   random: { seed: number; words: number[] }[];
 };
 

@@ -1,0 +1,40 @@
+import type { TrainingItem } from '../../src/datasets/training-item.ts';
+import type { Edit } from '../../src/datasets/training-item.ts';
+import { toTrainingItem } from '../../src/datasets/training-item.ts';
+import { ItemStore } from './item-store.ts';
+
+/** Items by how many objectives their prompt names. */
+export type ItemCounts = Record<Edit['relation'], Record<number, number>>;
+
+/** The items of both lists, numbered together as they come, and what there are of them. */
+export class ItemLists {
+  readonly better: ItemStore;
+  readonly equal: ItemStore;
+  readonly counts: ItemCounts = { better: {}, equal: {} };
+  #nextId = 0;
+
+  static async create(directory: string): Promise<ItemLists> {
+    return new ItemLists(await ItemStore.create(directory, 'no_equal'), await ItemStore.create(directory, 'all_equal'));
+  }
+
+  private constructor(better: ItemStore, equal: ItemStore) {
+    this.better = better;
+    this.equal = equal;
+  }
+
+  async add(edit: Edit): Promise<void> {
+    const item: TrainingItem = toTrainingItem(this.#nextId++, edit);
+    const counts = this.counts[edit.relation];
+    counts[edit.objectives.length] = (counts[edit.objectives.length] ?? 0) + 1;
+    await (edit.relation === 'equal' ? this.equal : this.better).add(item);
+  }
+
+  async discard(): Promise<void> {
+    await this.better.discard();
+    await this.equal.discard();
+  }
+}
+
+export function sumOf(counts: Record<number, number>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
