@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { SeededRandom } from '../align/random.ts';
+import { bootstrapMean, cohenKappa, type Estimate, lengthControlledRate, signTest, wilson } from './win-statistics.ts';
+
+/** Made by scripts/reference/win_statistics.py with scipy, statsmodels and scikit-learn. */
+const reference = JSON.parse(readFileSync(join(import.meta.dirname, 'fixtures/win-statistics.json'), 'utf8')) as {
+  cases: {
+    scores: number[];
+    baseline: number[];
+    lengths: number[];
+    wilson: number[];
+    bootstrap: number[];
+    pairedBootstrap: number[];
+    signTest: number;
+    mcnemar: number;
+    kappa: number;
+    lengthControlled: number;
+  }[];
+  signTests: [number, number, number][];
+};
+
+const countOf = (scores: readonly number[], wanted: number) => scores.filter((score) => score === wanted).length;
+
+function expectClose(found: Estimate, [value, low, high]: number[], tolerance: number): void {
+  expect(found.value).toBeCloseTo(value!, 10);
+  expect(Math.abs(found.low - low!)).toBeLessThanOrEqual(tolerance);
+  expect(Math.abs(found.high - high!)).toBeLessThanOrEqual(tolerance);
+}
+
+describe.each(reference.cases.map((one) => ({ rows: one.scores.length, ...one })))('on $rows verdicts', (one) => {
+  it('Wilson’s interval equals statsmodels’', () => {
+    expectClose(wilson(countOf(one.scores, 1), one.rows), one.wilson, 1e-10);
+  });
+
+  it('the bootstrap equals scipy’s but for its draws, paired too', () => {
+    // Means lie ½ / rows apart: two sets of draws may choose neighbours.
+    const tolerance = 0.5 / one.rows + 0.002;
+    expectClose(bootstrapMean(one.scores, new SeededRandom(1)), one.bootstrap, tolerance);
+    const differences = one.scores.map((score, i) => score - one.baseline[i]!);
+    expectClose(bootstrapMean(differences, new SeededRandom(1)), one.pairedBootstrap, tolerance);
+  });
+
+  it('the sign test equals scipy’s and McNemar’s statsmodels’', () => {
+    expect(signTest(countOf(one.scores, 1), countOf(one.scores, 0))).toBeCloseTo(one.signTest, 10);
+    const only = (ours: readonly number[], theirs: readonly number[]) =>
+      ours.filter((score, i) => score === 1 && theirs[i] !== 1).length;
+    expect(signTest(only(one.scores, one.baseline), only(one.baseline, one.scores))).toBeCloseTo(one.mcnemar, 10);
+  });
+
+  it('Cohen’s kappa equals scikit-learn’s', () => {
+    expect(cohenKappa(one.scores, one.baseline)).toBeCloseTo(one.kappa, 10);
+  });
+
+  it('the length-controlled rate equals statsmodels’ regression', () => {
+    expect(lengthControlledRate(one.scores, one.lengths)).toBeCloseTo(one.lengthControlled, 8);
+  });
+});
+
+it.each(reference.signTests)('the sign test of %i wins and %i losses is %f', (wins, losses, wanted) => {
+  expect(signTest(wins, losses)).toBeCloseTo(wanted, 10);
+});
+
+it('a sign test of ties only tells nothing', () => {
+  expect(signTest(0, 0)).toBe(1);
+});
+
+it('there is no length-controlled rate where lengths are all one, or tell wins from losses', () => {
+  expect(lengthControlledRate([1, 0, 1], [5, 5, 5])).toBeUndefined();
+  expect(lengthControlledRate([1, 1, 0, 0], [10, 20, -10, -20])).toBeUndefined();
+});
+
+it('shares and means of nothing are refused', () => {
+  expect(() => wilson(0, 0)).toThrow('0 of 0');
+  expect(() => bootstrapMean([], new SeededRandom(1))).toThrow('No values');
+  expect(() => cohenKappa([1], [])).toThrow('1 and 0');
+});
+
+describe('over 2,000 simulated runs of 300 rows', { timeout: 60_000 }, () => {
+  const RUNS = 2000;
+  const ROWS = 300;
+
+  function coverage(truth: number, interval: (random: SeededRandom) => Estimate): number {
+    const random = new SeededRandom(20261125);
+    let covered = 0;
+    for (let run = 0; run < RUNS; run++) {
+      const { low, high } = interval(random);
+      if (low <= truth && truth <= high) covered += 1;
+    }
+    return covered / RUNS;
+  }
+
+  it.each([0.5, 0.62, 0.85])('Wilson’s interval covers a rate of %f in 95 ± 1.5 %', (truth) => {
+    const found = coverage(truth, (random) => {
+      let wins = 0;
+      for (let row = 0; row < ROWS; row++) if (random.nextFraction() < truth) wins += 1;
+      return wilson(wins, ROWS);
+    });
+    expect(Math.abs(found - 0.95)).toBeLessThanOrEqual(0.015);
+  });
+
+  it.each([
+    [0.5, 0.2],
+    [0.6, 0.1],
+  ])('the bootstrap covers %f wins and %f ties at a half in 95 ± 1.5 %', (win, tie) => {
+    const found = coverage(win + tie / 2, (random) => {
+      const scores = Array.from({ length: ROWS }, () => {
+        const draw = random.nextFraction();
+        return draw < win ? 1 : draw < win + tie ? 0.5 : 0;
+      });
+      return bootstrapMean(scores, random, 300);
+    });
+    expect(Math.abs(found - 0.95)).toBeLessThanOrEqual(0.015);
+  });
+});

@@ -1,0 +1,147 @@
+import type { SeededRandom } from '../align/random.ts';
+
+/** An estimate with its 95 % confidence interval. */
+export interface Estimate {
+  value: number;
+  low: number;
+  high: number;
+}
+
+/** The standard normal distribution's 0.975 quantile. */
+const Z_95 = 1.959963984540054;
+
+/**
+ * A share of yes among all, with Wilson's interval.
+ *
+ * @throws RangeError unless 0 ≤ successes ≤ count and count ≥ 1
+ * @see statsmodels.stats.proportion.proportion_confint(method='wilson')
+ */
+export function wilson(successes: number, count: number): Estimate {
+  if (!(count >= 1 && successes >= 0 && successes <= count)) {
+    throw new RangeError(`${successes} of ${count} is no share.`);
+  }
+  const value = successes / count;
+  const z2 = Z_95 ** 2;
+  const centre = (value + z2 / (2 * count)) / (1 + z2 / count);
+  const half = (Z_95 / (1 + z2 / count)) * Math.sqrt((value * (1 - value)) / count + z2 / (4 * count ** 2));
+  return { value, low: Math.max(0, centre - half), high: Math.min(1, centre + half) };
+}
+
+/**
+ * The mean of values with the bootstrap's percentile interval. Given each row's difference of two scores, this is the
+ * paired bootstrap: a row is drawn with both of its scores.
+ *
+ * @throws RangeError without a value
+ */
+export function bootstrapMean(values: readonly number[], random: SeededRandom, resamples = 10_000): Estimate {
+  const count = values.length;
+  if (count === 0) throw new RangeError('No values have no mean.');
+  const means = new Float64Array(resamples);
+  for (let resample = 0; resample < resamples; resample++) {
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += values[Math.floor((random.nextUint32() / 2 ** 32) * count)]!;
+    means[resample] = sum / count;
+  }
+  means.sort();
+  const value = values.reduce((sum, one) => sum + one, 0) / count;
+  return { value, low: quantile(means, 0.025), high: quantile(means, 0.975) };
+}
+
+/** Between the two nearest values, as numpy.quantile does. */
+function quantile(sorted: Float64Array, fraction: number): number {
+  const place = fraction * (sorted.length - 1);
+  const below = Math.floor(place);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below]! + (place - below) * (sorted[above]! - sorted[below]!);
+}
+
+/**
+ * The exact two-sided probability of a split at least as uneven as this one, were both sides equally likely. With wins
+ * and losses it is the sign test; with the two kinds of discordant rows it is McNemar's exact test.
+ *
+ * @returns 1 where there is nothing to compare
+ * @see scipy.stats.binomtest, statsmodels.stats.contingency_tables.mcnemar(exact=True)
+ */
+export function signTest(wins: number, losses: number): number {
+  const count = wins + losses;
+  const fewer = Math.min(wins, losses);
+  // In logarithms: 2^-count underflows from 1,075 rows on.
+  let logTerm = -count * Math.LN2;
+  let tail = 0;
+  for (let i = 0; i <= fewer; i++) {
+    tail += Math.exp(logTerm);
+    logTerm += Math.log((count - i) / (i + 1));
+  }
+  return Math.min(1, 2 * tail);
+}
+
+/**
+ * How far two judges agree beyond chance on the same rows.
+ *
+ * @throws RangeError for lists of unequal length or without a row
+ * @returns NaN where both gave one and the same verdict throughout: there is no chance to measure against
+ * @see sklearn.metrics.cohen_kappa_score
+ */
+export function cohenKappa<Verdict>(ones: readonly Verdict[], others: readonly Verdict[]): number {
+  const count = ones.length;
+  if (count === 0 || count !== others.length) {
+    throw new RangeError(`${count} and ${others.length} verdicts are not two judges on the same rows.`);
+  }
+  let observed = 0;
+  let expected = 0;
+  for (const verdict of new Set([...ones, ...others])) {
+    const share = (list: readonly Verdict[]) => list.filter((one) => one === verdict).length / count;
+    expected += share(ones) * share(others);
+    observed += ones.filter((one, i) => one === verdict && others[i] === verdict).length / count;
+  }
+  return (observed - expected) / (1 - expected);
+}
+
+/**
+ * The win rate if both answers were of one length: a logistic regression of the scores on an intercept and AlpacaEval
+ * 2's length term, tanh of the difference over its standard deviation; then the length term is taken as 0. AlpacaEval's
+ * other term, the difficulty of each instruction, needs many models' answers and is left out.
+ *
+ * @param scores  1 win, ½ tie, 0 loss
+ * @param lengthDifferences  the judged answer's length less the other's, in the same order
+ * @returns undefined where the data do not determine it: no variation in length, or length tells wins from losses
+ * @see Dubois et al. 2024, arXiv 2404.04475, section 3; statsmodels GLM(Binomial) on the same columns
+ */
+export function lengthControlledRate(
+  scores: readonly number[],
+  lengthDifferences: readonly number[],
+): number | undefined {
+  const count = scores.length;
+  const meanDifference = lengthDifferences.reduce((sum, one) => sum + one, 0) / count;
+  const deviation = Math.sqrt(lengthDifferences.reduce((sum, one) => sum + (one - meanDifference) ** 2, 0) / count);
+  if (!(deviation > 0)) return undefined;
+  const terms = lengthDifferences.map((difference) => Math.tanh(difference / deviation));
+  let [intercept, slope] = [0, 0];
+  // Newton's method; 7 or so steps where there is a maximum.
+  for (let step = 0; step < 50; step++) {
+    let [gradient0, gradient1, h00, h01, h11] = [0, 0, 0, 0, 0];
+    for (const [i, term] of terms.entries()) {
+      const predicted = sigmoid(intercept + slope * term);
+      const residual = scores[i]! - predicted;
+      const weight = predicted * (1 - predicted);
+      gradient0 += residual;
+      gradient1 += residual * term;
+      h00 += weight;
+      h01 += weight * term;
+      h11 += weight * term * term;
+    }
+    const determinant = h00 * h11 - h01 * h01;
+    if (!(determinant > 1e-12)) return undefined;
+    const change0 = (h11 * gradient0 - h01 * gradient1) / determinant;
+    const change1 = (h00 * gradient1 - h01 * gradient0) / determinant;
+    intercept += change0;
+    slope += change1;
+    if (!(Math.abs(intercept) < 30 && Math.abs(slope) < 30)) return undefined;
+    if (Math.abs(change0) + Math.abs(change1) < 1e-12) return sigmoid(intercept);
+  }
+  return undefined;
+}
+
+function sigmoid(value: number): number {
+  return 1 / (1 + Math.exp(-value));
+}
