@@ -42,17 +42,23 @@ const worker = {
   async run(name: string): Promise<void> {
     const contractCase = ENGINE_CONTRACT.find((each) => each.name === name);
     if (contractCase === undefined) throw new Error(`There is no case “${name}”.`);
+    let lastUser: Decoder | undefined;
     await contractCase.run({
       async create({ prefillChunkTokens, ...change }) {
-        const decoder: Decoder = contractCase.disposes
-          ? await create(prefillChunkTokens)
-          : {
-              device: shared.device,
-              prefillChunkTokens: prefillChunkTokens ?? shared.prefillChunkTokens,
-              reserve: (tokens) => shared.reserve(tokens),
-              step: (...step) => shared.step(...step),
-              dispose: async () => {},
-            };
+        if (contractCase.disposes)
+          return new DecodeLoop(await create(prefillChunkTokens), { ...model.config, ...change });
+        const decoder: Decoder = {
+          device: shared.device,
+          prefillChunkTokens: prefillChunkTokens ?? shared.prefillChunkTokens,
+          reserve(tokens, keepTokens) {
+            // What another engine left in the cache is nothing to keep.
+            const kept = shared.reserve(tokens, lastUser === decoder ? keepTokens : 0);
+            lastUser = decoder;
+            return kept;
+          },
+          step: (...step) => shared.step(...step),
+          dispose: async () => {},
+        };
         return new DecodeLoop(decoder, { ...model.config, ...change });
       },
     });

@@ -8,7 +8,8 @@ export interface Measurement {
 
 /** What is measured: an engine of ours or of transformers.js, on one device. */
 export interface Runner {
-  generate(promptIds: readonly number[], newTokens: number): Promise<Measurement>;
+  /** @param isAgain  what the last generation left may be used; otherwise each begins anew */
+  generate(promptIds: readonly number[], newTokens: number, isAgain?: boolean): Promise<Measurement>;
   dispose(): Promise<void>;
 }
 

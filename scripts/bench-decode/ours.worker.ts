@@ -16,7 +16,7 @@ export interface BenchWorkerOptions {
 
 export interface BenchWorker {
   load(options: BenchWorkerOptions): Promise<void>;
-  generate(promptIds: readonly number[], newTokens: number): Promise<Measurement>;
+  generate(promptIds: readonly number[], newTokens: number, isAgain?: boolean): Promise<Measurement>;
 }
 
 let runner: Runner;
@@ -32,5 +32,5 @@ expose({
     });
     runner = ourRunner(model.engine);
   },
-  generate: (promptIds, newTokens) => runner.generate(promptIds, newTokens),
+  generate: (...given) => runner.generate(...given),
 } satisfies BenchWorker);

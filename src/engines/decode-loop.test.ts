@@ -28,6 +28,40 @@ describe('DecodeLoop', () => {
     ]);
   });
 
+  it('reads of a prompt what the last generation did not begin with, and the last token in any case', async () => {
+    const { engine, decoder } = createScriptedEngine(writes([20, 21], 5, EOS), { config });
+    await collect(engine.generate(prompt, greedy(9), never));
+    const readsOf = async (ids: Int32Array, maxNewTokens: number) => {
+      decoder.calls.length = 0;
+      await collect(engine.generate(ids, greedy(maxNewTokens), never));
+      return decoder.calls.map(({ tokenIds, pastTokens }) => [pastTokens, ...tokenIds]);
+    };
+    expect((await readsOf(Int32Array.of(1, 10, 11, 14, 15), 1))[0]).toEqual([3, 14, 15]);
+    expect((await readsOf(prompt, 9))[0]).toEqual([3, 12, 13]);
+    expect((await readsOf(prompt, 9))[0]).toEqual([4, 13]);
+    // The edit as part of the next prompt.
+    expect((await readsOf(Int32Array.of(...prompt, 20, 30), 1))[0]).toEqual([6, 30]);
+    expect((await readsOf(Int32Array.of(1, 10), 1))[0]).toEqual([1, 10]);
+    expect((await readsOf(Int32Array.of(3), 1))[0]).toEqual([0, 3]);
+  });
+
+  it('reads all of a prompt after a step that failed', async () => {
+    let isFailing = false;
+    const { engine, decoder } = createScriptedEngine(writes([20, 21], 5, EOS), {
+      config,
+      onStep: () => {
+        if (isFailing) throw new Error('broken');
+      },
+    });
+    await collect(engine.generate(prompt, greedy(9), never));
+    isFailing = true;
+    await expect(collect(engine.generate(prompt, greedy(9), never))).rejects.toThrow();
+    isFailing = false;
+    decoder.calls.length = 0;
+    await collect(engine.generate(prompt, greedy(1), never));
+    expect(decoder.calls).toEqual([{ tokenIds: [...prompt], pastTokens: 0, logitRows: 1 }]);
+  });
+
   it('does not read the last token that it may write', async () => {
     const { engine, decoder } = createScriptedEngine(writes([20, 21, 22], 5, EOS), { config });
     await collect(engine.generate(prompt, greedy(2), never));

@@ -13,7 +13,7 @@ import { Sampler } from './sampling.ts';
 export type DecoderConfig = Pick<LlamaConfig, 'vocabularySize' | 'contextLength' | 'eosTokenIds'>;
 
 /**
- * The engine over any decoder: reads the prompt in chunks, then makes steps of one token and as many drafted ones as pay
+ * The engine over any decoder: reads in chunks what the last generation did not begin with, then makes steps of one token and as many drafted ones as pay
  * (speculative decoding without a second model).
  */
 export class DecodeLoop implements Engine {
@@ -24,6 +24,8 @@ export class DecodeLoop implements Engine {
   readonly #decoder: Decoder;
   readonly #eosTokenIds: ReadonlySet<number>;
   readonly #draftLength = new DraftLength();
+  /** Tokens whose keys and values the decoder holds, from the last generation: the next one often begins as it did. */
+  #cachedIds: number[] = [];
   #isGenerating = false;
   #stepRunning: Promise<unknown> = Promise.resolve();
   #disposed: Promise<void> | undefined;
@@ -51,8 +53,8 @@ export class DecodeLoop implements Engine {
       const drafter = new Drafter(promptIds, options.answerRange);
       this.#draftLength.begin();
       // The last token that is generated is never read.
-      await this.#run(() => this.#decoder.reserve(promptIds.length + room - 1));
-      let logits = await this.#read(promptIds, signal);
+      const kept = await this.#reserve(promptIds, promptIds.length + room - 1);
+      let logits = await this.#read(promptIds, kept, signal);
       let draft: readonly number[] = [];
       let stepMs: number | undefined;
       for (let newTokens = 0; ;) {
@@ -71,7 +73,7 @@ export class DecodeLoop implements Engine {
         const pastTokens = promptIds.length + newTokens - 1;
         signal.throwIfAborted();
         const startMs = performance.now();
-        logits = await this.#run(() => this.#decoder.step(unread, pastTokens, unread.length));
+        logits = await this.#step(unread, pastTokens, unread.length);
         stepMs = performance.now() - startMs;
         signal.throwIfAborted();
       }
@@ -103,15 +105,37 @@ export class DecodeLoop implements Engine {
     return { tokenIds, isEnd: false };
   }
 
+  /** @returns how many of the prompt's first tokens the decoder has read already; never all: the last one is scored */
+  async #reserve(promptIds: Int32Array, tokens: number): Promise<number> {
+    const cachedIds = this.#cachedIds;
+    this.#cachedIds = [];
+    let shared = 0;
+    while (shared < promptIds.length - 1 && cachedIds[shared] === promptIds[shared]) shared += 1;
+    const kept = await this.#run(() => this.#decoder.reserve(tokens, shared));
+    this.#cachedIds = cachedIds.slice(0, kept);
+    return kept;
+  }
+
+  async #step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
+    const cachedIds = this.#cachedIds;
+    // After a step that failed nobody knows what is cached.
+    this.#cachedIds = [];
+    const logits = await this.#run(() => this.#decoder.step(tokenIds, pastTokens, logitRows));
+    cachedIds.length = pastTokens;
+    for (const tokenId of tokenIds) cachedIds.push(tokenId);
+    this.#cachedIds = cachedIds;
+    return logits;
+  }
+
   /** @returns float32 [vocabulary], the scores after the last token */
-  async #read(tokenIds: Int32Array, signal: AbortSignal): Promise<Float32Array> {
+  async #read(tokenIds: Int32Array, pastTokens: number, signal: AbortSignal): Promise<Float32Array> {
     const chunkTokens = this.#decoder.prefillChunkTokens;
-    let start = 0;
+    let start = pastTokens;
     for (;;) {
       signal.throwIfAborted();
       const chunk = tokenIds.subarray(start, start + chunkTokens);
       const isLast = start + chunk.length === tokenIds.length;
-      const logits = await this.#run(() => this.#decoder.step(chunk, start, isLast ? 1 : 0));
+      const logits = await this.#step(chunk, start, isLast ? 1 : 0);
       signal.throwIfAborted();
       if (isLast) return logits;
       start += chunk.length;

@@ -9,8 +9,13 @@ export interface Decoder {
   /** Tokens of a prompt per step: enough for the device's full speed, few enough to cancel between steps. */
   readonly prefillChunkTokens: number;
 
-  /** Makes room for a generation of this many tokens, prompt included. What was cached may be lost. */
-  reserve(tokens: number): void;
+  /**
+   * Makes room for a generation of this many tokens, prompt included.
+   *
+   * @param keepTokens  of what is cached, the first tokens that it begins with
+   * @returns how many of them are still there: all or none
+   */
+  reserve(tokens: number, keepTokens: number): number;
 
   /**
    * Reads tokens that follow the first `pastTokens` of the cache. What the cache held after those is forgotten, so

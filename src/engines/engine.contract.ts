@@ -134,6 +134,30 @@ export const ENGINE_CONTRACT: readonly ContractCase[] = [
       }),
   },
   {
+    name: 'writes what a new engine writes after prompts that begin alike, shorter and longer ones',
+    run: (subject) =>
+      withEngine(subject, NO_EOS, async (engine) => {
+        const first = await generate(engine, PROMPT, greedy(16));
+        const prompts = [
+          // Another end, as when the answer changed.
+          Int32Array.of(...PROMPT.subarray(0, 7), 19, 5, 5, 22),
+          // The beginning alone.
+          PROMPT.slice(0, 4),
+          // An edit that becomes the next answer.
+          Int32Array.of(...PROMPT, ...first.tokenIds.slice(0, 9), 3),
+          OTHER_PROMPT,
+          PROMPT,
+        ];
+        const outcomes: Outcome[] = [];
+        for (const prompt of prompts) outcomes.push(await generate(engine, prompt, greedy(10)));
+        for (const [i, prompt] of prompts.entries()) {
+          await withEngine(subject, NO_EOS, async (fresh) => {
+            checkSame(outcomes[i], await generate(fresh, prompt, greedy(10)), `prompt ${i}`);
+          });
+        }
+      }),
+  },
+  {
     name: 'writes the same edit whatever the size of the prompt’s chunks',
     async run(subject) {
       const expected = await freeEdit(subject, 12);

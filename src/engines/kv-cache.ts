@@ -7,8 +7,8 @@ export type Fetches = Record<string, Tensor | null>;
 
 /** Keys and values of all layers, where the backend keeps them. */
 export interface KvCache {
-  /** A generation of this many tokens begins; what was cached is no longer needed. */
-  reserve(tokens: number): void;
+  /** As `Decoder.reserve`. */
+  reserve(tokens: number, keepTokens: number): number;
   /** A step begins that makes `pastTokens` tokens `totalTokens`. */
   prepare(pastTokens: number, totalTokens: number): void;
   /** What the step reads. */
@@ -19,6 +19,9 @@ export interface KvCache {
   accept(outputs: Readonly<Feeds>): void;
   dispose(): void;
 }
+
+/** A buffer has room for the next multiple of so many tokens: a prompt that is a little longer than the last keeps it. */
+const ROUNDING = 256;
 
 /**
  * One buffer per layer and part, given as past and as present: GroupQueryAttention then writes the new tokens in place.
@@ -37,15 +40,17 @@ export class SharedKvCache implements KvCache {
     this.#allocate = allocate;
   }
 
-  reserve(tokens: number): void {
-    if (tokens <= this.#capacityTokens) return;
+  reserve(tokens: number, keepTokens: number): number {
+    if (tokens <= this.#capacityTokens) return keepTokens;
     this.dispose();
+    const capacity = Math.ceil(tokens / ROUNDING) * ROUNDING;
     for (const { pastName, presentName } of this.#shape.cacheParts) {
-      const tensor = this.#allocate([1, this.#shape.kvHeadCount, tokens, this.#shape.headDim]);
+      const tensor = this.#allocate([1, this.#shape.kvHeadCount, capacity, this.#shape.headDim]);
       this.past[pastName] = tensor;
       this.present[presentName] = tensor;
     }
-    this.#capacityTokens = tokens;
+    this.#capacityTokens = capacity;
+    return 0;
   }
 
   prepare(): void {
@@ -75,11 +80,22 @@ export class ReturnedKvCache implements KvCache {
     for (const { presentName } of shape.cacheParts) this.present[presentName] = null;
   }
 
-  reserve(): void {
+  reserve(_tokens: number, keepTokens: number): number {
     const { kvHeadCount, headDim, cacheType, cacheParts } = this.#shape;
     for (const { pastName } of cacheParts) {
-      this.past[pastName] = new this.#Tensor(cacheType, emptyCacheData(cacheType, 0), [1, kvHeadCount, 0, headDim]);
+      // Cut to what is kept: a step copies all that it is given.
+      const data = emptyCacheData(cacheType, kvHeadCount * keepTokens * headDim);
+      const old = this.past[pastName];
+      if (old !== undefined && keepTokens > 0) {
+        const [oldRun, run] = [old.dims[2]! * headDim, keepTokens * headDim];
+        const values = old.data as CacheData;
+        for (let head = 0; head < kvHeadCount; head++) {
+          data.set(values.subarray(head * oldRun, head * oldRun + run), head * run);
+        }
+      }
+      this.past[pastName] = new this.#Tensor(cacheType, data, [1, kvHeadCount, keepTokens, headDim]);
     }
+    return keepTokens;
   }
 
   prepare(): void {

@@ -43,8 +43,9 @@ export class NodeDecoder implements Decoder {
     this.#cache = new SlotCache(shape, Tensor, slotCount);
   }
 
-  reserve(): void {
+  reserve(_tokens: number, keepTokens: number): number {
     // The cache grows with what it holds.
+    return keepTokens;
   }
 
   step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {

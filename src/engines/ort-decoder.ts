@@ -38,9 +38,9 @@ export class OrtDecoder implements Decoder {
     this.#options = options;
   }
 
-  reserve(tokens: number): void {
-    this.#options.cache.reserve(tokens);
+  reserve(tokens: number, keepTokens: number): number {
     if (tokens > this.#ones.length) this.#ones = new BigInt64Array(tokens).fill(1n);
+    return this.#options.cache.reserve(tokens, keepTokens);
   }
 
   async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {

@@ -42,9 +42,11 @@ export class ScriptedDecoder implements Decoder {
     this.prefillChunkTokens = options.prefillChunkTokens ?? 64;
   }
 
-  reserve(tokens: number): void {
+  reserve(tokens: number, keepTokens: number): number {
+    if (keepTokens > this.#cachedIds.length) throw new Error(`${keepTokens} tokens to keep, but fewer are cached`);
     this.#reservedTokens = tokens;
-    this.#cachedIds = [];
+    this.#cachedIds.length = keepTokens;
+    return keepTokens;
   }
 
   async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {

@@ -126,7 +126,7 @@ function createSession(
 /** Compiles the shaders of a prompt's and of a token's step now, not in the first request, and shows that they run. */
 async function warmUp(decoder: Decoder): Promise<void> {
   const tokens = 16;
-  decoder.reserve(tokens + 1);
+  decoder.reserve(tokens + 1, 0);
   await decoder.step(new Int32Array(tokens), 0, 1);
   await decoder.step(new Int32Array(1), tokens, 1);
 }
