@@ -53,6 +53,12 @@ export function parseNumber(text: string): number {
   return value;
 }
 
+export function parseCount(text: string): number {
+  const value = parseNumber(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number of at least 1.');
+  return value;
+}
+
 /** Loads a converted folder onto this machine's CPU. */
 export async function loadLocalModel(
   { manifest, directory }: ModelFolder,

@@ -1,7 +1,8 @@
 import { align } from '../../src/align/align.ts';
 import { buildPrompt } from '../../src/align/prompt.ts';
-import { type CompletionsEndpoint, complete } from '../../src/batch/completions-endpoint.ts';
+import { complete } from '../../src/batch/completions-endpoint.ts';
 import { fits, type OnTooLong, truncateContext } from '../../src/batch/fit-context.ts';
+import type { ModelEndpoint } from '../../src/batch/post-with-back-off.ts';
 import type { ModelFolder } from '../../src/weights/node-model-folders.ts';
 import { type GenerateCommandOptions, loadLocalModel } from '../generate-options.ts';
 import type { Runner } from './job.ts';
@@ -41,7 +42,7 @@ export async function startLocalRunner(
 }
 
 /** A model behind a completions interface. Its tokenizer is not here: the server says which prompts are too long. */
-export function createEndpointRunner(endpoint: CompletionsEndpoint, concurrency: number): Runner {
+export function createEndpointRunner(endpoint: ModelEndpoint, concurrency: number): Runner {
   const identity = { endpoint: endpoint.url, model: endpoint.model };
   return {
     identity,

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { familyOfName } from '../../src/align/catalogue.ts';
 import { customObjective, findObjective } from '../../src/align/objectives.ts';
 import { PROMPT_STYLES, type PromptStyle, TEMPLATE_IDS, type TemplateId } from '../../src/align/prompt.ts';
@@ -13,7 +13,7 @@ import type { Job, ObjectiveSet, Runner } from '../batch/job.ts';
 import { readColumns, type RowFile } from '../batch/read-rows.ts';
 import { type JobSummary, runJob } from '../batch/run-job.ts';
 import { createEndpointRunner, startLocalRunner } from '../batch/runners.ts';
-import { addGenerateOptions, type GenerateCommandOptions, parseNumber, samplingOf } from '../generate-options.ts';
+import { addGenerateOptions, type GenerateCommandOptions, parseCount, samplingOf } from '../generate-options.ts';
 import { findModel } from '../model-lookup.ts';
 import { familyOption } from '../request-options.ts';
 import { interruptSignal, note } from '../terminal.ts';
@@ -294,10 +294,4 @@ function report(path: string, { edited, failed, resumed }: JobSummary): void {
   note(`${path}: ${edited} edits, ${failed} failed${before}.`);
   if (failed > 0)
     note(`The rows that failed have an empty edit; why is in ${path.replace(/\.[^.]+$/, '.errors.jsonl')}.`);
-}
-
-function parseCount(text: string): number {
-  const value = parseNumber(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number of at least 1.');
-  return value;
 }

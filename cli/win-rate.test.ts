@@ -1,0 +1,240 @@
+import { createHash } from 'node:crypto';
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type AskedPair, type JudgeServer, startJudge } from './judge-server.fixture.ts';
+import { runCli, startCli } from './run-cli.fixture.ts';
+
+interface Rate {
+  comparison: string;
+  rows: number;
+  invalid: number;
+  leftOut: number;
+  wins: number;
+  ties: number;
+  losses: number;
+  winRate: { value: number; low: number; high: number };
+  tiesAsWins: { value: number };
+  tiesAsLosses: { value: number };
+  positionConsistency: number | null;
+  firstPlaceShare: number;
+}
+interface Report {
+  rates: Rate[];
+  advantages: { rows: number; difference: { value: number }; mcnemar: number }[];
+  agreement: { judges: string[]; rows: number; kappa: number }[];
+}
+
+let folder: string;
+let judge: JudgeServer | undefined;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'metaaligner-win-rate-'));
+});
+afterEach(async () => {
+  await judge?.close();
+  judge = undefined;
+  await rm(folder, { recursive: true });
+});
+
+const goodness = (text: string) => text.split('good').length - 1;
+/** The answer with more of the word “good”; a tie at as many. */
+function better({ first, second }: AskedPair): string {
+  const difference = goodness(first) - goodness(second);
+  return difference > 0 ? '1' : difference < 0 ? '2' : '0';
+}
+
+/** A number from a text that is the same each time. */
+const fractionOf = (text: string) => createHash('sha256').update(text).digest().readUInt32BE(0) / 2 ** 32;
+
+/** Rows in which the edit wins against the reference, ties and loses in turn; the original always loses. */
+async function writeOutputs(rows: number): Promise<string> {
+  const outputs = join(folder, 'outputs');
+  await mkdir(outputs, { recursive: true });
+  const lines = Array.from({ length: rows }, (_, i) => {
+    const aligned = ['good good good', 'good good', 'good'][i % 3]!;
+    return `question ${i},good good ${i},plain ${i},${aligned} edit ${i}`;
+  });
+  const header = 'query,goldens,origin_responses,aligned_responses';
+  await writeFile(join(outputs, 'policy.csv'), `${[header, ...lines].join('\n')}\n`);
+  return outputs;
+}
+
+function argsOf(outputs: string, url: string, extra: readonly string[] = []): string[] {
+  const fixed = ['evaluate', 'win-rate', '--outputs', outputs, '--judge', url, '--judge-model', 'rule'];
+  return [...fixed, '--family', 'hh-rlhf', '--objectives', 'harmless', '--report', join(folder, 'report'), ...extra];
+}
+
+async function reportOf(args: readonly string[]): Promise<Report> {
+  const { code, stdout, stderr } = await runCli([...args, '--json']);
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout.toString()) as Report;
+}
+
+describe('evaluate win-rate', () => {
+  it('judges every pair in both orders and reports rates, the advantage and files', async () => {
+    judge = await startJudge({ reply: better });
+    const report = await reportOf(argsOf(await writeOutputs(30), judge.url));
+    const [aligned, original, direct] = report.rates;
+    expect(aligned).toMatchObject({
+      comparison: 'aligned-goldens',
+      rows: 30,
+      invalid: 0,
+      wins: 10,
+      ties: 10,
+      losses: 10,
+      positionConsistency: 1,
+      firstPlaceShare: 0.5,
+      winRate: { value: 0.5 },
+    });
+    expect(aligned!.tiesAsWins.value).toBeCloseTo(2 / 3, 12);
+    expect(aligned!.tiesAsLosses.value).toBeCloseTo(1 / 3, 12);
+    expect(original).toMatchObject({ comparison: 'original-goldens', wins: 0, losses: 30 });
+    expect(direct).toMatchObject({ comparison: 'aligned-original', wins: 30, winRate: { value: 1 } });
+    expect(report.advantages).toMatchObject([{ rows: 30, difference: { value: 0.5 } }]);
+    expect(report.advantages[0]!.mcnemar).toBeCloseTo(2 / 2 ** 10, 12);
+    expect(judge.calls()).toBe(30 * 3 * 2);
+    expect(JSON.parse(await readFile(join(folder, 'report/report.json'), 'utf8'))).toEqual(report);
+    const csv = await readFile(join(folder, 'report/rates.csv'), 'utf8');
+    expect(csv.split('\n')).toHaveLength(1 + 3 + 1);
+    expect(csv).toContain('winRate,winRateLow,winRateHigh');
+  });
+
+  it('asks nothing again: a repeated run costs no call and gives the same report', async () => {
+    judge = await startJudge({ reply: better });
+    const args = argsOf(await writeOutputs(6), judge.url);
+    const first = await reportOf(args);
+    const calls = judge.calls();
+    expect(await reportOf(args)).toEqual(first);
+    expect(judge.calls()).toBe(calls);
+  });
+
+  it('gives the same report with 5 % failing calls', async () => {
+    const outputs = await writeOutputs(30);
+    judge = await startJudge({ reply: better });
+    const wanted = await reportOf(argsOf(outputs, judge.url, ['--report', join(folder, 'steady')]));
+    await judge.close();
+    judge = await startJudge({ reply: better, fails: (call) => (call % 20 === 7 ? 429 : undefined) });
+    const found = await reportOf(argsOf(outputs, judge.url));
+    expect(judge.calls()).toBeGreaterThan(180);
+    expect({ ...found, settings: undefined }).toEqual({ ...wanted, settings: undefined });
+  });
+
+  it('goes on after a kill, with a torn line in its replies, and gives the same report', async () => {
+    const outputs = await writeOutputs(20);
+    const held = await startJudge({ reply: better, holdFrom: 60 });
+    judge = held;
+    const cache = join(folder, 'report/verdicts.jsonl');
+    const port = new URL(held.url).port;
+    const running = startCli(argsOf(outputs, held.url, ['--concurrency', '4']));
+    await expect.poll(() => held.calls(), { timeout: 20_000 }).toBeGreaterThanOrEqual(63);
+    running.child.kill('SIGKILL');
+    await running.ended;
+    await held.close();
+    await appendFile(cache, '{"key":"torn');
+
+    // The same address, or the replies would be another judge's.
+    judge = await startJudge({ reply: better, port: Number(port) });
+    const resumed = await reportOf(argsOf(outputs, judge.url));
+    expect(judge.calls()).toBeLessThanOrEqual(120 - 55);
+    const whole = await reportOf(argsOf(outputs, judge.url, ['--report', join(folder, 'whole')]));
+    expect(resumed).toEqual(whole);
+  });
+
+  it('exposes a judge that prefers the first place, and does not let it move the win rate', async () => {
+    // Half of the time whatever stands first, so a single order would favour it.
+    const biased = (pair: AskedPair) => (fractionOf(pair.prompt.split(' | RESPONSE')[0]!) < 0.5 ? '1' : better(pair));
+    judge = await startJudge({ reply: biased });
+    const [aligned] = (await reportOf(argsOf(await writeOutputs(60), judge.url))).rates;
+    expect(aligned!.positionConsistency).toBeLessThan(0.7);
+    expect(aligned!.firstPlaceShare).toBeGreaterThan(0.65);
+    // The fair judge finds 20 wins, 20 ties and 20 losses.
+    expect(Math.abs(aligned!.winRate.value - 0.5)).toBeLessThan(0.06);
+  });
+
+  it('counts replies without a verdict, refused prompts and lasting failures as invalid, blank texts as left out', async () => {
+    const outputs = join(folder, 'outputs');
+    await mkdir(outputs);
+    const rows = ['q0,gold,old,good new', 'q1,gold,old,mumble', 'q2,gold,old,both', 'q3,,old,good new'];
+    rows.push('q4,gold,old,refused', 'q5,gold,old,overloaded');
+    await writeFile(join(outputs, 'a.csv'), `query,goldens,origin_responses,aligned_responses\n${rows.join('\n')}\n`);
+    const reply = (pair: AskedPair) =>
+      pair.prompt.includes('mumble') ? 'I cannot say.' : pair.prompt.includes('both') ? '1 or 2' : better(pair);
+    const fails = (_call: number, body: string) =>
+      body.includes('refused') ? 400 : body.includes('overloaded') ? 503 : undefined;
+    judge = await startJudge({ reply, fails });
+    const [aligned, original] = (await reportOf(argsOf(outputs, judge.url))).rates;
+    expect(aligned).toMatchObject({ rows: 1, invalid: 4, leftOut: 1, wins: 1 });
+    expect(original).toMatchObject({ rows: 5, invalid: 0, leftOut: 1, ties: 5 });
+    const inPaperMode = (await reportOf(argsOf(outputs, judge.url, ['--paper=text']))).rates[0];
+    // There a reply that names no place is a loss, as published; a call that failed still is no verdict.
+    expect(inPaperMode).toMatchObject({ rows: 3, invalid: 2, leftOut: 1 });
+  });
+
+  it.each([
+    ['script', 2 / 3],
+    ['text', 1 / 3],
+  ])('--paper=%s asks once for each pair, with no settings, and counts ties its way', async (mode, wanted) => {
+    judge = await startJudge({ reply: better });
+    const outputs = await writeOutputs(30);
+    const { rates, advantages } = await reportOf(argsOf(outputs, judge.url, [`--paper=${mode}`]));
+    expect(rates.map(({ comparison }) => comparison)).toEqual(['aligned-goldens', 'original-goldens']);
+    expect(judge.calls()).toBe(60);
+    expect(judge.bodies.every((body) => Object.keys(body).join() === 'model,messages')).toBe(true);
+    expect(advantages[0]!.difference.value).toBeCloseTo(wanted, 12);
+    expect(rates[0]!.positionConsistency).toBeNull();
+    const placedFirst = judge.bodies.filter((body) => /RESPONSE 2: good good \d/.test(JSON.stringify(body))).length;
+    expect(placedFirst).toBeGreaterThan(10);
+    expect(placedFirst).toBeLessThan(50);
+  });
+
+  it('gives the agreement of two judges', async () => {
+    const contrary = (pair: AskedPair) => better({ ...pair, first: pair.second, second: pair.first });
+    judge = await startJudge({ reply: (pair) => (pair.model === 'rule' ? better(pair) : contrary(pair)) });
+    const { agreement } = await reportOf(argsOf(await writeOutputs(6), judge.url, ['--judge-model', 'contrary']));
+    expect(agreement).toMatchObject([{ judges: ['rule', 'contrary'], rows: 18 }]);
+    expect(agreement[0]!.kappa).toBeLessThan(0);
+  });
+
+  it.each([
+    [['--max-calls', '35'], '36 calls are more than --max-calls 35. Nothing was sent.'],
+    [['--price', '1000000,0', '--max-cost', '1'], 'is more than --max-cost 1. Nothing was sent.'],
+    [['--max-cost', '1'], '--max-cost needs --price'],
+    [['--price', '10'], 'two prices'],
+    [['--seed', '-1'], 'whole number'],
+    [['--judge', 'nowhere'], 'is no address'],
+  ])('sends nothing with %j', async (extra, said) => {
+    judge = await startJudge({ reply: better });
+    const { code, stderr } = await runCli(argsOf(await writeOutputs(6), judge.url, extra));
+    expect(code).toBe(2);
+    expect(stderr).toContain(said);
+    expect(judge.calls()).toBe(0);
+  });
+
+  it('--estimate says what a run takes and sends nothing', async () => {
+    judge = await startJudge({ reply: better });
+    const extra = ['--estimate', '--price', '10,30'];
+    const { code, stderr } = await runCli(argsOf(await writeOutputs(6), judge.url, extra));
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^36 calls to make, about \d+ tokens, about \$0\.\d\d\.$/m);
+    expect(judge.calls()).toBe(0);
+  });
+
+  it('stops, with the replies kept, once they have cost more than allowed', async () => {
+    judge = await startJudge({ reply: better });
+    // The server says 200 tokens a prompt, more than the estimate's.
+    const extra = ['--concurrency', '1', '--price', '1000000,0', '--max-cost', '8000'];
+    const outputs = await writeOutputs(12);
+    const { code, stderr } = await runCli(argsOf(outputs, judge.url, extra));
+    expect(code, stderr).toBe(1);
+    expect(stderr).toContain('They are kept.');
+    expect((await readFile(join(folder, 'report/verdicts.jsonl'), 'utf8')).trim().split('\n')).toHaveLength(41);
+  });
+
+  it('stops at a wrong address instead of reporting invalid rows', async () => {
+    judge = await startJudge({ reply: better });
+    const { code, stderr } = await runCli(argsOf(await writeOutputs(6), judge.url.replace('/v1', '/v2')));
+    expect(code).toBe(1);
+    expect(stderr).toContain('answered 404');
+  });
+});

@@ -1,0 +1,108 @@
+import { AlignError } from '../align/errors.ts';
+
+/** A server that speaks OpenAI's interface: vLLM, llama.cpp, TGI, Ollama and many more. */
+export interface ModelEndpoint {
+  /** Up to and without `/completions` or `/chat/completions`: `http://127.0.0.1:8000/v1`. */
+  url: string;
+  /** The model's name on that server. */
+  model: string;
+  apiKey: string | undefined;
+}
+
+export interface PostOptions {
+  signal: AbortSignal;
+  /** Waits between attempts; rejects with the signal's reason. Tests pass their own. */
+  wait?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+}
+
+export interface Reply {
+  /** Where it came from. */
+  url: string;
+  body: string;
+}
+
+const ATTEMPTS = 6;
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 60_000;
+
+/**
+ * Posts JSON. Too many requests, a server's failure and a lost connection are tried again, with growing waits.
+ *
+ * @param path  below the endpoint's address, without a slash in front
+ * @throws AlignError `server-unreachable` after the last attempt, or for an address or key that cannot work;
+ *   `invalid-request` for a prompt that the server refuses; the signal's reason. `details.attempts` is there where
+ *   the server itself answered and the attempts ran out.
+ */
+export async function postWithBackOff(
+  endpoint: ModelEndpoint,
+  path: string,
+  content: Record<string, unknown>,
+  { signal, wait = waitFor }: PostOptions,
+): Promise<Reply> {
+  const url = `${endpoint.url.replace(/\/+$/, '')}/${path}`;
+  for (let attempt = 1; ; attempt++) {
+    const outcome = await attemptOnce(url, endpoint.apiKey, content, signal);
+    if ('body' in outcome) return outcome;
+    if (attempt === ATTEMPTS) throw outcome.error;
+    const backOffMs = FIRST_WAIT_MS * 2 ** (attempt - 1);
+    await wait(Math.min(outcome.retryAfterMs ?? backOffMs, LONGEST_WAIT_MS), signal);
+  }
+}
+
+interface Retry {
+  error: AlignError;
+  retryAfterMs: number | undefined;
+}
+
+async function attemptOnce(
+  url: string,
+  apiKey: string | undefined,
+  content: Record<string, unknown>,
+  signal: AbortSignal,
+): Promise<Reply | Retry> {
+  let response: Response;
+  let body: string;
+  try {
+    response = await fetch(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+      },
+      body: JSON.stringify(content),
+      signal,
+    });
+    body = await response.text();
+  } catch (cause) {
+    signal.throwIfAborted();
+    const error = new AlignError('server-unreachable', `${url} cannot be reached.`, { cause, details: { url } });
+    return { error, retryAfterMs: undefined };
+  }
+  if (response.ok) return { url, body };
+  const { status } = response;
+  const message = `${url} answered ${status}: ${body.slice(0, 300)}`;
+  if (status === 429 || status === 408 || status >= 500) {
+    const seconds = Number(response.headers.get('retry-after') ?? NaN);
+    const retryAfterMs = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
+    const details = { status, attempts: ATTEMPTS };
+    return { error: new AlignError('server-unreachable', message, { details }), retryAfterMs };
+  }
+  // 400, 413 and 422 speak of this prompt (too long, say); the others of the address or the key.
+  const isAboutPrompt = [400, 413, 422].includes(status);
+  throw new AlignError(isAboutPrompt ? 'invalid-request' : 'server-unreachable', message, { details: { status } });
+}
+
+function waitFor(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    }, milliseconds);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}

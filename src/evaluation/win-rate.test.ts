@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { findObjective } from '../align/objectives.ts';
+import type { TemplateId } from '../align/prompt.ts';
+import { judgeMessages, type Outcome, type Place, readVerdict, readVerdictAsPublished } from './judge-prompt.ts';
+import { advantageOf, agreementOf, type JudgedRow, outcomeOf, winRateOf } from './win-rate.ts';
+
+const row = (...verdicts: (Outcome | undefined)[]): JudgedRow => ({
+  verdicts: verdicts.map((outcome, i) => ({ place: i === 0 ? 1 : 2, outcome })),
+  judgedLength: 10,
+  otherLength: 20,
+});
+
+describe('what the judge is sent', () => {
+  // SHA-256 of the published prompts with these texts put in.
+  it.each([
+    ['hh-rlhf', 'harmlessness', '17ab4413d0cb3644d08ddda943f9508814081ad962005b862d0541166d0a7367'],
+    ['ultrafeedback', 'helpfulness', '3fa230b5f139cce97cfedbf3a5f65815a9c780c38db240b60956ed0af9ba1e76'],
+    ['imhi', 'professional', '84fe03fac4f0a8f5c119b7fd58577bbd05348ceb6c5c53664a61c8173a691e25'],
+  ] as [TemplateId, string, string][])('is the published prompt of %s, byte for byte', (template, key, digest) => {
+    const pair = { query: 'a $& {aspects}', first: 'one {output2}', second: 'two' };
+    const messages = judgeMessages(template, findObjective(key, template), pair);
+    expect(createHash('sha256').update(messages.at(-1)!.content).digest('hex')).toBe(digest);
+    expect(messages.map(({ role }) => role)).toEqual(template === 'imhi' ? ['system', 'user'] : ['user']);
+  });
+});
+
+it.each([
+  ['1', 1, 'win', 'win'],
+  ['1', 2, 'loss', 'loss'],
+  ['Response 2.', 2, 'win', 'win'],
+  ['0', 1, 'tie', 'tie'],
+  ['2, since 2 is kinder', 1, 'loss', 'loss'],
+  ['1 or 2', 1, undefined, 'win'],
+  ['neither', 2, undefined, 'loss'],
+  ['', 1, undefined, 'loss'],
+  ['10', 1, undefined, 'win'],
+  ['1.5', 2, undefined, 'loss'],
+] as [string, Place, Outcome | undefined, Outcome][])(
+  'reads “%s” at place %i as %s, and as published as %s',
+  (reply, place, ours, published) => {
+    expect(readVerdict(reply, place)).toBe(ours);
+    expect(readVerdictAsPublished(reply, place)).toBe(published);
+  },
+);
+
+it('takes orders that disagree for a tie, and one without a verdict for none', () => {
+  expect(outcomeOf(row('win', 'win'))).toBe('win');
+  expect(outcomeOf(row('win', 'loss'))).toBe('tie');
+  expect(outcomeOf(row('win', 'tie'))).toBe('tie');
+  expect(outcomeOf(row('win', undefined))).toBeUndefined();
+});
+
+it('reports no rate of no rows', () => {
+  expect(winRateOf([row(undefined)], 0)).toMatchObject({ rows: 0, invalid: 1, winRate: null, signTest: null });
+});
+
+it('measures a judge that always chooses the first place as one that tells nothing', () => {
+  const rate = winRateOf([row('win', 'loss'), row('win', 'loss')], 0);
+  expect(rate).toMatchObject({ ties: 2, positionConsistency: 0, firstPlaceShare: 1, lengthRatio: 0.5 });
+  expect(rate.winRate).toEqual({ value: 0.5, low: 0.5, high: 0.5 });
+});
+
+it('an advantage counts the rows that have a verdict in both comparisons, ties at what they are worth', () => {
+  const aligned = [row('win'), row('tie'), row('win'), row(undefined)];
+  const original = [row('loss'), row('loss'), row(undefined), row('win')];
+  expect(advantageOf(aligned, original, 0.5, 0)).toMatchObject({ rows: 2, difference: { value: 0.75 }, mcnemar: 1 });
+  expect(advantageOf(aligned, original, 1, 0)).toMatchObject({ difference: { value: 1 }, mcnemar: 0.5 });
+  expect(advantageOf(aligned, original, 0, 0)).toMatchObject({ difference: { value: 0.5 }, mcnemar: 1 });
+});
+
+it('two judges of one and the same verdict have no kappa', () => {
+  expect(agreementOf([row('win')], [row('win')])).toEqual({ rows: 1, kappa: null });
+  expect(agreementOf([row('win')], [row(undefined)])).toEqual({ rows: 0, kappa: null });
+});

@@ -1,0 +1,144 @@
+import { SeededRandom } from '../align/random.ts';
+import type { Outcome, Place } from './judge-prompt.ts';
+import { bootstrapMean, cohenKappa, type Estimate, lengthControlledRate, signTest, wilson } from './win-statistics.ts';
+
+/** What a tie is worth: the paper's text counts it as a loss, its script as a win. */
+export type TieValue = 0 | 0.5 | 1;
+
+/** What the judge said of one row, in one order or in both; undefined for a call that failed or a reply without a verdict. */
+export interface JudgedRow {
+  verdicts: readonly { place: Place; outcome: Outcome | undefined }[];
+  /** Characters. */
+  judgedLength: number;
+  otherLength: number;
+}
+
+export interface WinRate {
+  /** With a verdict in every order. */
+  rows: number;
+  invalid: number;
+  wins: number;
+  ties: number;
+  losses: number;
+  /** With ties at a half. */
+  winRate: Estimate | null;
+  /** As the published script reports it. */
+  tiesAsWins: Estimate | null;
+  /** As the paper's text reports it. */
+  tiesAsLosses: Estimate | null;
+  /** Two-sided, of wins against losses. */
+  signTest: number | null;
+  /** Share of the rows with the same verdict in both orders; null where there was one order. */
+  positionConsistency: number | null;
+  /** Of the verdicts that chose an answer, the share that chose the first: ½ for a judge without a preference for a place. */
+  firstPlaceShare: number | null;
+  /** Mean length of the judged answers over that of the others. */
+  lengthRatio: number | null;
+  /** The win rate at equal lengths; null where the data do not determine it. */
+  lengthControlled: number | null;
+}
+
+/** @returns the row's outcome: a tie where the orders disagree; undefined where one has no verdict */
+export function outcomeOf({ verdicts }: JudgedRow): Outcome | undefined {
+  const outcomes = verdicts.map(({ outcome }) => outcome);
+  if (outcomes.includes(undefined)) return undefined;
+  return outcomes.every((outcome) => outcome === outcomes[0]) ? outcomes[0] : 'tie';
+}
+
+function scoreOf(outcome: Outcome, tie: TieValue): number {
+  return outcome === 'win' ? 1 : outcome === 'loss' ? 0 : tie;
+}
+
+/** @param seed  of the bootstrap */
+export function winRateOf(judged: readonly JudgedRow[], seed: number): WinRate {
+  const valid = judged.flatMap((row) => {
+    const outcome = outcomeOf(row);
+    return outcome === undefined ? [] : [{ ...row, outcome }];
+  });
+  const count = (wanted: Outcome) => valid.filter(({ outcome }) => outcome === wanted).length;
+  const [wins, ties, losses] = [count('win'), count('tie'), count('loss')];
+  const rows = valid.length;
+  const counts = { rows, invalid: judged.length - rows, wins, ties, losses };
+  if (rows === 0) {
+    return {
+      ...counts,
+      winRate: null,
+      tiesAsWins: null,
+      tiesAsLosses: null,
+      signTest: null,
+      positionConsistency: null,
+      firstPlaceShare: null,
+      lengthRatio: null,
+      lengthControlled: null,
+    };
+  }
+  const scores = valid.map(({ outcome }) => scoreOf(outcome, 0.5));
+  const decided = valid.flatMap(({ verdicts }) => verdicts.filter(({ outcome }) => outcome !== 'tie'));
+  const choseFirst = decided.filter(({ place, outcome }) => (place === 1) === (outcome === 'win')).length;
+  const twice = valid.filter(({ verdicts }) => verdicts.length > 1);
+  const consistent = twice.filter(({ verdicts }) => verdicts[0]?.outcome === verdicts[1]?.outcome).length;
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const otherLength = sum(valid.map((row) => row.otherLength));
+  const differences = valid.map((row) => row.judgedLength - row.otherLength);
+  return {
+    ...counts,
+    winRate: bootstrapMean(scores, new SeededRandom(seed)),
+    tiesAsWins: wilson(wins + ties, rows),
+    tiesAsLosses: wilson(wins, rows),
+    signTest: signTest(wins, losses),
+    positionConsistency: twice.length === 0 ? null : consistent / twice.length,
+    firstPlaceShare: decided.length === 0 ? null : choseFirst / decided.length,
+    lengthRatio: otherLength === 0 ? null : sum(valid.map((row) => row.judgedLength)) / otherLength,
+    lengthControlled: lengthControlledRate(scores, differences) ?? null,
+  };
+}
+
+export interface Advantage {
+  /** Judged in both comparisons. */
+  rows: number;
+  /** Win rate of the first less that of the second, with the paired bootstrap's interval. */
+  difference: Estimate | null;
+  /** McNemar's exact two-sided probability, of rows that only one of them won; ties are wins where they are worth 1. */
+  mcnemar: number | null;
+}
+
+/** The paper's measure: how much more often aligned answers win against the reference than the original ones. */
+export function advantageOf(
+  aligned: readonly JudgedRow[],
+  original: readonly JudgedRow[],
+  tie: TieValue,
+  seed: number,
+): Advantage {
+  const pairs = aligned.flatMap((row, i) => {
+    const ours = outcomeOf(row);
+    const theirs = outcomeOf(original[i]!);
+    return ours === undefined || theirs === undefined ? [] : [{ ours, theirs }];
+  });
+  if (pairs.length === 0) return { rows: 0, difference: null, mcnemar: null };
+  const differences = pairs.map(({ ours, theirs }) => scoreOf(ours, tie) - scoreOf(theirs, tie));
+  const won = (outcome: Outcome) => scoreOf(outcome, tie) === 1;
+  const gained = pairs.filter(({ ours, theirs }) => won(ours) && !won(theirs)).length;
+  const lost = pairs.filter(({ ours, theirs }) => !won(ours) && won(theirs)).length;
+  return {
+    rows: pairs.length,
+    difference: bootstrapMean(differences, new SeededRandom(seed)),
+    mcnemar: signTest(gained, lost),
+  };
+}
+
+/** Cohen's kappa of two judges over the rows of which both have a verdict; null where it is not defined. */
+export function agreementOf(
+  ones: readonly JudgedRow[],
+  others: readonly JudgedRow[],
+): { rows: number; kappa: number | null } {
+  const pairs = ones.flatMap((row, i) => {
+    const [one, other] = [outcomeOf(row), outcomeOf(others[i]!)];
+    return one === undefined || other === undefined ? [] : [{ one, other }];
+  });
+  if (pairs.length === 0) return { rows: 0, kappa: null };
+  const kappa = cohenKappa(
+    pairs.map(({ one }) => one),
+    pairs.map(({ other }) => other),
+  );
+  return { rows: pairs.length, kappa: Number.isNaN(kappa) ? null : kappa };
+}
