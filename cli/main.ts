@@ -9,6 +9,7 @@ import { addEvaluateCommand } from './commands/evaluate/evaluate.ts';
 import { addModelsCommand } from './commands/models.ts';
 import { addPromptCommand } from './commands/prompt.ts';
 import { addPullCommand } from './commands/pull.ts';
+import { addServeCommand } from './commands/serve.ts';
 import { addStartCommand } from './commands/start.ts';
 import { endQuietlyWhenNobodyReads, note } from './terminal.ts';
 import { EXIT, exitCodeOf, isInterrupt, UsageError } from './usage-error.ts';
@@ -49,6 +50,7 @@ function createProgram(): Command {
   addConvertCommand(program);
   addModelsCommand(program);
   addPullCommand(program);
+  addServeCommand(program);
   addStartCommand(program);
   return program;
 }

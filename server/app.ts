@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { Hono } from 'hono';
+import { apiRoutes } from './api/routes.ts';
+import type { ServedModel } from './api/served-model.ts';
 import { fileResponse, requestedPath } from './file-response.ts';
 import { modelRoutes } from './routes/models.ts';
 import { HUB_ORIGINS, localHostsOnly, securityHeaders } from './security.ts';
@@ -11,15 +13,18 @@ export interface AppOptions {
   modelsDirectory: string;
   /** Mirrors of the hub that the page may download from beside it: origins, `*` for any port or subdomain. */
   mirrors?: readonly string[];
+  /** What `/v1` runs; without it there is no `/v1`. */
+  served?: ServedModel | undefined;
 }
 
 /** Vite puts a hash into these names: a file never changes under its name. */
 const HASHED_PATH = /^assets\/.*-[\w-]{8}\.\w+$/;
 
-/** The page, and the models that it can load. */
-export function createApp({ pageDirectory, modelsDirectory, mirrors = [] }: AppOptions): Hono {
+/** The page, the models that it can load, and the interface for other programs. */
+export function createApp({ pageDirectory, modelsDirectory, mirrors = [], served }: AppOptions): Hono {
   const app = new Hono();
   app.use(securityHeaders([...HUB_ORIGINS, ...mirrors]), localHostsOnly());
+  if (served !== undefined) app.route('/', apiRoutes(served));
   app.use(async (context, next) => {
     if (context.req.method === 'GET' || context.req.method === 'HEAD') return next();
     return context.text('Only GET and HEAD are answered.\n', 405, { Allow: 'GET, HEAD' });

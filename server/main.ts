@@ -25,7 +25,12 @@ export interface RunningServer {
  *
  * @throws AlignError `invalid-request` when the page is not built or the port is taken
  */
-export async function startServer({ port, mirrors = [], ...directories }: StartOptions): Promise<RunningServer> {
+export async function startServer({
+  port,
+  mirrors = [],
+  served,
+  ...directories
+}: StartOptions): Promise<RunningServer> {
   const pageDirectory = directories.pageDirectory ?? resolve(import.meta.dirname, '..', 'dist');
   const modelsDirectory = directories.modelsDirectory ?? resolve('models');
   const page = join(pageDirectory, 'index.html');
@@ -38,18 +43,23 @@ export async function startServer({ port, mirrors = [], ...directories }: StartO
       details: { page },
     });
   }
-  const app = createApp({ pageDirectory, modelsDirectory, mirrors });
+  const app = createApp({ pageDirectory, modelsDirectory, mirrors, served });
   const answer = getRequestListener(app.fetch);
   const server = createServer((request, response) => void answer(request, response));
   await listen(server, port);
   const { port: actualPort } = server.address() as AddressInfo;
   return {
     url: `http://${HOSTNAME}:${actualPort}/`,
-    close: () =>
-      new Promise((resolve, reject) => {
+    async close() {
+      const closed = new Promise<void>((resolve, reject) => {
         server.close((error) => (error === undefined ? resolve() : reject(error)));
-        server.closeAllConnections();
-      }),
+      });
+      // Clients hear that their run was ended before their connections are.
+      await served?.close();
+      await new Promise((resolve) => setImmediate(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
   };
 }
 

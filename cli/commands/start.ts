@@ -18,24 +18,28 @@ export function addStartCommand(program: Command): void {
         mirrors: options.mirror,
       });
       note(`MetaAligner is at ${server.url} (Ctrl-C stops it).`);
-      const stop = new Promise((stopped) => {
-        interrupted.addEventListener('abort', stopped);
-        process.once('SIGTERM', stopped);
-      });
-      await stop;
+      await untilStopped(interrupted);
       await server.close();
     });
 }
 
+/** Until Ctrl-C or SIGTERM. */
+export async function untilStopped(interrupted: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    interrupted.addEventListener('abort', () => resolve());
+    process.once('SIGTERM', () => resolve());
+  });
+}
+
 /** As it goes into the page's Content-Security-Policy: nothing there may end one rule and begin another. */
-function parseOrigin(text: string, earlier: string[]): string[] {
+export function parseOrigin(text: string, earlier: string[]): string[] {
   if (!/^https?:\/\/[\w*.-]+(:(\d+|\*))?$/.test(text)) {
     throw new InvalidArgumentError('It must be an origin such as https://mirror.example.');
   }
   return [...earlier, text];
 }
 
-function parsePort(text: string): number {
+export function parsePort(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('It must be a number from 0 to 65535.');
   return port;

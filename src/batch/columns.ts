@@ -66,7 +66,7 @@ function isMessages(value: unknown): value is Message[] {
  *
  * @see HH-RLHF: two newlines before each mark
  */
-function formatMessages(messages: readonly Message[], template: TemplateId): string {
+export function formatMessages(messages: readonly Message[], template: TemplateId): string {
   const [first] = messages;
   if (template !== 'hh-rlhf' && messages.length === 1 && first !== undefined) return first.content;
   const turns = messages.map(({ role, content }) => `\n\n${role === 'assistant' ? 'Assistant' : 'Human'}: ${content}`);

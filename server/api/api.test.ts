@@ -1,0 +1,294 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import fc from 'fast-check';
+import OpenAI from 'openai';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { AlignerModel } from '../../src/align/align.ts';
+import { findObjective } from '../../src/align/objectives.ts';
+import { buildPrompt } from '../../src/align/prompt.ts';
+import { NODE_SUPPORT } from '../../src/engines/choose-variant.ts';
+import { loadModel } from '../../src/engines/load-model.ts';
+import { startNodeEngine } from '../../src/engines/node-engine.ts';
+import { createScriptedEngine } from '../../src/engines/scripted-engine.ts';
+import { openNodeFolder } from '../../src/weights/node-folder.ts';
+import { type RunningServer, startServer } from '../main.ts';
+import { ServedModel, type ServedModelOptions } from './served-model.ts';
+
+const DEMO = resolve(import.meta.dirname, '../../public/models/demo-aligner');
+const ANSWER = 'You idiot. Rinse the rice and boil it in water.';
+const REQUEST = {
+  objectives: ['harmlessness'],
+  context: 'Human: How do I cook rice?\n\nAssistant:',
+  answer: ANSWER,
+};
+const MESSAGES = [
+  { role: 'user', content: 'How do I cook rice?' },
+  { role: 'assistant', content: ANSWER },
+] as const;
+
+let root: string;
+let demo: AlignerModel;
+let running: RunningServer | undefined;
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'metaaligner-api-'));
+  await writeFile(join(root, 'index.html'), '<!doctype html><title>page</title>');
+  demo = await loadDemo();
+});
+afterEach(async () => {
+  await running?.close();
+  running = undefined;
+});
+afterAll(async () => {
+  await demo.engine.dispose();
+  await rm(root, { recursive: true });
+});
+
+async function loadDemo(): Promise<AlignerModel> {
+  const { model } = await loadModel(await openNodeFolder(DEMO), {
+    support: NODE_SUPPORT,
+    wish: { device: 'cpu', variant: 'q4' },
+    startEngine: startNodeEngine({ directory: DEMO, concurrency: 4 }),
+  });
+  return model;
+}
+
+/** Closing the server unloads its model; the tests share one. */
+const kept = (model: AlignerModel): AlignerModel => ({
+  ...model,
+  engine: new Proxy(model.engine, {
+    get(target, name) {
+      if (name === 'dispose') return async () => {};
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  }),
+});
+
+/** Writes the same token without an end. */
+function endless(): AlignerModel {
+  const { engine } = createScriptedEngine(() => 40, {
+    config: { vocabularySize: demo.engine.vocabularySize, contextLength: 1_000_000, eosTokenIds: [] },
+    onStep: () => new Promise((resolve) => setImmediate(resolve)),
+  });
+  return { ...demo, engine };
+}
+
+async function start(options: Partial<ServedModelOptions> = {}): Promise<{ url: string; served: ServedModel }> {
+  const served = new ServedModel({
+    id: 'demo-aligner',
+    family: 'hh-rlhf',
+    variant: 'q4',
+    model: kept(demo),
+    maxWaiting: 100,
+    deadlineMs: 60_000,
+    ...options,
+  });
+  running = await startServer({ port: 0, pageDirectory: root, modelsDirectory: root, served });
+  return { url: running.url, served };
+}
+
+function post(url: string, path: string, body: unknown, init: RequestInit = {}): Promise<Response> {
+  return fetch(`${url}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    ...init,
+  });
+}
+
+async function softened(): Promise<string> {
+  const { url } = await start();
+  const { edit } = (await (await post(url, 'v1/align', { ...REQUEST, stream: false })).json()) as { edit: string };
+  await running?.close();
+  return edit;
+}
+
+describe('POST /v1/align', () => {
+  it('answers with the edit, its finish reason, usage, and what ran where', async () => {
+    const { url } = await start();
+    const response = await post(url, 'v1/align', { ...REQUEST, stream: false });
+    expect(response.status).toBe(200);
+    const result = (await response.json()) as { edit: string; usage: { editTokens: number } };
+    expect(result).toMatchObject({ finishReason: 'stop', model: 'demo-aligner', variant: 'q4', device: 'cpu' });
+    expect(result.edit).not.toContain('idiot');
+    expect(result.edit).toContain('Rinse the rice and boil it in water.');
+    expect(result.usage.editTokens).toBeGreaterThan(5);
+  });
+
+  it('streams events whose texts make the same edit', async () => {
+    const edit = await softened();
+    const { url } = await start();
+    const response = await post(url, 'v1/align', REQUEST);
+    expect(response.headers.get('content-type')).toContain('text/event-stream');
+    const events = (await response.text())
+      .split('\n\n')
+      .filter((block) => block !== '')
+      .map((block) => JSON.parse(/^data: (.*)$/m.exec(block)![1]!) as { type: string; text?: string; edit?: string });
+    expect(events[0]?.type).toBe('edit-start');
+    expect(events.at(-1)).toMatchObject({ type: 'edit-end', edit });
+    expect(events.map(({ text = '' }) => text).join('')).toBe(edit);
+  });
+
+  it('answers a list in order; a bad one among them leaves the others their edits', async () => {
+    const edit = await softened();
+    const { url } = await start();
+    const tooLong = { ...REQUEST, answer: 'word '.repeat(3000) };
+    const response = await post(url, 'v1/align', [REQUEST, tooLong, REQUEST]);
+    expect(await response.json()).toMatchObject([
+      { edit },
+      { error: { code: 'prompt-too-long', message: expect.stringMatching(/reads 2,048/) as string } },
+      { edit },
+    ]);
+  });
+
+  it('takes an objective in one’s own words', async () => {
+    const { url } = await start();
+    const objectives = [{ name: 'Calm', description: 'The response should be calm' }];
+    const response = await post(url, 'v1/align', { ...REQUEST, objectives, stream: false });
+    expect(response.status).toBe(200);
+  });
+
+  it.each([
+    ['no JSON', '{"objectives"', 400, 'The body is no JSON'],
+    ['an unknown objective', { ...REQUEST, objectives: ['harm'] }, 400, 'Known: harmlessness'],
+    ['no objective', { ...REQUEST, objectives: [] }, 400, 'objectives: '],
+    ['a blank answer', { ...REQUEST, answer: ' \n' }, 400, 'The answer is blank'],
+    ['a number for a text', { ...REQUEST, context: 1 }, 400, 'context: '],
+    ['a field that does not exist', { ...REQUEST, maxTokens: 3 }, 400, 'maxTokens'],
+    ['a temperature out of range', { ...REQUEST, temperature: -1 }, 400, 'temperature is -1'],
+    ['an empty list', [], 400, 'The body: '],
+    ['a body that is too large', { ...REQUEST, context: 'x'.repeat(5 << 20) }, 413, 'larger than 4194304 bytes'],
+  ])('refuses %s', async (_name, body, status, message) => {
+    const { url } = await start();
+    const response = await post(url, 'v1/align', body);
+    expect(response.status).toBe(status);
+    const { error } = (await response.json()) as { error: { message: string } };
+    expect(error.message).toContain(message);
+  });
+
+  it('refuses what another site’s page could send without asking, and other host names', async () => {
+    const { url } = await start();
+    const form = await post(url, 'v1/align', REQUEST, { headers: { 'content-type': 'text/plain' } });
+    expect(form.status).toBe(415);
+    const preflight = await fetch(`${url}v1/align`, {
+      method: 'OPTIONS',
+      headers: { origin: 'https://evil.example', 'access-control-request-method': 'POST' },
+    });
+    expect(preflight.headers.get('access-control-allow-origin')).toBeNull();
+  });
+
+  it('answers anything with 4xx and nothing else that is no request', async () => {
+    const { url } = await start();
+    const paths = fc.constantFrom('v1/align', 'v1/completions', 'v1/chat/completions');
+    await fc.assert(
+      fc.asyncProperty(paths, fc.oneof(fc.json(), fc.string()), async (path, body) => {
+        const response = await post(url, path, body);
+        await response.arrayBuffer();
+        expect(response.status).toBeGreaterThanOrEqual(400);
+        expect(response.status).toBeLessThan(500);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('OpenAI’s client', () => {
+  const clientOf = (url: string) => new OpenAI({ baseURL: `${url}v1`, apiKey: 'none', maxRetries: 0 });
+
+  it('lists the model, and aligns the last message, whole and streamed', async () => {
+    const edit = await softened();
+    const { url } = await start();
+    const client = clientOf(url);
+    expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['demo-aligner']);
+    const body = { model: 'demo-aligner', messages: [...MESSAGES], objectives: ['harmlessness'] };
+    const whole = await client.chat.completions.create(body);
+    expect(whole.choices[0]).toMatchObject({ message: { role: 'assistant', content: edit }, finish_reason: 'stop' });
+    expect(whole.usage?.total_tokens).toBeGreaterThan(20);
+    let text = '';
+    const reasons: (string | null)[] = [];
+    for await (const chunk of await client.chat.completions.create({ ...body, stream: true })) {
+      text += chunk.choices[0]?.delta.content ?? '';
+      reasons.push(chunk.choices[0]?.finish_reason ?? null);
+    }
+    expect(text).toBe(edit);
+    expect(reasons.at(-1)).toBe('stop');
+  });
+
+  it('continues a prompt as it is, whole and streamed, as long as asked', async () => {
+    const { url } = await start();
+    const client = clientOf(url);
+    const prompt = buildPrompt({
+      ...REQUEST,
+      objectives: [findObjective('harmlessness', 'hh-rlhf')],
+      template: 'hh-rlhf',
+      promptStyle: 'bare',
+    });
+    const body = { model: 'demo-aligner', prompt, max_tokens: 5 };
+    const whole = await client.completions.create(body);
+    expect(whole.choices[0]?.finish_reason).toBe('length');
+    expect(whole.usage?.completion_tokens).toBe(5);
+    let text = '';
+    for await (const chunk of await client.completions.create({ ...body, stream: true }))
+      text += chunk.choices[0]?.text;
+    expect(text).toBe(whole.choices[0]?.text);
+  });
+
+  it('gets an error of its own kind for a conversation without an answer', async () => {
+    const { url } = await start();
+    const call = clientOf(url).chat.completions.create({
+      model: 'x',
+      messages: [MESSAGES[0], MESSAGES[0]],
+      objectives: ['harmlessness'],
+    } as never);
+    await expect(call).rejects.toThrow(OpenAI.BadRequestError);
+    await expect(call).rejects.toThrow('it must be the answer to align');
+  });
+});
+
+describe('under load', () => {
+  it('runs a few at a time, lets a bounded number wait, and tells others to come again', async () => {
+    const { url, served } = await start({ model: endless(), maxWaiting: 1 });
+    const leave = new AbortController();
+    const ask = () => post(url, 'v1/align', { ...REQUEST, maxNewTokens: 100_000 }, { signal: leave.signal });
+    const [first, second] = [ask(), ask()];
+    second.catch(() => {});
+    await first;
+    await vi.waitFor(() => expect(served.queue.waiting).toBe(1));
+    const third = await ask();
+    expect(third.status).toBe(429);
+    expect(third.headers.get('retry-after')).toBe('1');
+    // Clients that leave give their places back: the one that ran and the one that waited.
+    leave.abort();
+    await vi.waitFor(() => expect([served.queue.running, served.queue.waiting]).toEqual([0, 0]));
+  });
+
+  it('ends a request at its deadline', async () => {
+    const { url, served } = await start({ model: endless(), deadlineMs: 200 });
+    const response = await post(url, 'v1/align', { ...REQUEST, maxNewTokens: 100_000, stream: false });
+    expect(response.status).toBe(504);
+    expect(served.queue.running).toBe(0);
+  });
+
+  it('tells a stream that the server is being stopped', async () => {
+    const { url } = await start({ model: endless() });
+    const response = await post(url, 'v1/align', { ...REQUEST, maxNewTokens: 100_000 });
+    const text = response.text();
+    await running?.close();
+    running = undefined;
+    expect(await text).toContain('"code":"stopped"');
+  });
+
+  it('answers forty at once as it answers one', async () => {
+    const edit = await softened();
+    const { url } = await start();
+    const edits = await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const response = await post(url, 'v1/align', { ...REQUEST, stream: false });
+        return ((await response.json()) as { edit: string }).edit;
+      }),
+    );
+    expect(new Set(edits)).toEqual(new Set([edit]));
+  });
+});

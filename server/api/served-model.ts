@@ -1,0 +1,95 @@
+import { align, type AlignerModel } from '../../src/align/align.ts';
+import { type AlignEvent, decodeEdit } from '../../src/align/edit.ts';
+import type { SamplingOptions } from '../../src/align/engine.ts';
+import type { TemplateId } from '../../src/align/prompt.ts';
+import { type AlignRequest, checkSampling, roomToGenerate } from '../../src/align/request.ts';
+import type { Variant } from '../../src/align/variant.ts';
+import { WorkQueue } from './work-queue.ts';
+
+export interface ServedModelOptions {
+  id: string;
+  family: TemplateId | undefined;
+  variant: Variant;
+  model: AlignerModel;
+  /** Requests that wait for a place at most. */
+  maxWaiting: number;
+  /** Of a request, its wait included. */
+  deadlineMs: number;
+}
+
+/** The model that a server runs, with the queue before it. */
+export class ServedModel {
+  readonly id: string;
+  readonly family: TemplateId | undefined;
+  readonly variant: Variant;
+  readonly queue: WorkQueue;
+  readonly #model: AlignerModel;
+  readonly #deadlineMs: number;
+  readonly #closing = new AbortController();
+
+  constructor({ id, family, variant, model, maxWaiting, deadlineMs }: ServedModelOptions) {
+    this.id = id;
+    this.family = family;
+    this.variant = variant;
+    this.queue = new WorkQueue({ atATime: model.engine.maxConcurrency, maxWaiting });
+    this.#model = model;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  get device() {
+    return this.#model.engine.device;
+  }
+
+  get isClosing(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  /** @throws as `align`; BusyError; `TimeoutError` at the deadline; the signal's reason */
+  async *align(request: AlignRequest, signal: AbortSignal): AsyncGenerator<AlignEvent, void, void> {
+    yield* this.#inTurn(signal, (stop) => align(request, this.#model, stop));
+  }
+
+  /** Continues a prompt as it is. @throws as {@link align} */
+  async *complete(
+    prompt: string,
+    options: { maxNewTokens: number; sampling: SamplingOptions },
+    signal: AbortSignal,
+  ): AsyncGenerator<AlignEvent, void, void> {
+    checkSampling(options.sampling);
+    const { tokenizer, engine } = this.#model;
+    const promptIds = tokenizer.encode(prompt);
+    const room = roomToGenerate(promptIds.length, engine.contextLength);
+    const maxNewTokens = Math.min(options.maxNewTokens, room);
+    yield* this.#inTurn(signal, (stop) =>
+      decodeEdit(engine.generate(promptIds, { ...options.sampling, maxNewTokens }, stop), {
+        tokenizer,
+        promptTokens: promptIds.length,
+        signal: stop,
+      }),
+    );
+  }
+
+  /** Ends what runs and waits, then unloads the model. */
+  async close(): Promise<void> {
+    this.#closing.abort(new DOMException('The server is being stopped.', 'AbortError'));
+    await this.#model.engine.dispose();
+  }
+
+  async *#inTurn(
+    signal: AbortSignal,
+    run: (stop: AbortSignal) => AsyncGenerator<AlignEvent, void, void>,
+  ): AsyncGenerator<AlignEvent, void, void> {
+    const deadline = AbortSignal.timeout(this.#deadlineMs);
+    const stop = AbortSignal.any([signal, deadline, this.#closing.signal]);
+    const leave = await this.queue.enter(stop);
+    try {
+      for await (const event of run(stop)) {
+        // A client hears why, instead of half an edit that looks whole.
+        if (event.type === 'edit-end' && event.finishReason === 'cancelled') throw stop.reason;
+        yield event;
+      }
+    } finally {
+      leave();
+    }
+  }
+}
