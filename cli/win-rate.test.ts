@@ -109,6 +109,14 @@ describe('evaluate win-rate', () => {
     expect(judge.calls()).toBe(calls);
   });
 
+  it('stays quiet over thousands of calls', async () => {
+    judge = await startJudge({ reply: better });
+    const { code, stderr } = await runCli(argsOf(await writeOutputs(300), judge.url));
+    expect(code, stderr).toBe(0);
+    expect(judge.calls()).toBe(1800);
+    expect(stderr).not.toContain('Warning');
+  });
+
   it('gives the same report with 5 % failing calls', async () => {
     const outputs = await writeOutputs(30);
     judge = await startJudge({ reply: better });
@@ -169,6 +177,33 @@ describe('evaluate win-rate', () => {
     const inPaperMode = (await reportOf(argsOf(outputs, judge.url, ['--paper=text']))).rates[0];
     // There a reply that names no place is a loss, as published; a call that failed still is no verdict.
     expect(inPaperMode).toMatchObject({ rows: 3, invalid: 2, leftOut: 1 });
+  });
+
+  it('writes one page with the paper’s figures, examples and texts as text', async () => {
+    const outputs = join(folder, 'outputs');
+    await mkdir(outputs);
+    const rows = ['"<script>alert(1)</script>",gold,old,good <b>new</b>', 'q,gold good,old,worse'];
+    await writeFile(
+      join(outputs, 'gpt-3.5-turbo.csv'),
+      `query,goldens,origin_responses,aligned_responses\n${rows.join('\n')}\n`,
+    );
+    judge = await startJudge({ reply: better });
+    const { code, stderr } = await runCli(argsOf(outputs, judge.url));
+    expect(code, stderr).toBe(0);
+    const page = await readFile(join(folder, 'report/report.html'), 'utf8');
+    expect(page).not.toMatch(/<script|<b>|https?:\/\/(?!127)|src=|href=/);
+    expect(page).toContain('&#60;script&#62;alert(1)');
+    expect(page).toContain('<td>1.42</td><td>15.92</td><td>18.42</td>');
+    expect(page.match(/<h3>A (win|loss)<\/h3>/g)).toHaveLength(4);
+    expect(page).toContain('For research only.');
+  });
+
+  it('says with IMHI that who needs help should see a professional', async () => {
+    judge = await startJudge({ reply: better });
+    const args = argsOf(await writeOutputs(3), judge.url, ['--family', 'imhi', '--objectives', 'correct']);
+    const { stderr } = await runCli(args);
+    expect(stderr).toContain('should see a professional');
+    expect(await readFile(join(folder, 'report/report.html'), 'utf8')).toContain('should see a professional');
   });
 
   it.each([

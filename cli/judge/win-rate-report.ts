@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { cellText, formatHeader, formatRow } from '../../src/batch/row-format.ts';
 import { readVerdict, readVerdictAsPublished } from '../../src/evaluation/judge-prompt.ts';
 import {
-  type Advantage,
   advantageOf,
   agreementOf,
   type JudgedRow,
+  outcomeOf,
   type TieValue,
   type WinRate,
   winRateOf,
@@ -14,25 +14,23 @@ import {
 import type { Estimate } from '../../src/evaluation/win-statistics.ts';
 import { formatTable } from '../commands/evaluate/outputs.ts';
 import { note, print } from '../terminal.ts';
-import type { Comparison, Contest, ContestRow, PaperMode, WinRateSettings } from './contest.ts';
+import {
+  type AdvantageRow,
+  type Comparison,
+  type Contest,
+  type ContestRow,
+  headlineOf,
+  type PaperMode,
+  percentOf,
+  type RateRow,
+  titleOf,
+  type WinRateReport,
+  type WinRateSettings,
+} from './contest.ts';
+import { htmlOf } from './html-report.ts';
 import type { VerdictCache } from './verdict-cache.ts';
 
-interface RateRow extends WinRate {
-  judge: string;
-  policy: string;
-  objective: string;
-  comparison: Comparison;
-  /** Rows that were not judged since a text is blank. */
-  leftOut: number;
-}
-
-interface AdvantageRow extends Advantage {
-  judge: string;
-  policy: string;
-  objective: string;
-}
-
-/** Writes report.json and rates.csv, and prints tables or the JSON. */
+/** Writes report.html, report.json and rates.csv, and prints tables or the JSON. */
 export async function writeReport(
   contests: readonly Contest[],
   cache: VerdictCache,
@@ -75,10 +73,15 @@ export async function writeReport(
       return { judges: [one, other], ...agreementOf(rowsBy(one), rowsBy(other)) };
     }),
   );
-  const report = { settings, rates, advantages, agreement };
+  const report: WinRateReport = { settings, rates, advantages, agreement };
   const json = `${JSON.stringify(report, undefined, 2)}\n`;
   await writeFile(join(folder, 'report.json'), json);
   await writeFile(join(folder, 'rates.csv'), csvOf(rates));
+  const examples = judged.map(({ rows, judgedRows, ...contest }) => ({
+    title: titleOf({ ...contest, objective: contest.objective.key }),
+    rows: rows.map((row, i) => ({ ...row, outcome: outcomeOf(judgedRows[i]!) })),
+  }));
+  await writeFile(join(folder, 'report.html'), htmlOf(report, examples));
   if (isPrintedAsJson) await print(json);
   else await print(tablesOf(rates, advantages, paper));
   for (const { judges: pair, rows, kappa } of agreement) {
@@ -89,23 +92,21 @@ export async function writeReport(
   }
 }
 
-function readRow(
-  { calls, judgedLength, otherLength }: ContestRow,
-  cache: VerdictCache,
-  paper: PaperMode | null,
-): JudgedRow {
+function readRow({ calls, judged, other }: ContestRow, cache: VerdictCache, paper: PaperMode | null): JudgedRow {
   const read = paper === null ? readVerdict : readVerdictAsPublished;
   const verdicts = calls.map(({ call, place }) => {
     const reply = cache.get(call.key);
     return { place, outcome: reply === undefined ? undefined : read(reply.text, place) };
   });
   // Without calls there is no verdict to be had.
-  return { verdicts: calls.length === 0 ? [{ place: 1, outcome: undefined }] : verdicts, judgedLength, otherLength };
+  return {
+    verdicts: calls.length === 0 ? [{ place: 1, outcome: undefined }] : verdicts,
+    judgedLength: judged.length,
+    otherLength: other.length,
+  };
 }
 
 function tablesOf(rates: readonly RateRow[], advantages: readonly AdvantageRow[], paper: PaperMode | null): string {
-  const headline = (rate: RateRow) =>
-    paper === 'script' ? rate.tiesAsWins : paper === 'text' ? rate.tiesAsLosses : rate.winRate;
   const names = ({ judge, policy, objective }: RateRow | AdvantageRow) => `${policy}, ${objective}, ${judge}`;
   const rateTable = formatTable(
     [
@@ -125,7 +126,7 @@ function tablesOf(rates: readonly RateRow[], advantages: readonly AdvantageRow[]
       String(rate.rows),
       String(rate.invalid),
       String(rate.leftOut),
-      percentOf(headline(rate)),
+      percentOf(headlineOf(rate, paper)),
       String(rate.ties),
       rate.positionConsistency === null ? '–' : (100 * rate.positionConsistency).toFixed(1),
       rate.lengthControlled === null ? '–' : (100 * rate.lengthControlled).toFixed(1),
@@ -141,12 +142,6 @@ function tablesOf(rates: readonly RateRow[], advantages: readonly AdvantageRow[]
     ]),
   );
   return `${rateTable}\n${advantageTable}`;
-}
-
-function percentOf(estimate: Estimate | null): string {
-  if (estimate === null) return '–';
-  const [value, low, high] = [estimate.value, estimate.low, estimate.high].map((one) => (100 * one).toFixed(1));
-  return `${value} [${low}, ${high}]`;
 }
 
 type CsvValue = string | number | Estimate | null;

@@ -62,6 +62,11 @@ async function attemptOnce(
 ): Promise<Reply | Retry> {
   let response: Response;
   let body: string;
+  // fetch leaves its listener on the signal until it is collected: one signal for thousands of calls would hold them all.
+  const ownAborter = new AbortController();
+  const stop = () => ownAborter.abort(signal.reason);
+  signal.throwIfAborted();
+  signal.addEventListener('abort', stop, { once: true });
   try {
     response = await fetch(url, {
       method: 'POST',
@@ -70,13 +75,15 @@ async function attemptOnce(
         ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
       },
       body: JSON.stringify(content),
-      signal,
+      signal: ownAborter.signal,
     });
     body = await response.text();
   } catch (cause) {
     signal.throwIfAborted();
     const error = new AlignError('server-unreachable', `${url} cannot be reached.`, { cause, details: { url } });
     return { error, retryAfterMs: undefined };
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
   if (response.ok) return { url, body };
   const { status } = response;

@@ -61,7 +61,10 @@ export function addWinRateCommand(evaluate: Command): void {
         'as the paper: one call for each pair, in random order; ties count as wins (script) or losses (text)',
       ).choices(PAPER_MODES),
     )
-    .requiredOption('--report <folder>', `for report.json, rates.csv and the judge’s replies, ${CACHE_NAME}`)
+    .requiredOption(
+      '--report <folder>',
+      `for report.html, report.json, rates.csv and the judge’s replies, ${CACHE_NAME}`,
+    )
     .option('--cache <file>', 'for the replies instead, so that several reports share them')
     .option('--seed <number>', 'of the random order and the bootstrap', parseSeed, 0)
     .option('--concurrency <number>', 'calls at a time', parseCount, 8)
@@ -138,8 +141,8 @@ function planRow(
 ): Contest['rows'][number] {
   const [judgedColumn, otherColumn] = COMPARISONS[comparison];
   const [judged, other] = [row[judgedColumn], row[otherColumn]];
-  const lengths = { judgedLength: judged.length, otherLength: other.length };
-  if (judged.trim() === '' || other.trim() === '') return { calls: [], ...lengths };
+  const texts = { query: row.query, judged, other };
+  if (judged.trim() === '' || other.trim() === '') return { calls: [], ...texts };
   const callAt = (place: Place) => {
     const pair: JudgedPair =
       place === 1
@@ -150,10 +153,10 @@ function planRow(
     const content: ChatContent = { model: judge, messages, ...(options.paper === undefined && { temperature: 0 }) };
     return { call: callOf(options.judge, content), place };
   };
-  if (options.paper === undefined) return { calls: [callAt(1), callAt(2)], ...lengths };
+  if (options.paper === undefined) return { calls: [callAt(1), callAt(2)], ...texts };
   // From what the row is, not from a sequence: it stays the same when objectives or files are added.
   const digest = digestOf([options.seed, policy, objective.description, comparison, index]);
-  return { calls: [callAt(parseInt(digest.slice(0, 8), 16) % 2 === 0 ? 1 : 2)], ...lengths };
+  return { calls: [callAt(parseInt(digest.slice(0, 8), 16) % 2 === 0 ? 1 : 2)], ...texts };
 }
 
 /** Each once, however many rows ask it. */
