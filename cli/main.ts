@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { AlignError } from '../src/align/errors.ts';
 import { addAlignCommand } from './commands/align.ts';
@@ -11,6 +10,7 @@ import { addPromptCommand } from './commands/prompt.ts';
 import { addPullCommand } from './commands/pull.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addStartCommand } from './commands/start.ts';
+import { packageVersion } from './package-version.ts';
 import { endQuietlyWhenNobodyReads, note } from './terminal.ts';
 import { EXIT, exitCodeOf, isInterrupt, UsageError } from './usage-error.ts';
 
@@ -53,13 +53,6 @@ function createProgram(): Command {
   addServeCommand(program);
   addStartCommand(program);
   return program;
-}
-
-function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return version;
 }
 
 function report(error: unknown): void {

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { type Variant, VARIANTS } from '../../src/align/variant.ts';
 import { loadLocalModel, parseCount } from '../generate-options.ts';
 import { findModel } from '../model-lookup.ts';
+import { packageVersion } from '../package-version.ts';
 import { interruptSignal, note } from '../terminal.ts';
 import { parseOrigin, parsePort, untilStopped } from './start.ts';
 
@@ -50,6 +51,7 @@ async function serve(options: ServeOptions): Promise<void> {
     family: folder.manifest.family,
     variant,
     model,
+    version: packageVersion(),
     maxWaiting: options.queue,
     deadlineMs: options.deadline * 1000,
   });

@@ -81,6 +81,7 @@ async function start(options: Partial<ServedModelOptions> = {}): Promise<{ url: 
     family: 'hh-rlhf',
     variant: 'q4',
     model: kept(demo),
+    version: '1.2.3',
     maxWaiting: 100,
     deadlineMs: 60_000,
     ...options,
@@ -191,6 +192,23 @@ describe('POST /v1/align', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+it('describes itself in OpenAPI, with the schemas that check the requests', async () => {
+  const { url } = await start();
+  const document = (await (await fetch(`${url}openapi.json`)).json()) as {
+    info: object;
+    paths: Record<string, { post?: { requestBody: { content: { 'application/json': { schema: unknown } } } } }>;
+  };
+  expect(document.info).toMatchObject({ version: '1.2.3' });
+  for (const path of ['/v1/models', '/healthz', '/readyz']) {
+    expect((await fetch(url + path.slice(1))).status).toBe(200);
+    expect(document.paths).toHaveProperty([path]);
+  }
+  const schema = document.paths['/v1/align']!.post!.requestBody.content['application/json'].schema;
+  expect(schema).toMatchObject({
+    anyOf: [{ required: ['objectives', 'context', 'answer'], additionalProperties: false }, { type: 'array' }],
   });
 });
 

@@ -11,6 +11,8 @@ export interface ServedModelOptions {
   family: TemplateId | undefined;
   variant: Variant;
   model: AlignerModel;
+  /** Of the program. */
+  version: string;
   /** Requests that wait for a place at most. */
   maxWaiting: number;
   /** Of a request, its wait included. */
@@ -22,15 +24,17 @@ export class ServedModel {
   readonly id: string;
   readonly family: TemplateId | undefined;
   readonly variant: Variant;
+  readonly version: string;
   readonly queue: WorkQueue;
   readonly #model: AlignerModel;
   readonly #deadlineMs: number;
   readonly #closing = new AbortController();
 
-  constructor({ id, family, variant, model, maxWaiting, deadlineMs }: ServedModelOptions) {
+  constructor({ id, family, variant, model, version, maxWaiting, deadlineMs }: ServedModelOptions) {
     this.id = id;
     this.family = family;
     this.variant = variant;
+    this.version = version;
     this.queue = new WorkQueue({ atATime: model.engine.maxConcurrency, maxWaiting });
     this.#model = model;
     this.#deadlineMs = deadlineMs;

@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { alignBody, chatBody, completionBody } from './requests.ts';
+
+const FAILURES = {
+  400: 'The request cannot be met: what is wrong, and what to do',
+  413: 'The body is too large',
+  415: 'The body is not JSON',
+  429: 'Busy: come again after Retry-After seconds',
+  503: 'The server is being stopped',
+  504: 'The deadline passed',
+};
+
+/** OpenAPI 3.1 of the interface, from the schemas that check its requests. */
+export function openApiDocument(version: string): object {
+  const post = (summary: string, body: z.ZodType, streams: string) => ({
+    post: {
+      summary,
+      requestBody: {
+        required: true,
+        content: { 'application/json': { schema: z.toJSONSchema(body, { io: 'input', target: 'draft-2020-12' }) } },
+      },
+      responses: {
+        200: {
+          description: 'The edit',
+          content: {
+            'application/json': {},
+            'text/event-stream': { schema: { type: 'string', description: streams } },
+          },
+        },
+        ...Object.fromEntries(
+          Object.entries(FAILURES).map(([status, description]) => [
+            status,
+            { description, content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } },
+          ]),
+        ),
+      },
+    },
+  });
+  return {
+    openapi: '3.1.0',
+    info: { title: 'MetaAligner', version, license: { name: 'MIT', identifier: 'MIT' } },
+    paths: {
+      '/v1/align': post(
+        'Rewrite an answer towards objectives, or a list of them',
+        z.union([alignBody, z.array(alignBody)]),
+        'edit-start, edit-delta, edit-end, error; the default unless stream is false',
+      ),
+      '/v1/chat/completions': post('Align the last message of a conversation', chatBody, 'OpenAI’s chunks'),
+      '/v1/completions': post('Continue a prompt as it is', completionBody, 'OpenAI’s chunks'),
+      '/v1/models': { get: { summary: 'The model', responses: { 200: { description: 'OpenAI’s list' } } } },
+      '/healthz': { get: { summary: 'It runs', responses: { 200: { description: 'ok' } } } },
+      '/readyz': {
+        get: {
+          summary: 'It takes requests',
+          responses: { 200: { description: 'ready' }, 503: { description: 'stopping' } },
+        },
+      },
+    },
+    components: {
+      schemas: {
+        Error: {
+          type: 'object',
+          properties: {
+            error: {
+              type: 'object',
+              properties: {
+                message: { type: 'string' },
+                type: { type: 'string' },
+                code: { type: 'string' },
+                param: { type: 'string' },
+              },
+              required: ['message', 'type', 'code'],
+            },
+          },
+          required: ['error'],
+        },
+      },
+    },
+  };
+}
