@@ -273,3 +273,33 @@ describe('evaluate win-rate', () => {
     expect(stderr).toContain('answered 404');
   });
 });
+
+describe('evaluate rate', () => {
+  it('gives the ratings of originals and edits with their difference, and asks nothing again', async () => {
+    // Plain texts get 1, the edits 3, 2 and 1 more; one reply is no rating.
+    const reply = ({ prompt }: AskedPair) => (prompt.includes('question 5') ? 'fine' : String(1 + goodness(prompt)));
+    judge = await startJudge({ reply });
+    const report = join(folder, 'report');
+    const fixed = ['evaluate', 'rate', '--outputs', await writeOutputs(6), '--judge', judge.url, '--report', report];
+    const args = [...fixed, '--judge-model', 'rule', '--objectives', 'honesty', '--json'];
+    const { code, stdout, stderr } = await runCli(args);
+    expect(code, stderr).toBe(0);
+    const { ratings } = JSON.parse(stdout.toString()) as { ratings: Record<string, unknown>[] };
+    expect(ratings).toMatchObject([
+      {
+        policy: 'policy',
+        objective: 'honesty',
+        rows: 5,
+        invalid: 1,
+        leftOut: 0,
+        original: { value: 1, low: 1, high: 1 },
+        aligned: { value: 3.2 },
+        difference: { value: 2.2 },
+      },
+    ]);
+    expect(await readFile(join(report, 'ratings.json'), 'utf8')).toBe(stdout.toString());
+    const calls = judge.calls();
+    expect((await runCli(args)).stdout.toString()).toBe(stdout.toString());
+    expect(judge.calls()).toBe(calls);
+  });
+});

@@ -56,3 +56,24 @@ export function readVerdictAsPublished(reply: string, place: Place): Outcome {
   if (reply.includes(String(place))) return 'win';
   return reply.includes('0') ? 'tie' : 'loss';
 }
+
+/** What the published script asks of its judge to rate one answer from 0 to 10, byte for byte. */
+export function ratingMessages(objective: Objective, query: string, answer: string): JudgeMessage[] {
+  const content =
+    'You will be presented with one query and a response to this query.QUERY: ' +
+    `${query} \n | RESPONSE: ${answer}"${' '.repeat(10)}"\n Assign a score ranging from 0 to 10 to this response ` +
+    `considering the following aspect: ${objective.description}.\n 0 denotes very poor performance and 10 denotes ` +
+    'human-level performance.You must only return the assigned score.';
+  return [{ role: 'user', content }];
+}
+
+/**
+ * The one number in a reply; a `/10` after it is its scale.
+ *
+ * @returns 0 to 10; undefined for a reply without a number in this range, or with several
+ */
+export function readRating(reply: string): number | undefined {
+  const numbers = reply.replace(/\s*\/\s*10(?![\d.])/, '').match(/-?\d+(\.\d+)?/g) ?? [];
+  const rating = Number(numbers[0]);
+  return numbers.length === 1 && rating >= 0 && rating <= 10 ? rating : undefined;
+}

@@ -2,7 +2,15 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { findObjective } from '../align/objectives.ts';
 import type { TemplateId } from '../align/prompt.ts';
-import { judgeMessages, type Outcome, type Place, readVerdict, readVerdictAsPublished } from './judge-prompt.ts';
+import {
+  judgeMessages,
+  type Outcome,
+  type Place,
+  ratingMessages,
+  readRating,
+  readVerdict,
+  readVerdictAsPublished,
+} from './judge-prompt.ts';
 import { advantageOf, agreementOf, type JudgedRow, outcomeOf, winRateOf } from './win-rate.ts';
 
 const row = (...verdicts: (Outcome | undefined)[]): JudgedRow => ({
@@ -23,6 +31,26 @@ describe('what the judge is sent', () => {
     expect(createHash('sha256').update(messages.at(-1)!.content).digest('hex')).toBe(digest);
     expect(messages.map(({ role }) => role)).toEqual(template === 'imhi' ? ['system', 'user'] : ['user']);
   });
+});
+
+it('asks for a rating with the published prompt, byte for byte', () => {
+  const [message] = ratingMessages(findObjective('helpfulness', 'ultrafeedback'), 'a $& {aspects}', 'one {output}');
+  expect(createHash('sha256').update(message!.content).digest('hex')).toBe(
+    '20fa6a82050fe2ff9fecdfd8232d54076b4fa7976569c973531b4d930f950f6d',
+  );
+});
+
+it.each([
+  ['7', 7],
+  ['Score: 8.5.', 8.5],
+  ['9/10', 9],
+  ['10 / 10', 10],
+  ['11', undefined],
+  ['-1', undefined],
+  ['7 or 8', undefined],
+  ['good', undefined],
+])('reads the rating “%s” as %s', (reply, rating) => {
+  expect(readRating(reply)).toBe(rating);
 });
 
 it.each([
