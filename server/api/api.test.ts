@@ -287,6 +287,22 @@ describe('under load', () => {
     const response = await post(url, 'v1/align', { ...REQUEST, maxNewTokens: 100_000, stream: false });
     expect(response.status).toBe(504);
     expect(served.queue.running).toBe(0);
+    const metrics = await (await fetch(`${url}metrics`)).text();
+    expect(metrics).toContain('metaaligner_requests_total{outcome="deadline"} 1');
+  });
+
+  it('counts for Prometheus how requests ended and what they took', async () => {
+    const { url } = await start();
+    await (await post(url, 'v1/align', { ...REQUEST, stream: false })).arrayBuffer();
+    await (await post(url, 'v1/align', { ...REQUEST, answer: 'word '.repeat(3000) })).arrayBuffer();
+    const response = await fetch(`${url}metrics`);
+    expect(response.headers.get('content-type')).toContain('text/plain');
+    const metrics = await response.text();
+    expect(metrics).toContain('metaaligner_requests_total{outcome="done"} 1');
+    expect(metrics).toContain('metaaligner_requests_total{outcome="refused"} 1');
+    expect(metrics).toMatch(/^metaaligner_tokens_total\{kind="edit"\} [1-9]\d*$/m);
+    expect(metrics).toContain('metaaligner_time_to_first_token_seconds_count 1');
+    expect(metrics).toContain('metaaligner_running 0');
   });
 
   it('tells a stream that the server is being stopped', async () => {

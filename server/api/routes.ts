@@ -15,12 +15,15 @@ import type { ServedModel } from './served-model.ts';
 const MAX_BODY_BYTES = 4 << 20;
 const MAX_BATCH = 256;
 
-/** `/v1/align`, OpenAI's `/v1/completions`, `/v1/chat/completions` and `/v1/models`, `/openapi.json`, `/healthz`, `/readyz`. */
+/** `/v1/align`, OpenAI's `/v1/completions`, `/v1/chat/completions` and `/v1/models`, `/openapi.json`, `/metrics`, `/healthz`, `/readyz`. */
 export function apiRoutes(served: ServedModel): Hono {
   const api = new Hono();
   const created = Math.floor(Date.now() / 1000);
   api.get('/healthz', (context) => context.text('ok\n'));
   api.get('/readyz', (context) => (served.isClosing ? context.text('stopping\n', 503) : context.text('ready\n')));
+  api.get('/metrics', async (context) =>
+    context.body(await served.metrics.text(), 200, { 'Content-Type': served.metrics.contentType }),
+  );
   api.get('/openapi.json', (context) => context.json(openApiDocument(served.version)));
   api.get('/v1/models', (context) =>
     context.json({ object: 'list', data: [{ id: served.id, object: 'model', created, owned_by: 'metaaligner' }] }),

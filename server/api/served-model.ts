@@ -1,10 +1,12 @@
 import { align, type AlignerModel } from '../../src/align/align.ts';
 import { type AlignEvent, decodeEdit } from '../../src/align/edit.ts';
 import type { SamplingOptions } from '../../src/align/engine.ts';
+import { AlignError } from '../../src/align/errors.ts';
 import type { TemplateId } from '../../src/align/prompt.ts';
 import { type AlignRequest, checkSampling, roomToGenerate } from '../../src/align/request.ts';
 import type { Variant } from '../../src/align/variant.ts';
-import { WorkQueue } from './work-queue.ts';
+import { type Outcome, ServerMetrics } from './metrics.ts';
+import { BusyError, WorkQueue } from './work-queue.ts';
 
 export interface ServedModelOptions {
   id: string;
@@ -26,6 +28,7 @@ export class ServedModel {
   readonly variant: Variant;
   readonly version: string;
   readonly queue: WorkQueue;
+  readonly metrics: ServerMetrics;
   readonly #model: AlignerModel;
   readonly #deadlineMs: number;
   readonly #closing = new AbortController();
@@ -36,6 +39,7 @@ export class ServedModel {
     this.variant = variant;
     this.version = version;
     this.queue = new WorkQueue({ atATime: model.engine.maxConcurrency, maxWaiting });
+    this.metrics = new ServerMetrics(this.queue);
     this.#model = model;
     this.#deadlineMs = deadlineMs;
   }
@@ -85,15 +89,33 @@ export class ServedModel {
   ): AsyncGenerator<AlignEvent, void, void> {
     const deadline = AbortSignal.timeout(this.#deadlineMs);
     const stop = AbortSignal.any([signal, deadline, this.#closing.signal]);
-    const leave = await this.queue.enter(stop);
+    // A reader that goes away ends the generator without an error.
+    let outcome: Outcome = 'left';
+    let leave: (() => void) | undefined;
     try {
+      leave = await this.queue.enter(stop);
       for await (const event of run(stop)) {
         // A client hears why, instead of half an edit that looks whole.
         if (event.type === 'edit-end' && event.finishReason === 'cancelled') throw stop.reason;
+        if (event.type === 'edit-end') {
+          outcome = 'done';
+          this.metrics.finished(event);
+        }
         yield event;
       }
+    } catch (error) {
+      outcome = signal.aborted ? 'left' : deadline.aborted ? 'deadline' : outcomeOf(error);
+      throw error;
     } finally {
-      leave();
+      this.metrics.ended(outcome);
+      leave?.();
     }
   }
+}
+
+function outcomeOf(error: unknown): Outcome {
+  if (error instanceof BusyError) return 'busy';
+  const isRefused =
+    error instanceof AlignError && ['invalid-request', 'unknown-name', 'prompt-too-long'].includes(error.code);
+  return isRefused ? 'refused' : 'failed';
 }
