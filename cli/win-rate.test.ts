@@ -71,7 +71,7 @@ async function reportOf(args: readonly string[]): Promise<Report> {
   return JSON.parse(stdout.toString()) as Report;
 }
 
-describe('evaluate win-rate', () => {
+describe('evaluate win-rate', { timeout: 60_000 }, () => {
   it('judges every pair in both orders and reports rates, the advantage and files', async () => {
     judge = await startJudge({ reply: better });
     const report = await reportOf(argsOf(await writeOutputs(30), judge.url));
@@ -246,6 +246,28 @@ describe('evaluate win-rate', () => {
     expect(judge.calls()).toBe(0);
   });
 
+  it('does not write its tables among the outputs', async () => {
+    judge = await startJudge({ reply: better });
+    const outputs = await writeOutputs(3);
+    const { code, stderr } = await runCli(argsOf(outputs, judge.url, ['--report', `${outputs}/.`]));
+    expect(code).toBe(2);
+    expect(stderr).toContain('--report is the folder of --outputs');
+    expect(judge.calls()).toBe(0);
+  });
+
+  it('Ctrl-C keeps the replies and says how to go on', async () => {
+    judge = await startJudge({ reply: better, holdFrom: 20 });
+    const held = judge;
+    const running = startCli(argsOf(await writeOutputs(20), held.url, ['--concurrency', '2']));
+    await expect.poll(() => held.calls(), { timeout: 20_000 }).toBeGreaterThanOrEqual(21);
+    running.child.kill('SIGINT');
+    const { code, stderr } = await running.ended;
+    expect(code).toBe(130);
+    expect(stderr).toContain('Run the same command to go on.');
+    const kept = await readFile(join(folder, 'report/verdicts.jsonl'), 'utf8');
+    expect(kept.trim().split('\n')).toHaveLength(19);
+  });
+
   it('--estimate says what a run takes and sends nothing', async () => {
     judge = await startJudge({ reply: better });
     const extra = ['--estimate', '--price', '10,30'];
@@ -274,7 +296,7 @@ describe('evaluate win-rate', () => {
   });
 });
 
-describe('evaluate rate', () => {
+describe('evaluate rate', { timeout: 60_000 }, () => {
   it('gives the ratings of originals and edits with their difference, and asks nothing again', async () => {
     // Plain texts get 1, the edits 3, 2 and 1 more; one reply is no rating.
     const reply = ({ prompt }: AskedPair) => (prompt.includes('question 5') ? 'fine' : String(1 + goodness(prompt)));

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseCount } from '../generate-options.ts';
 import type { RequestOptions } from '../request-options.ts';
@@ -15,6 +15,7 @@ const CACHE_NAME = 'verdicts.jsonl';
 
 /** What the commands with a judge share. */
 export interface JudgeRunOptions extends Pick<RequestOptions, 'objectives' | 'objective'> {
+  outputs: string;
   judge: string;
   report: string;
   cache?: string;
@@ -60,6 +61,9 @@ export async function runJudge(
   if (!URL.canParse(options.judge)) throw new UsageError(`--judge ${options.judge} is no address.`);
   if (options.maxCost !== undefined && options.price === undefined) {
     throw new UsageError('--max-cost needs --price PROMPT,REPLY: what a million tokens cost is not known here.');
+  }
+  if (resolve(options.report) === resolve(options.outputs)) {
+    throw new UsageError('--report is the folder of --outputs: its CSV files would be read as outputs next time.');
   }
   await mkdir(options.report, { recursive: true });
   const cache = await VerdictCache.open(options.cache ?? join(options.report, CACHE_NAME));

@@ -15,7 +15,6 @@ import { formatTable, listOutputs, readCells } from './outputs.ts';
 const COLUMNS = ['query', 'origin_responses', 'aligned_responses'] as const;
 
 interface RateOptions extends JudgeRunOptions {
-  outputs: string;
   judgeModel: string;
   json?: true;
 }

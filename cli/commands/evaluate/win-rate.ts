@@ -15,7 +15,6 @@ const COLUMNS = ['query', 'goldens', 'origin_responses', 'aligned_responses'] as
 type Row = Record<(typeof COLUMNS)[number], string>;
 
 interface WinRateOptions extends JudgeRunOptions {
-  outputs: string;
   family: TemplateId;
   judgeModel: string[];
   paper?: PaperMode;
