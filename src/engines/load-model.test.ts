@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { AlignError } from '../align/errors.ts';
 import { GREEDY } from '../align/request.ts';
 import { convertedSmallLlama, type MemoryFolder, SMALL_LLAMA } from '../convert/small-llama.fixture.ts';
 import { NODE_SUPPORT } from './choose-variant.ts';
@@ -60,6 +61,32 @@ describe('loadModel', () => {
     expect(starts.map(({ files }) => files.map(({ path }) => path))).toEqual([
       ['onnx/model.onnx', 'onnx/model.onnx_data'],
     ]);
+  });
+
+  it('takes the next smaller variant where memory runs out, and says so', async () => {
+    folder = await convertedSmallLlama(['fp32', 'q8', 'q4']);
+    const sizes = JSON.parse(text('metaaligner.json')) as { variants: Record<string, { sizeBytes: number }[]> };
+    const sizeOf = (variant: string) => sizes.variants[variant]!.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const smallest = ['fp32', 'q8', 'q4'].sort((one, other) => sizeOf(one) - sizeOf(other))[0]!;
+    const tried: string[] = [];
+    const reasons: string[] = [];
+    const startEngine: LoadModelOptions['startEngine'] = async ({ choice, config }) => {
+      tried.push(choice.variant);
+      if (choice.variant !== smallest) throw new AlignError('out-of-memory', 'Memory ran out.');
+      return createScriptedEngine(() => 2, { config }).engine;
+    };
+    // The fastest on wasm is not the smallest.
+    const support = { ...NODE_SUPPORT, devices: ['wasm'] as const };
+    const { choice } = await load({ support, startEngine, onChoice: ({ reason }) => reasons.push(reason) });
+    expect(tried[0]).toBe('q8');
+    expect(tried.length).toBeGreaterThan(1);
+    expect(choice.variant).toBe(smallest);
+    expect(reasons.at(-1)).toMatch(/^\w+ did not fit into memory on wasm\. Wasm runs /);
+
+    const refused = load({ support, startEngine, wish: { device: 'auto', variant: 'q8' } });
+    await expect(refused).rejects.toMatchObject({ code: 'out-of-memory' });
+    const none = load({ support, startEngine: () => Promise.reject(new AlignError('out-of-memory', 'None.')) });
+    await expect(none).rejects.toMatchObject({ code: 'out-of-memory', message: 'None.' });
   });
 
   it.each<[string, () => void, string, RegExp]>([

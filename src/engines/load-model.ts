@@ -14,7 +14,7 @@ export interface LoadModelOptions {
   support: DeviceSupport;
   wish: ModelWish;
   startEngine: StartEngine;
-  /** The choice, as soon as it is made. */
+  /** The choice, as soon as it is made; again where it did not fit into memory. */
   onChoice?: (choice: ModelChoice) => void;
   onProgress?: (progress: LoadProgress) => void;
   signal?: AbortSignal;
@@ -54,7 +54,8 @@ export interface LoadedModel {
 }
 
 /**
- * Loads a converted folder. Everything that can be known before the weights are read is checked before that.
+ * Loads a converted folder. Everything that can be known before the weights are read is checked before that. Where memory
+ * runs out the next smaller variant is taken, unless the user asked for one.
  *
  * @throws AlignError `weights-missing` if a file or the wanted variant is not there; `weights-corrupt` that says what is
  *   wrong with which file; `unsupported-model`; what `chooseVariant` and the engine throw; the signal's reason
@@ -69,7 +70,7 @@ export async function loadModel(folder: SourceFolder, options: LoadModelOptions)
     signal = new AbortController().signal,
   } = options;
   const manifest = await readManifest(folder, signal);
-  const choice = chooseVariant(Object.keys(manifest.variants) as Variant[], support, wish);
+  let choice = chooseVariant(Object.keys(manifest.variants) as Variant[], support, wish);
   onChoice?.(choice);
   const tokenizer = loadTokenizer(
     await readSidecar(folder, manifest, 'tokenizer.json', signal),
@@ -77,26 +78,51 @@ export async function loadModel(folder: SourceFolder, options: LoadModelOptions)
   );
   const generationConfig = await readSidecar(folder, manifest, 'generation_config.json', signal);
   const checkpointSampling = parseCheckpointSampling(generationConfig, `${folder.name}/generation_config.json`);
-  const manifestFiles = manifest.variants[choice.variant] ?? [];
-  const files = await Promise.all(
-    manifestFiles.map(async (file) => ({ path: file.path, source: await openChecked(folder, file) })),
-  );
-
-  signal.throwIfAborted();
-  const engine = await startEngine({ choice, config: manifest.config, files, onProgress, signal }).catch(
-    (error: unknown) => {
+  for (;;) {
+    const manifestFiles = manifest.variants[choice.variant] ?? [];
+    const files = await Promise.all(
+      manifestFiles.map(async (file) => ({ path: file.path, source: await openChecked(folder, file) })),
+    );
+    signal.throwIfAborted();
+    try {
+      const engine = await startEngine({ choice, config: manifest.config, files, onProgress, signal });
+      if (signal.aborted) await engine.dispose();
       signal.throwIfAborted();
-      throw error;
-    },
+      const sizeBytes = sizeOf(manifest, choice.variant);
+      return { model: { tokenizer, engine, checkpointSampling }, manifest, choice, sizeBytes };
+    } catch (error) {
+      signal.throwIfAborted();
+      const smaller = chooseSmaller(error, manifest, choice, support, wish);
+      if (smaller === undefined) throw error;
+      choice = smaller;
+      onChoice?.(choice);
+    }
+  }
+}
+
+/** @returns the choice among what is smaller than the variant for which memory ran out; undefined where there is none */
+function chooseSmaller(
+  error: unknown,
+  manifest: ModelManifest,
+  { variant, device }: ModelChoice,
+  support: DeviceSupport,
+  wish: ModelWish,
+): ModelChoice | undefined {
+  if (!(error instanceof AlignError) || error.code !== 'out-of-memory' || wish.variant !== 'auto') return undefined;
+  const smaller = (Object.keys(manifest.variants) as Variant[]).filter(
+    (each) => sizeOf(manifest, each) < sizeOf(manifest, variant),
   );
-  if (signal.aborted) await engine.dispose();
-  signal.throwIfAborted();
-  return {
-    model: { tokenizer, engine, checkpointSampling },
-    manifest,
-    choice,
-    sizeBytes: manifestFiles.reduce((sum, file) => sum + file.sizeBytes, 0),
-  };
+  try {
+    const choice = chooseVariant(smaller, support, wish);
+    return { ...choice, reason: `${variant} did not fit into memory on ${device}. ${choice.reason}` };
+  } catch {
+    // Nothing that is smaller runs here: that there is no memory is what the user must know.
+    return undefined;
+  }
+}
+
+function sizeOf({ variants }: ModelManifest, variant: Variant): number {
+  return (variants[variant] ?? []).reduce((sum, file) => sum + file.sizeBytes, 0);
 }
 
 async function readManifest(folder: SourceFolder, signal: AbortSignal): Promise<ModelManifest> {
