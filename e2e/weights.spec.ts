@@ -104,28 +104,33 @@ test('says what a model takes, gets it, and aligns', async ({ playground, hub })
   expect(hub.sentBytes).toBeLessThan(Object.values(files).reduce((sum, { length }) => sum + length, 0) + 3e6);
 });
 
-test('a PyTorch checkpoint in shards is converted to the bytes that the command line makes of it', async ({
-  playground,
-  hub,
-}, testInfo) => {
-  const { page } = playground;
-  const directory = testInfo.outputPath('torch');
-  await makeCheckpoint(directory, SMALL_LLAMA, 'torch');
-  const folder = new MemoryFolder();
-  const checkpoint = await openCheckpoint(await openNodeFolder(directory));
-  await convertCheckpoint(checkpoint, folder, { variants: ['q8'], name: 'x', source: 'x', family: undefined });
-  for (const name of await readdir(directory)) await hub.push(NO_LLAMA, name, join(directory, name));
-  await look(page, NO_LLAMA);
-  await expect(page.getByText(/PyTorch/)).toBeVisible();
-  await page.getByRole('button', { name: 'Start download' }).click();
-  await expect(playground.loaded).toBeVisible();
-  await align(playground);
-  const stored = await storedChecksums(page, NO_LLAMA);
-  expect(stored.length).toBeGreaterThan(3);
-  for (const { path, sha256 } of stored) {
-    expect(sha256, path).toBe(createHash('sha256').update(folder.files.get(path)!).digest('hex'));
-  }
-});
+for (const [format, name] of [
+  ['torch', 'PyTorch'],
+  ['gguf', 'GGUF'],
+] as const) {
+  test(`a checkpoint in ${name} is converted to the bytes that the command line makes of it`, async ({
+    playground,
+    hub,
+  }, testInfo) => {
+    const { page } = playground;
+    const directory = testInfo.outputPath(format);
+    await makeCheckpoint(directory, { ...SMALL_LLAMA, vocabularySize: 320 }, format);
+    const folder = new MemoryFolder();
+    const checkpoint = await openCheckpoint(await openNodeFolder(directory));
+    await convertCheckpoint(checkpoint, folder, { variants: ['q8'], name: 'x', source: 'x', family: undefined });
+    for (const file of await readdir(directory)) await hub.push(NO_LLAMA, file, join(directory, file));
+    await look(page, NO_LLAMA);
+    await expect(page.getByText(new RegExp(`^${name}`))).toBeVisible();
+    await page.getByRole('button', { name: 'Start download' }).click();
+    await expect(playground.loaded).toBeVisible();
+    await align(playground);
+    const stored = await storedChecksums(page, NO_LLAMA);
+    expect(stored.length).toBeGreaterThan(3);
+    for (const { path, sha256 } of stored) {
+      expect(sha256, path).toBe(createHash('sha256').update(folder.files.get(path)!).digest('hex'));
+    }
+  });
+}
 
 test('a closed tab’s download goes on in the next one, and then runs without the hub', async ({
   playground,

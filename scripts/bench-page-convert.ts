@@ -6,7 +6,7 @@
  *
  * Memory is the resident memory of all processes of the browser above what it had with the page open and idle.
  *
- * Usage: npm run bench:page-convert -- [--variant q8] [--format safetensors|torch] [--layers 22] [--starts 3]
+ * Usage: npm run bench:page-convert -- [--variant q8] [--format safetensors|torch|gguf] [--layers 22] [--starts 3]
  * Only q8 starts on wasm in a reasonable time; for other variants just the conversion is measured.
  */
 import { createReadStream } from 'node:fs';
@@ -24,7 +24,7 @@ import { isInsidePath } from '../src/convert/parse-manifest.ts';
 import { createNodeTarget, openNodeFolder } from '../src/weights/node-folder.ts';
 import { startLocalHub } from '../e2e/local-hub.ts';
 import playwrightConfig from '../playwright.config.ts';
-import { makeCheckpoint, TINY_LLAMA } from './bench-convert/make-checkpoint.ts';
+import { CHECKPOINT_FORMATS, makeCheckpoint, TINY_LLAMA } from './bench-convert/make-checkpoint.ts';
 import { median } from './bench-decode/measurement.ts';
 
 const CACHE = resolve(import.meta.dirname, '../.cache');
@@ -40,11 +40,11 @@ const { values } = parseArgs({
   },
 });
 const variant = VARIANTS.find((name) => name === values.variant);
-const format = (['safetensors', 'torch'] as const).find((name) => name === values.format);
+const format = CHECKPOINT_FORMATS.find((name) => name === values.format);
 const [layerCount, starts] = [Number(values.layers), Number(values.starts)];
 if (variant === undefined || format === undefined || !(layerCount >= 1) || !(starts >= 0)) {
   console.error(
-    `Usage: npm run bench:page-convert -- [--variant ${VARIANTS.join('|')}] [--format safetensors|torch] ` +
+    `Usage: npm run bench:page-convert -- [--variant ${VARIANTS.join('|')}] [--format ${CHECKPOINT_FORMATS.join('|')}] ` +
       '[--layers N] [--starts N]',
   );
   process.exit(2);

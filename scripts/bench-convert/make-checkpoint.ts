@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, open, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LlamaConfig } from '../../src/convert/llama-config.ts';
 import { layerTensorNames } from '../../src/convert/onnx/llama-plan.ts';
 import { BYTE_TOKENIZER, normalValues } from '../../src/convert/small-llama.fixture.ts';
+import { writeGgufFile } from './gguf-file.ts';
 import { writeTorchFile } from './torch-file.ts';
 
 /** TinyLlama's shape, 1.1B parameters: that of the smallest published MetaAligner. */
@@ -23,22 +24,25 @@ export const TINY_LLAMA: LlamaConfig = {
   eosTokenIds: [2],
 };
 
-/** `safetensors` holds bfloat16, `torch` a float32 pickle as the published checkpoints are. */
-export type CheckpointFormat = 'safetensors' | 'torch';
+/** `safetensors` and `gguf` hold bfloat16, `torch` a float32 pickle as the published checkpoints are. */
+export const CHECKPOINT_FORMATS = ['safetensors', 'torch', 'gguf'] as const;
+export type CheckpointFormat = (typeof CHECKPOINT_FORMATS)[number];
 
 export interface StoredTensor {
   name: string;
   shape: readonly number[];
 }
 
+/** Of the formats that come in shards. */
 const FORMATS = {
   safetensors: { base: 'model', suffix: 'safetensors', elementBytes: 2, write: writeSafetensors },
   torch: { base: 'pytorch_model', suffix: 'bin', elementBytes: 4, write: writeTorchFile },
 } as const;
 const SHARD_COUNT = 2;
 
-/** Pseudo-random weights in two shards. Does nothing if they are there already: their index is written last. */
+/** Pseudo-random weights, in two shards or one GGUF. Does nothing if they are there already: what is written last tells. */
 export async function makeCheckpoint(directory: string, config: LlamaConfig, format: CheckpointFormat): Promise<void> {
+  if (format === 'gguf') return makeGguf(directory, config);
   const { base, suffix, elementBytes, write } = FORMATS[format];
   const indexPath = join(directory, `${base}.${suffix}.index.json`);
   if (await stat(indexPath).catch(() => undefined)) return;
@@ -82,6 +86,17 @@ export async function makeCheckpoint(directory: string, config: LlamaConfig, for
   await writeFile(join(directory, 'tokenizer_config.json'), BYTE_TOKENIZER.tokenizerConfigJson);
   for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), JSON.stringify(content));
   // The first run should not wait for this one's writes.
+  execFileSync('sync');
+}
+
+async function makeGguf(directory: string, config: LlamaConfig): Promise<void> {
+  const path = join(directory, 'model.gguf');
+  if (await stat(path).catch(() => undefined)) return;
+  console.log(`making ${directory} …`);
+  await mkdir(directory, { recursive: true });
+  const pool = normalPool();
+  await writeGgufFile(`${path}.part`, tensorsOf(config), (shape, seed) => pieces(shape, seed, pool, 2), config);
+  await rename(`${path}.part`, path);
   execFileSync('sync');
 }
 
