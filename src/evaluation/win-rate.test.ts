@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { findObjective } from '../align/objectives.ts';
 import type { TemplateId } from '../align/prompt.ts';
+import { SeededRandom } from '../align/random.ts';
 import {
   judgeMessages,
   type Outcome,
@@ -87,6 +88,30 @@ it('measures a judge that always chooses the first place as one that tells nothi
   const rate = winRateOf([row('win', 'loss'), row('win', 'loss')], 0);
   expect(rate).toMatchObject({ ties: 2, positionConsistency: 0, firstPlaceShare: 1, lengthRatio: 0.5 });
   expect(rate.winRate).toEqual({ value: 0.5, low: 0.5, high: 0.5 });
+});
+
+it('corrects a judge with a preference for the first place: it moves one order both ways, both orders neither', () => {
+  // The judged answer is the better one in 80 % of the rows; of 40 % of its calls the judge chooses what stands first.
+  const random = new SeededRandom(3);
+  const rows = Array.from({ length: 1000 }, () => {
+    const isBetter = random.nextFraction() < 0.8;
+    const asked = (place: Place): Outcome => {
+      const isFirst = random.nextFraction() < 0.4;
+      return (isFirst ? place === 1 : isBetter) ? 'win' : 'loss';
+    };
+    return row(asked(1), asked(2));
+  });
+  const winsOf = (place: 0 | 1) =>
+    rows.filter(({ verdicts }) => verdicts[place]!.outcome === 'win').length / rows.length;
+  // 0.8 + 0.2 * 0.4 and 0.8 * 0.6: what one order would have reported.
+  expect(winsOf(0)).toBeCloseTo(0.88, 1);
+  expect(winsOf(1)).toBeCloseTo(0.48, 1);
+  const both = winRateOf(rows, 0);
+  // Nearer to the middle than it should be, on the right side of it; where the orders agree it is as it should be.
+  expect(both.winRate!.value).toBeCloseTo(0.68, 1);
+  expect(both.wins / (both.wins + both.losses)).toBeCloseTo(0.8, 1);
+  expect(both.firstPlaceShare).toBeGreaterThan(0.6);
+  expect(both.positionConsistency).toBeLessThan(0.65);
 });
 
 it('an advantage counts the rows that have a verdict in both comparisons, ties at what they are worth', () => {
