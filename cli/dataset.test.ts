@@ -72,7 +72,7 @@ async function writeScored(rows: readonly (readonly string[])[]): Promise<string
   return path;
 }
 
-describe('dataset hh-rlhf', () => {
+describe('dataset hh-rlhf', { timeout: 30_000 }, () => {
   it('splits and builds what the published rules make of the real dialogues, the same bytes for a seed', async (context) => {
     const { hhRlhf } = reference;
     const input = resolve(process.env.METAALIGNER_DATA ?? '../shared/data', hhRlhf.file);
@@ -195,7 +195,7 @@ describe('dataset hh-rlhf', () => {
   });
 });
 
-describe('dataset ultrafeedback', () => {
+describe('dataset ultrafeedback', { timeout: 30_000 }, () => {
   it('builds what the published rules make, with N/A, missing, equal and odd completions', async () => {
     const { ultraFeedback } = reference;
     const args = ['ultrafeedback', 'build', '--input', ULTRAFEEDBACK, '--to', folder, '--val-size', '20'];

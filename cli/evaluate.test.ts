@@ -44,7 +44,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-describe('evaluate imhi rule', () => {
+describe('evaluate imhi rule', { timeout: 30_000 }, () => {
   it.for(Object.keys(reference.rule))('equals scikit-learn to the last digit on %s', async (name, context) => {
     const outputs = dataFolder(context, name);
     const found = await runJson<Scored[]>(['evaluate', 'imhi', 'rule', '--outputs', outputs]);
@@ -112,7 +112,7 @@ describe('evaluate imhi rule', () => {
   });
 });
 
-describe('evaluate quality', () => {
+describe('evaluate quality', { timeout: 30_000 }, () => {
   it.for(Object.keys(reference.quality))(
     'equals sacrebleu and rouge_score within 1e-6 on %s',
     async (name, context) => {
@@ -136,7 +136,7 @@ describe('evaluate quality', () => {
   });
 });
 
-describe('evaluate annotations', () => {
+describe('evaluate annotations', { timeout: 30_000 }, () => {
   it('equals scipy and statsmodels on the human ratings', async (context) => {
     const annotations = dataFolder(context, 'DR_annotation');
     const references = join(dataFolder(context, 'test_instruction'), 'DR.csv');

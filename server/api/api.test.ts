@@ -106,7 +106,7 @@ async function softened(): Promise<string> {
   return edit;
 }
 
-describe('POST /v1/align', () => {
+describe('POST /v1/align', { timeout: 30_000 }, () => {
   it('answers with the edit, its finish reason, usage, and what ran where', async () => {
     const { url } = await start();
     const response = await post(url, 'v1/align', { ...REQUEST, stream: false });
@@ -212,7 +212,7 @@ it('describes itself in OpenAPI, with the schemas that check the requests', asyn
   });
 });
 
-describe('OpenAI’s client', () => {
+describe('OpenAI’s client', { timeout: 30_000 }, () => {
   const clientOf = (url: string) => new OpenAI({ baseURL: `${url}v1`, apiKey: 'none', maxRetries: 0 });
 
   it('lists the model, and aligns the last message, whole and streamed', async () => {
@@ -265,7 +265,7 @@ describe('OpenAI’s client', () => {
   });
 });
 
-describe('under load', () => {
+describe('under load', { timeout: 30_000 }, () => {
   it('runs a few at a time, lets a bounded number wait, and tells others to come again', async () => {
     const { url, served } = await start({ model: endless(), maxWaiting: 1 });
     const leave = new AbortController();
