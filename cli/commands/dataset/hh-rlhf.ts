@@ -8,7 +8,7 @@ import { shuffled } from '../../../src/datasets/training-item.ts';
 import { SeededRandom } from '../../../src/align/random.ts';
 import { readColumns, readRows, type RowFile } from '../../batch/read-rows.ts';
 import { addBuildOptions, type BuildOptions, parseCount } from '../../dataset/build-options.ts';
-import { ItemLists, sumOf } from '../../dataset/items-report.ts';
+import { ItemLists, sumOf } from '../../dataset/item-lists.ts';
 import { RowProblems } from '../../dataset/problems.ts';
 import { note, print } from '../../terminal.ts';
 import { UsageError } from '../../usage-error.ts';

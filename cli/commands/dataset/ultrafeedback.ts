@@ -12,7 +12,7 @@ import { shuffled } from '../../../src/datasets/training-item.ts';
 import { SeededRandom } from '../../../src/align/random.ts';
 import { readRows, type RowFile } from '../../batch/read-rows.ts';
 import { addBuildOptions, type BuildOptions, parseCount } from '../../dataset/build-options.ts';
-import { ItemLists, sumOf } from '../../dataset/items-report.ts';
+import { ItemLists, sumOf } from '../../dataset/item-lists.ts';
 import { RowProblems } from '../../dataset/problems.ts';
 import { note } from '../../terminal.ts';
 import { UsageError } from '../../usage-error.ts';

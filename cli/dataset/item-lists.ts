@@ -1,6 +1,4 @@
-import type { TrainingItem } from '../../src/datasets/training-item.ts';
-import type { Edit } from '../../src/datasets/training-item.ts';
-import { toTrainingItem } from '../../src/datasets/training-item.ts';
+import { type Edit, toTrainingItem } from '../../src/datasets/training-item.ts';
 import { ItemStore } from './item-store.ts';
 
 /** Items by how many objectives their prompt names. */
@@ -23,7 +21,7 @@ export class ItemLists {
   }
 
   async add(edit: Edit): Promise<void> {
-    const item: TrainingItem = toTrainingItem(this.#nextId++, edit);
+    const item = toTrainingItem(this.#nextId++, edit);
     const counts = this.counts[edit.relation];
     counts[edit.objectives.length] = (counts[edit.objectives.length] ?? 0) + 1;
     await (edit.relation === 'equal' ? this.equal : this.better).add(item);
