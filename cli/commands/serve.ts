@@ -27,12 +27,7 @@ export function addServeCommand(program: Command): void {
     .addOption(new Option('--variant <variant>', 'of those that the model has').choices(VARIANTS))
     .option('--threads <number>', 'of the CPU; by default one for each core', parseCount)
     .option('--port <number>', 'port on 127.0.0.1; 0 takes a free one', parsePort, 4173)
-    .option(
-      '--concurrency <requests>',
-      'that run at a time and share each step; 1 drafts from the answer',
-      parseCount,
-      4,
-    )
+    .option('--concurrency <requests>', 'that run at a time and share each step', parseCount, 4)
     .option('--queue <requests>', 'that wait at most; further ones are told to come again', parseCount, 64)
     .option('--deadline <seconds>', 'of a request, its wait included', parseCount, 300)
     .option('--models <folder>', 'folder of converted models for the page', 'models')

@@ -28,21 +28,41 @@ describe('DecodeLoop', () => {
     ]);
   });
 
-  it('reads of a prompt what the last generation did not begin with, and the last token in any case', async () => {
-    const { engine, decoder } = createScriptedEngine(writes([20, 21], 5, EOS), { config });
+  it('keeps the whole chunks that the last prompt began with, and reads the last token in any case', async () => {
+    const { engine, decoder } = createScriptedEngine(writes([20, 21], 5, EOS), { config, prefillChunkTokens: 2 });
     await collect(engine.generate(prompt, greedy(9), never));
-    const readsOf = async (ids: Int32Array, maxNewTokens: number) => {
+    const readsOf = async (ids: Int32Array) => {
       decoder.calls.length = 0;
-      await collect(engine.generate(ids, greedy(maxNewTokens), never));
+      await collect(engine.generate(ids, greedy(1), never));
       return decoder.calls.map(({ tokenIds, pastTokens }) => [pastTokens, ...tokenIds]);
     };
-    expect((await readsOf(Int32Array.of(1, 10, 11, 14, 15), 1))[0]).toEqual([3, 14, 15]);
-    expect((await readsOf(prompt, 9))[0]).toEqual([3, 12, 13]);
-    expect((await readsOf(prompt, 9))[0]).toEqual([4, 13]);
-    // The edit as part of the next prompt.
-    expect((await readsOf(Int32Array.of(...prompt, 20, 30), 1))[0]).toEqual([6, 30]);
-    expect((await readsOf(Int32Array.of(1, 10), 1))[0]).toEqual([1, 10]);
-    expect((await readsOf(Int32Array.of(3), 1))[0]).toEqual([0, 3]);
+    // As if read from the start, but for the chunk that is there: the same steps give the same sums.
+    expect(await readsOf(Int32Array.of(1, 10, 11, 14, 15))).toEqual([
+      [2, 11, 14],
+      [4, 15],
+    ]);
+    expect(await readsOf(Int32Array.of(1, 10, 11, 14))).toEqual([[2, 11, 14]]);
+    expect(await readsOf(prompt)).toEqual([
+      [2, 11, 12],
+      [4, 13],
+    ]);
+    expect(await readsOf(prompt)).toEqual([[4, 13]]);
+    expect(await readsOf(Int32Array.of(3))).toEqual([[0, 3]]);
+    expect((await readsOf(prompt))[0]).toEqual([0, 1, 10]);
+  });
+
+  it('drafts nothing where steps of several tokens would not score as steps of one do', async () => {
+    const repeating = Int32Array.of(1, 10, 11, 12, 10, 11, 12, 10, 11);
+    const script = (ids: readonly number[]) => 10 + ((ids.length - 1) % 3);
+    const stepsOf = async (mayDraft: boolean) => {
+      const { engine, decoder } = createScriptedEngine(script, { config: { ...config, mayDraft } });
+      const tokenIds = await collect(engine.generate(repeating, greedy(12), never));
+      return { tokenIds, steps: decoder.calls.length };
+    };
+    const [plain, drafted] = [await stepsOf(false), await stepsOf(true)];
+    expect(plain.steps).toBe(12);
+    expect(drafted.steps).toBeLessThan(12);
+    expect(drafted.tokenIds).toEqual(plain.tokenIds);
   });
 
   it('reads all of a prompt after a step that failed', async () => {

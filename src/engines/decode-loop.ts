@@ -10,7 +10,13 @@ import { toEngineError } from './engine-error.ts';
 import { Sampler } from './sampling.ts';
 
 /** What the loop needs to know of a model. */
-export type DecoderConfig = Pick<LlamaConfig, 'vocabularySize' | 'contextLength' | 'eosTokenIds'>;
+export type DecoderConfig = Pick<LlamaConfig, 'vocabularySize' | 'contextLength' | 'eosTokenIds'> & {
+  /**
+   * Whether steps may check drafted tokens: false for a variant whose numbers depend on how many tokens a step takes, so
+   * that its text would not be that of plain decoding (`draftsExactly`). True by default.
+   */
+  mayDraft?: boolean;
+};
 
 /**
  * The engine over any decoder: reads in chunks what the last generation did not begin with, then makes steps of one token and as many drafted ones as pay
@@ -24,8 +30,12 @@ export class DecodeLoop implements Engine {
   readonly #decoder: Decoder;
   readonly #eosTokenIds: ReadonlySet<number>;
   readonly #draftLength = new DraftLength();
-  /** Tokens whose keys and values the decoder holds, from the last generation: the next one often begins as it did. */
+  /**
+   * Tokens of the last prompt whose keys and values the decoder holds, read in whole chunks: the next prompt often begins
+   * with them. Only these, so that its steps and their sums are the same as if it were read from its start.
+   */
   #cachedIds: number[] = [];
+  readonly #mayDraft: boolean;
   #isGenerating = false;
   #stepRunning: Promise<unknown> = Promise.resolve();
   #disposed: Promise<void> | undefined;
@@ -36,6 +46,7 @@ export class DecodeLoop implements Engine {
     this.vocabularySize = config.vocabularySize;
     this.#decoder = decoder;
     this.#eosTokenIds = new Set(config.eosTokenIds);
+    this.#mayDraft = config.mayDraft ?? true;
   }
 
   async *generate(
@@ -67,13 +78,13 @@ export class DecodeLoop implements Engine {
         if (isEnd) return 'stop';
         if (newTokens === room) return 'length';
         for (const tokenId of tokenIds) drafter.accept(tokenId);
-        draft = drafter.draft(this.#draftLength.choose(room - newTokens - 1));
+        if (this.#mayDraft) draft = drafter.draft(this.#draftLength.choose(room - newTokens - 1));
         // Of drafted tokens the cache holds wrong ones too: the next step overwrites them.
         const unread = Int32Array.of(tokenIds.at(-1) as number, ...draft);
         const pastTokens = promptIds.length + newTokens - 1;
         signal.throwIfAborted();
         const startMs = performance.now();
-        logits = await this.#step(unread, pastTokens, unread.length);
+        logits = await this.#run(() => this.#decoder.step(unread, pastTokens, unread.length));
         stepMs = performance.now() - startMs;
         signal.throwIfAborted();
       }
@@ -105,26 +116,17 @@ export class DecodeLoop implements Engine {
     return { tokenIds, isEnd: false };
   }
 
-  /** @returns how many of the prompt's first tokens the decoder has read already; never all: the last one is scored */
+  /** @returns how many of the prompt's first tokens the decoder has read already: whole chunks, never all of them */
   async #reserve(promptIds: Int32Array, tokens: number): Promise<number> {
     const cachedIds = this.#cachedIds;
     this.#cachedIds = [];
     let shared = 0;
     while (shared < promptIds.length - 1 && cachedIds[shared] === promptIds[shared]) shared += 1;
-    const kept = await this.#run(() => this.#decoder.reserve(tokens, shared));
+    const kept = await this.#run(() =>
+      this.#decoder.reserve(tokens, shared - (shared % this.#decoder.prefillChunkTokens)),
+    );
     this.#cachedIds = cachedIds.slice(0, kept);
     return kept;
-  }
-
-  async #step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
-    const cachedIds = this.#cachedIds;
-    // After a step that failed nobody knows what is cached.
-    this.#cachedIds = [];
-    const logits = await this.#run(() => this.#decoder.step(tokenIds, pastTokens, logitRows));
-    cachedIds.length = pastTokens;
-    for (const tokenId of tokenIds) cachedIds.push(tokenId);
-    this.#cachedIds = cachedIds;
-    return logits;
   }
 
   /** @returns float32 [vocabulary], the scores after the last token */
@@ -135,7 +137,8 @@ export class DecodeLoop implements Engine {
       signal.throwIfAborted();
       const chunk = tokenIds.subarray(start, start + chunkTokens);
       const isLast = start + chunk.length === tokenIds.length;
-      const logits = await this.#step(chunk, start, isLast ? 1 : 0);
+      const logits = await this.#run(() => this.#decoder.step(chunk, start, isLast ? 1 : 0));
+      if (chunk.length === chunkTokens) this.#cachedIds.push(...chunk);
       signal.throwIfAborted();
       if (isLast) return logits;
       start += chunk.length;
@@ -152,6 +155,8 @@ export class DecodeLoop implements Engine {
       this.#throwIfDisposed();
       return result;
     } catch (error) {
+      // Nobody knows what is cached now.
+      this.#cachedIds = [];
       throw toEngineError(error, this.device, 'generating');
     }
   }

@@ -136,7 +136,7 @@ export const ENGINE_CONTRACT: readonly ContractCase[] = [
   {
     name: 'writes what a new engine writes after prompts that begin alike, shorter and longer ones',
     run: (subject) =>
-      withEngine(subject, NO_EOS, async (engine) => {
+      withEngine(subject, { ...NO_EOS, prefillChunkTokens: 3 }, async (engine) => {
         const first = await generate(engine, PROMPT, greedy(16));
         const prompts = [
           // Another end, as when the answer changed.
@@ -151,7 +151,7 @@ export const ENGINE_CONTRACT: readonly ContractCase[] = [
         const outcomes: Outcome[] = [];
         for (const prompt of prompts) outcomes.push(await generate(engine, prompt, greedy(10)));
         for (const [i, prompt] of prompts.entries()) {
-          await withEngine(subject, NO_EOS, async (fresh) => {
+          await withEngine(subject, { ...NO_EOS, prefillChunkTokens: 3 }, async (fresh) => {
             checkSame(outcomes[i], await generate(fresh, prompt, greedy(10)), `prompt ${i}`);
           });
         }

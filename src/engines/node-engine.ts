@@ -5,6 +5,7 @@ import type { Engine } from '../align/engine.ts';
 import { BatchLoop } from './batch-loop.ts';
 import { DecodeLoop, type DecoderConfig } from './decode-loop.ts';
 import { readDecoderShape } from './decoder-shape.ts';
+import { draftsExactly } from './drafter.ts';
 import { toEngineError } from './engine-error.ts';
 import type { StartEngine } from './load-model.ts';
 import { addNewCacheRows, NEW_POSITIONS } from './new-cache-rows.ts';
@@ -62,11 +63,15 @@ export function startNodeEngine(
   options: { directory: string } & Pick<NodeEngineOptions, 'threads' | 'concurrency'>,
 ): StartEngine {
   const { directory, ...engineOptions } = options;
-  return async ({ files, config, onProgress }) => {
+  return async ({ choice, files, config, onProgress }) => {
     const [graph] = files;
     if (graph === undefined) throw new Error('A variant without files; this is a bug.');
     const totalBytes = files.reduce((sum, { source }) => sum + source.sizeBytes, 0);
     onProgress({ phase: 'starting', file: graph.path, loadedBytes: totalBytes, totalBytes });
-    return createNodeEngine({ ...engineOptions, graphPath: join(directory, ...graph.path.split('/')), config });
+    return createNodeEngine({
+      ...engineOptions,
+      graphPath: join(directory, ...graph.path.split('/')),
+      config: { ...config, mayDraft: draftsExactly(choice.variant) },
+    });
   };
 }
