@@ -31,6 +31,14 @@ describe('diffEdit', () => {
     expect(diffEdit('', '', done)).toEqual([]);
   });
 
+  it('compares words, not sentences, in scripts that write no blanks between words', () => {
+    const changes = diffEdit('今天天气很好，我们去公园。', '今天天气不好，我们去公园。', done);
+    expect(changes[0]).toEqual({ type: 'kept', text: expect.stringMatching(/^今天天气/) as string });
+    expect(changes.at(-1)).toEqual({ type: 'kept', text: expect.stringMatching(/我们去公园。$/) as string });
+    const { insertedWords, deletedWords, keptWords } = countChanges(changes);
+    expect(insertedWords + deletedWords).toBeLessThan(keptWords);
+  });
+
   it('shows words that went and came', () => {
     expect(show(diffEdit('I hate long queues.', 'I dislike long queues.', done))).toEqual([
       'I ',

@@ -1,4 +1,4 @@
-import { diffWordsWithSpace } from 'diff';
+import { diffArrays, diffWordsWithSpace } from 'diff';
 
 /**
  * A piece of an edit beside its original, in reading order. `kept` stands in both; `deleted` in the original only;
@@ -94,12 +94,25 @@ export class StreamingDiff {
 }
 
 function diffWords(original: string, edit: string, timeoutMs: number): Change[] {
-  const changes = diffWordsWithSpace(original, edit, { timeout: timeoutMs });
+  const changes = WITHOUT_BLANKS.test(original + edit)
+    ? diffArrays(segmentWords(original), segmentWords(edit), { timeout: timeoutMs })?.map(({ value, ...change }) => ({
+        ...change,
+        value: value.join(''),
+      }))
+    : diffWordsWithSpace(original, edit, { timeout: timeoutMs });
   if (changes === undefined) return diffEnds(original, edit);
   return changes.map(({ added, removed, value }) => ({
     type: added ? 'inserted' : removed ? 'deleted' : 'kept',
     text: value,
   }));
+}
+
+/** Scripts that write no blanks between words: there, what stands between blanks is a sentence. */
+const WITHOUT_BLANKS = /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Thai}\p{scx=Khmer}\p{scx=Lao}\p{scx=Myanmar}]/u;
+const wordSegmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
+
+function segmentWords(text: string): string[] {
+  return Array.from(wordSegmenter.segment(text), ({ segment }) => segment);
 }
 
 /** Equal start and end kept, everything between replaced: linear in the length. */
@@ -222,7 +235,7 @@ function isScrap(before: Replacement, after: Replacement): boolean {
   return words <= 1 && isReplaced(after) && text.length <= Math.min(size(before), size(after));
 }
 
-/** Words by which an edit differs. A word is a run of non-blanks. */
+/** Words by which an edit differs. A word is a run of non-blanks; in scripts without blanks, what a dictionary says. */
 export interface ChangeCount {
   insertedWords: number;
   deletedWords: number;
@@ -231,6 +244,11 @@ export interface ChangeCount {
 
 export function countChanges(changes: readonly Change[]): ChangeCount {
   const words = (type: Change['type']) =>
-    changes.reduce((sum, change) => sum + (change.type === type ? (change.text.match(/\S+/g)?.length ?? 0) : 0), 0);
+    changes.reduce((sum, change) => sum + (change.type === type ? countWords(change.text) : 0), 0);
   return { insertedWords: words('inserted'), deletedWords: words('deleted'), keptWords: words('kept') };
+}
+
+function countWords(text: string): number {
+  if (!WITHOUT_BLANKS.test(text)) return text.match(/\S+/g)?.length ?? 0;
+  return Array.from(wordSegmenter.segment(text)).filter(({ isWordLike }) => isWordLike === true).length;
 }

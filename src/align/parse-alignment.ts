@@ -1,0 +1,130 @@
+import type { Alignment, ModelUsed } from './alignment.ts';
+import type { FinishReason } from './edit.ts';
+import type { Device } from './engine.ts';
+import { AlignError } from './errors.ts';
+import { findObjective, type Objective, OBJECTIVES } from './objectives.ts';
+import { PROMPT_STYLES, TEMPLATE_IDS, type TemplateId } from './prompt.ts';
+import { type AlignRequest, checkRequest, DEFAULT_MAX_NEW_TOKENS, GREEDY } from './request.ts';
+import { VARIANTS } from './variant.ts';
+
+const FINISH_REASONS: readonly FinishReason[] = ['stop', 'length', 'cancelled'];
+const DEVICES: readonly Device[] = ['cpu', 'wasm', 'webgpu'];
+/** More is no answer that any aligner reads; a forged file must not fill the memory. */
+export const MAX_TEXT_LENGTH = 1_000_000;
+const MAX_OBJECTIVES = 100;
+
+/**
+ * A request that was stored or came in a link or a file. Nothing in it is trusted: unknown fields are dropped, a published
+ * objective gets the published text.
+ *
+ * @throws AlignError `invalid-request` that names the field
+ */
+export function parseAlignRequest(value: unknown): AlignRequest {
+  const fields = record(value, 'The request');
+  const template = oneOf(fields.template, TEMPLATE_IDS, 'template');
+  const request: AlignRequest = {
+    objectives: list(fields.objectives, 'objectives', MAX_OBJECTIVES).map((one) => parseObjective(one, template)),
+    context: text(fields.context, 'context'),
+    answer: text(fields.answer, 'answer'),
+    template,
+    promptStyle: fields.promptStyle === undefined ? 'bare' : oneOf(fields.promptStyle, PROMPT_STYLES, 'promptStyle'),
+    maxNewTokens:
+      fields.maxNewTokens === undefined ? DEFAULT_MAX_NEW_TOKENS : number(fields.maxNewTokens, 'maxNewTokens'),
+    sampling: parseSampling(fields.sampling),
+  };
+  checkRequest(request);
+  return request;
+}
+
+/** @throws AlignError `invalid-request` that names the field */
+export function parseAlignment(value: unknown): Alignment {
+  const fields = record(value, 'The alignment');
+  const usage = record(fields.usage, 'usage');
+  const timings = record(fields.timings, 'timings');
+  const optional = (one: unknown, name: string) => (one === undefined || one === null ? undefined : number(one, name));
+  return {
+    model: parseModel(fields.model),
+    request: parseAlignRequest(fields.request),
+    edit: text(fields.edit, 'edit'),
+    finishReason: oneOf(fields.finishReason, FINISH_REASONS, 'finishReason'),
+    usage: {
+      promptTokens: number(usage.promptTokens, 'promptTokens'),
+      editTokens: number(usage.editTokens, 'editTokens'),
+      steps: number(usage.steps, 'steps'),
+    },
+    timings: {
+      timeToFirstTokenMs: optional(timings.timeToFirstTokenMs, 'timeToFirstTokenMs'),
+      totalMs: number(timings.totalMs, 'totalMs'),
+      tokensPerSecond: optional(timings.tokensPerSecond, 'tokensPerSecond'),
+    },
+  };
+}
+
+function parseModel(value: unknown): ModelUsed {
+  const { id, name, source, revision, variant, device } = record(value, 'model');
+  return {
+    id: text(id, 'model.id'),
+    name: text(name, 'model.name'),
+    source: text(source, 'model.source'),
+    revision: revision === undefined || revision === null ? undefined : text(revision, 'model.revision'),
+    variant: oneOf(variant, VARIANTS, 'model.variant'),
+    device: oneOf(device, DEVICES, 'model.device'),
+  };
+}
+
+function parseObjective(value: unknown, template: TemplateId): Objective {
+  const fields = record(value, 'An objective');
+  const key = text(fields.key, 'objective.key');
+  if (OBJECTIVES.some((known) => known.key === key)) return findObjective(key, template);
+  const label = text(fields.label, 'objective.label');
+  return { key: `custom:${label}`, label, description: text(fields.description, 'objective.description') };
+}
+
+function parseSampling(value: unknown): AlignRequest['sampling'] {
+  if (value === undefined) return GREEDY;
+  if (value === 'checkpoint') return value;
+  const fields = record(value, 'sampling');
+  const setting = (name: keyof typeof GREEDY) =>
+    fields[name] === undefined ? GREEDY[name] : number(fields[name], name);
+  return {
+    temperature: setting('temperature'),
+    topK: setting('topK'),
+    topP: setting('topP'),
+    repetitionPenalty: setting('repetitionPenalty'),
+    seed: setting('seed'),
+  };
+}
+
+function refuse(message: string): never {
+  throw new AlignError('invalid-request', message);
+}
+
+function record(value: unknown, name: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(`${name} is no object.`);
+  return value as Record<string, unknown>;
+}
+
+function list(value: unknown, name: string, most: number): readonly unknown[] {
+  if (!Array.isArray(value)) refuse(`${name} is no list.`);
+  if (value.length > most) refuse(`${name} has ${value.length} entries; at most ${most} are read.`);
+  return value;
+}
+
+function text(value: unknown, name: string): string {
+  if (typeof value !== 'string') refuse(`${name} is no text.`);
+  if (value.length > MAX_TEXT_LENGTH) {
+    refuse(`${name} has ${value.length} characters; at most ${MAX_TEXT_LENGTH} are read.`);
+  }
+  return value;
+}
+
+function number(value: unknown, name: string): number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) refuse(`${name} is no number.`);
+  return value;
+}
+
+function oneOf<Value extends string>(value: unknown, known: readonly Value[], name: string): Value {
+  return (
+    known.find((one) => one === value) ?? refuse(`${name} is ${JSON.stringify(value)}; known are ${known.join(', ')}.`)
+  );
+}
