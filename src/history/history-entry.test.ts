@@ -1,0 +1,54 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+
+import { AlignError } from '../align/errors.ts';
+import { exampleEntry } from './history-entry.fixture.ts';
+import { matchesSearch, parseHistoryFile, writeHistoryFile } from './history-entry.ts';
+
+it('reads the file that it writes, decisions included', () => {
+  const entries = [
+    exampleEntry({
+      decisions: [
+        [0, { type: 'rejected' }],
+        [2, { type: 'reworded', text: 'warm' }],
+      ],
+    }),
+    exampleEntry({ id: 'two', isPinned: true }),
+  ];
+  expect(parseHistoryFile(writeHistoryFile(entries))).toEqual({ entries, damaged: 0 });
+});
+
+it('keeps what is whole and counts what is not', () => {
+  const file = JSON.parse(writeHistoryFile([exampleEntry()])) as { entries: unknown[] };
+  file.entries.push({ ...exampleEntry(), edit: 3 }, null);
+  expect(parseHistoryFile(JSON.stringify(file))).toEqual({ entries: [exampleEntry()], damaged: 2 });
+});
+
+it('refuses other files, and tells a newer release’s from a foreign one', () => {
+  expect(() => parseHistoryFile('{')).toThrow('The file is no JSON');
+  expect(() => parseHistoryFile('[]')).toThrow('no history');
+  expect(() => parseHistoryFile('null')).toThrow('no history');
+  const newer = writeHistoryFile([]).replace('"version": 1', '"version": 7');
+  expect(() => parseHistoryFile(newer)).toThrow('The file is of version 7; this page reads up to 1.');
+});
+
+it('ends in a typed error, whatever the file holds', () => {
+  fc.assert(
+    fc.property(fc.anything(), (entry) => {
+      const file = { format: 'metaaligner-history', version: 1, entries: [entry] };
+      try {
+        parseHistoryFile(JSON.stringify(file));
+      } catch (error) {
+        expect(error).toBeInstanceOf(AlignError);
+      }
+    }),
+  );
+});
+
+it('finds an entry by words of its texts, objectives and model, in any order and case', () => {
+  const entry = exampleEntry();
+  for (const search of ['', 'KIND answer', 'plants', 'harmlessness rude', 'demo']) {
+    expect(matchesSearch(entry, search), search).toBe(true);
+  }
+  expect(matchesSearch(entry, 'kind elephants')).toBe(false);
+});
