@@ -8,6 +8,7 @@ const REST = 'Then move the old chair.';
 /** Opens the page with these objectives chosen, as a visitor comes back to it. */
 async function choose(playground: Playground, objectiveKeys: string[]): Promise<void> {
   await playground.page.evaluate((keys) => {
+    sessionStorage.clear();
     localStorage.setItem('metaaligner-draft', JSON.stringify({ state: { objectiveKeys: keys }, version: 1 }));
   }, objectiveKeys);
 }

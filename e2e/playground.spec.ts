@@ -134,6 +134,7 @@ test.describe('before a run', () => {
   test('opens with damaged stored data', async ({ playground }) => {
     const { page } = playground;
     await page.evaluate(() => {
+      sessionStorage.clear();
       localStorage.setItem('metaaligner-draft', '{"state":{"texts":3,"objectiveKeys":["x"]},"version":7}');
       localStorage.setItem('metaaligner-settings', 'nonsense');
     });

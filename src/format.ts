@@ -39,6 +39,18 @@ export function formatWait(seconds: number): string {
   return `${count.format(Math.floor(minutes / 60))} h ${minutes % 60} min`;
 }
 
+const percent = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 0 });
+
+/** `41%` of a share from 0 to 1; `<1%` for one that is not nothing */
+export function formatPercent(share: number): string {
+  return share > 0 && share < 0.005 ? `<${percent.format(0.01)}` : percent.format(share);
+}
+
+/** `62`, `-4` */
+export function formatScore(value: number): string {
+  return count.format(Math.round(value));
+}
+
 const dateAndTime = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
 
 /** `Nov 25, 2026, 4:30 PM` in the visitor's time zone */

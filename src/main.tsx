@@ -9,27 +9,36 @@ import { createRoot } from 'react-dom/client';
 import { App } from './pages/App.tsx';
 import { CrashScreen } from './pages/CrashScreen.tsx';
 import { registerServiceWorker } from './offline/service-worker-client.ts';
+import { createHistoryStore } from './history/history-store.ts';
 import { createAppStore } from './state/app-store.ts';
 import { createDraftStore } from './state/draft-store.ts';
 import { keepPromptCounted } from './state/prompt-counting.ts';
 import { createSettingsStore } from './state/settings-store.ts';
+import { tabStorage } from './state/storage.ts';
 import { StoresContext } from './state/stores.ts';
+import { keepTabTold } from './state/tab-title.ts';
 import { createModelLibrary } from './worker-client/model-library.ts';
 import { createWeightsClient } from './worker-client/weights-client.ts';
 import { createWorkerClient } from './worker-client/worker-client.ts';
 
 const client = createWorkerClient();
 const library = createModelLibrary(new URL('models/index.json', document.baseURI).href);
-const app = createAppStore(client, library, createWeightsClient());
+const app = createAppStore(client, library, createWeightsClient(), createHistoryStore());
 const storage = browserStorage();
 const reportUnsaved = () => app.getState().reportUnsaved();
 const isNarrow = matchMedia('(max-width: 48rem)').matches;
 const settings = createSettingsStore(storage, reportUnsaved, { editView: isNarrow ? 'inline' : 'side-by-side' });
-const draft = createDraftStore(storage, reportUnsaved);
+const draft = createDraftStore(storage && tabStorage(window.sessionStorage, storage), reportUnsaved);
 keepPromptCounted({ app, draft, settings });
+keepTabTold({ app, settings }, document);
 void app.getState().probeDevice();
 void app.getState().listModels();
 void app.getState().listStored();
+void app.getState().loadHistory();
+// What another tab changes in the settings holds here too, instead of being overwritten by the next change here.
+window.addEventListener('storage', ({ key }) => {
+  if (key === settings.persist.getOptions().name) void settings.persist.rehydrate();
+});
 
 // While developing it would keep what is being changed.
 if (import.meta.env.PROD) {

@@ -1,18 +1,32 @@
+import type { ModelUsed } from './align/alignment.ts';
+import type { ChangeCount } from './align/diff.ts';
 import type { FinishReason } from './align/edit.ts';
 import type { Device } from './align/engine.ts';
+import type { ExportFormat } from './align/export-review.ts';
+import type { EditKind } from './align/measures.ts';
+import type { SetScheme } from './align/objective-sets.ts';
+import type { OddCharacters } from './align/odd-characters.ts';
 import type { PromptStyle, TemplateId } from './align/prompt.ts';
+import type { Decision } from './align/review.ts';
 import {
   formatBytes,
   formatCount,
   formatDate,
   formatDuration,
   formatParameters,
+  formatPercent,
   formatRate,
+  formatScore,
   formatWait,
 } from './format.ts';
-import type { EditView, Theme } from './state/settings-store.ts';
+import type { ModelLocation } from '../workers/protocol.ts';
+import type { ExampleId } from './state/examples.ts';
+import type { ContextForm, EditView, Theme } from './state/settings-store.ts';
 
 const tokens = (count: number) => `${formatCount(count)} ${count === 1 ? 'token' : 'tokens'}`;
+/** What stands before a name's remarks: `Demo aligner` of `Demo aligner (built in, …): shows …`. */
+const shortName = (name: string) => name.replace(/\s*[(:].*$/s, '');
+const edits = (count: number) => `${formatCount(count)} ${count === 1 ? 'edit' : 'edits'}`;
 const words = (count: number) => `${formatCount(count)} ${count === 1 ? 'word' : 'words'}`;
 
 const FAMILIES: Record<TemplateId, string> = { 'hh-rlhf': 'HH-RLHF', ultrafeedback: 'UltraFeedback', imhi: 'IMHI' };
@@ -31,6 +45,109 @@ export const strings = {
   paper: 'The paper (arXiv 2403.17141)',
   imhi: 'This family of models is about mental health research. It cannot assess anyone. If you or someone you know needs help, see a doctor or another professional, or in an emergency call your local emergency number.',
   families: FAMILIES,
+  offlineNow: 'No network',
+  offlineNowWhy: 'Models that are kept here run as before. New ones can be fetched once there is a network again.',
+  language: { label: 'Language', names: { en: 'English', de: 'Deutsch' } },
+
+  tab: {
+    loading: (percent: number | undefined) => (percent === undefined ? 'Loading' : `Loading ${percent} %`),
+    writing: (editTokens: number) => (editTokens === 0 ? 'Reading' : `Writing, ${tokens(editTokens)}`),
+    comparing: (done: number, all: number) => `${formatCount(done)} of ${formatCount(all)} edits`,
+    ended: 'Edit finished',
+    failed: 'Failed',
+    notified: 'The edit is finished.',
+    notifiedComparison: (count: number) => `${formatCount(count)} edits are finished.`,
+  },
+
+  share: {
+    copy: 'Copy link',
+    copied: 'Link copied',
+    why: 'The text, objectives and settings are in the address itself, after the #. Nothing is sent anywhere.',
+    long: (length: number) => `Link copied; at ${formatCount(length)} characters some programs cut it`,
+    opened: 'A shared text is on the page. Your own is under “Your own text”. Nothing runs until you press Align.',
+    otherFamily: (family: TemplateId) =>
+      `It was made for ${FAMILIES[family]} models; the one in use is of another family.`,
+    close: 'Close',
+  },
+
+  history: {
+    title: 'History',
+    why: (most: number) =>
+      `Every edit is kept in this browser and nowhere else. Of those that are not pinned the newest ${formatCount(most)} stay.`,
+    none: 'No edit yet. The next one is kept here.',
+    search: 'Search texts, objectives and models',
+    count: (found: number, all: number) => (found === all ? edits(all) : `${formatCount(found)} of ${edits(all)}`),
+    more: (count: number) => `Show ${formatCount(count)} more`,
+    export: 'Export all',
+    exportFound: (count: number) => `Export ${formatCount(count)}`,
+    import: 'Import…',
+    imported: (added: number, damaged: number) =>
+      `${edits(added)} added${damaged === 0 ? '' : `; ${formatCount(damaged)} could not be read and were left out`}.`,
+    clear: 'Delete all that are not pinned',
+    clearFound: (count: number) => `Delete ${formatCount(count)}`,
+    clearSure: (count: number) => `Delete ${edits(count)} for good?`,
+    name: (createdAt: number, objectives: string) => `${objectives}, ${formatDate(createdAt)}`,
+    facts: (createdAt: number, model: string, variant: string, share: number, isWhole: boolean, decided: number) =>
+      [
+        formatDate(createdAt),
+        `${shortName(model)} (${variant})`,
+        isWhole ? `${formatPercent(share)} changed` : 'not whole',
+        ...(decided > 0 ? [`${formatCount(decided)} decided`] : []),
+      ].join(' · '),
+    open: 'Open',
+    openLabel: (name: string) => `Open ${name}`,
+    pin: 'Pin',
+    pinLabel: (name: string) => `Pin ${name}`,
+    removeLabel: (name: string) => `Delete ${name}`,
+  },
+
+  result: { tabs: 'Result', names: { edit: 'Edit', compare: 'Compare objectives' } },
+
+  compare: {
+    title: 'Compare objectives',
+    why: 'The same answer under several sets of the objectives you have chosen, one run after the other on the same loaded model.',
+    sets: 'Sets',
+    schemes: {
+      together: 'All together',
+      alone: 'Each alone',
+      'left-out': 'One left out',
+      added: 'Added one by one',
+    } satisfies Record<SetScheme, string>,
+    otherModel: 'And on a second model',
+    noOther: 'No second model',
+    otherFamily: 'It is of another family and reads the prompt of the first one’s.',
+    run: (count: number) => (count === 1 ? 'Run 1 edit' : `Run ${formatCount(count)} edits`),
+    nothing: 'Choose at least one kind of set.',
+    kept: 'Each edit is kept in the history.',
+    busy: 'A comparison is running.',
+    progress: (done: number, all: number) => `${formatCount(done)} of ${edits(all)} done`,
+    waiting: 'Waits for its turn.',
+    skipped: 'Not run.',
+    running: (editTokens: number) => (editTokens === 0 ? 'Reading the prompt…' : `Writing, ${tokens(editTokens)}…`),
+    words: 'Words',
+    count: formatCount,
+    changed: 'Changed',
+    time: 'Time',
+    open: 'Open and review',
+    openLabel: (set: string) => `Open and review ${set}`,
+  },
+
+  prompt: {
+    title: 'The exact prompt',
+    why: 'What the model reads, to the last blank: the published template with your objectives, context and answer.',
+    copy: 'Copy prompt',
+    hidden: (characters: number) => `[… ${formatCount(characters)} characters not shown …]`,
+  },
+
+  turns: {
+    roles: { human: 'Human', assistant: 'Assistant' },
+    speaker: (index: number) => `Who speaks in turn ${index}`,
+    said: (index: number, role: 'human' | 'assistant') => `Turn ${index}, ${role}`,
+    earlier: (index: number) => `Move turn ${index} up`,
+    later: (index: number) => `Move turn ${index} down`,
+    remove: (index: number) => `Remove turn ${index}`,
+    add: 'Add a turn',
+  },
 
   program: {
     newVersion: 'A new version of this page is ready. What you wrote stays.',
@@ -85,6 +202,11 @@ export const strings = {
     ready: (sizeBytes: number) => `Ready · ${formatBytes(sizeBytes)}`,
     readyFrom: (sizeBytes: number) => `Ready · from ${formatBytes(sizeBytes)}`,
     loaded: 'Loaded',
+    where: {
+      url: 'from this server',
+      files: 'from your disk',
+      stored: 'kept in this browser',
+    } satisfies Record<ModelLocation['kind'], string>,
     machine: {
       gpu: 'This machine offers WebGPU.',
       softwareGpu: 'WebGPU is computed on the CPU here, so WebAssembly is faster.',
@@ -234,7 +356,38 @@ export const strings = {
     title: 'Text',
     choose: 'Your own text or an example',
     own: 'Your own text',
+    opened: 'Opened text',
     examples: 'Examples',
+    exampleNames: {
+      'rude-reply': 'A rude reply',
+      'long-winded': 'A long-winded answer',
+      'unsafe-advice': 'Unsafe advice',
+      'hard-words': 'Hard words',
+      'no-next-step': 'No next step',
+      'dry-answer': 'A dry answer',
+      readme: 'MetaAligner’s own example',
+      'wrong-fact': 'A wrong fact',
+      'one-sided': 'A one-sided answer',
+      'missed-instruction': 'A missed instruction',
+      'made-up-source': 'A made-up source',
+      'thin-explanation': 'A thin explanation',
+    } satisfies Record<ExampleId, string>,
+    contextForm: 'Form of the dialogue',
+    contextForms: { text: 'Text', turns: 'Turns' } satisfies Record<ContextForm, string>,
+    pasted: (turns: number, hasAnswer: boolean) =>
+      `Read as a conversation: ${turns === 1 ? '1 turn' : `${formatCount(turns)} turns`} of context${hasAnswer ? ', and the last reply as the answer' : ''}.`,
+    pastedLeftOut: (count: number) =>
+      `${formatCount(count)} ${count === 1 ? 'message has' : 'messages have'} no place in it (system or tool) and ${count === 1 ? 'was' : 'were'} left out.`,
+    pastedUndo: 'Undo',
+    tooLong: (length: number, most: number) =>
+      `That text has ${formatCount(length)} characters; this page takes ${formatCount(most)}, and no aligner reads more than a few thousand words. Nothing was changed.`,
+    odd: ({ direction, control, broken }: OddCharacters) =>
+      `It holds characters that cannot be seen but are read: ${[
+        ...(direction > 0 ? [`${formatCount(direction)} that turn the direction of text`] : []),
+        ...(control > 0 ? [`${formatCount(control)} control or zero-width`] : []),
+        ...(broken > 0 ? [`${formatCount(broken)} broken`] : []),
+      ].join(', ')}.`,
+    removeOdd: 'Remove them',
     restore: 'Restore the example',
     contextHint: {
       'hh-rlhf': 'Turns marked Human: and Assistant:, ending in Assistant:',
@@ -298,6 +451,8 @@ export const strings = {
     promptStyles: { bare: 'Bare', vicuna: 'Vicuna' } satisfies Record<PromptStyle, string>,
     promptStyleHint: 'Bare is what the published inference code sends; Vicuna is the wrapping used in training.',
     reset: 'Back to the defaults',
+    notifies: 'Tell me when a long run ends while I am in another tab',
+    notifiesRefused: 'The browser does not allow it. Change that in its settings for this site.',
     outOfRange: (min: number, max: number, isWhole: boolean) =>
       `${isWhole ? 'A whole number' : 'A number'} from ${formatCount(min)} to ${formatCount(max)}.`,
   },
@@ -344,7 +499,39 @@ export const strings = {
     stale: 'You have changed the request since this edit.',
     outOf: (editTokens: number, maxNewTokens: number) =>
       `${formatCount(editTokens)} of at most ${tokens(maxNewTokens)}`,
-    unchanged: 'The model left the answer as it is.',
+    kinds: {
+      unchanged: () => 'The model left the answer as it is.',
+      'only-spaces': () => 'Only blanks and line breaks changed.',
+      'only-shortened': ({ deletedWords, keptWords }) =>
+        `Only shortened: ${formatCount(deletedWords)} of ${words(deletedWords + keptWords)} removed (${formatPercent(deletedWords / (deletedWords + keptWords))}).`,
+      'only-extended': ({ insertedWords }) => `Only extended, by ${words(insertedWords)}.`,
+      changed: (_, share) => `${formatPercent(share)} of the words changed.`,
+      rewritten: (_, share) => `Rewritten: ${formatPercent(share)} of the words changed.`,
+    } satisfies Record<EditKind, (count: ChangeCount, share: number) => string>,
+    writtenBy: ({ name, variant, device }: ModelUsed) =>
+      `Written by ${shortName(name)} (${variant}) on this device, ${DEVICE_NAMES[device]}.`,
+    fold: 'Fold what is unchanged',
+    folded: (count: number) => `⋯ ${words(count)} unchanged`,
+    export: 'Export',
+    exportFormats: {
+      text: 'Plain text',
+      markdown: 'Markdown, with changes',
+      html: 'HTML, with changes',
+      json: 'JSON, everything',
+    } satisfies Record<ExportFormat, string>,
+    measures: {
+      title: 'Measures, before and after',
+      words: 'Words',
+      sentences: 'Sentences',
+      readingEase: 'Reading ease (Flesch)',
+      repetition: 'Repeated 4-word sequences',
+      changed: 'Words changed by the model',
+      count: formatCount,
+      score: (value: number | undefined) => (value === undefined ? '–' : formatScore(value)),
+      share: formatPercent,
+      fromTo: (from: string, to: string) => (from === to ? from : `${from} → ${to}`),
+      why: 'Of the original and the reviewed text, counted here. Reading ease is for English: 60 to 70 is plain, 30 and less is hard. None of it says whether the edit is better.',
+    },
     emptyEdit: 'The model ended without writing anything.',
     finish: {
       stop: 'Finished: the model ended the edit itself.',
@@ -366,11 +553,14 @@ export const strings = {
       reject: 'Reject',
       acceptAll: 'Accept all',
       rejectAll: 'Reject all',
+      reword: 'Reword',
+      rewordLabel: 'Your own words for this change; Enter keeps them, Escape does not',
       undo: 'Undo',
       copy: 'Copy reviewed text',
       count: (count: number) => (count === 1 ? '1 change' : `${formatCount(count)} changes`),
-      place: (index: number, count: number, isRejected: boolean) =>
-        `Change ${formatCount(index)} of ${formatCount(count)}${isRejected ? ', rejected' : ''}`,
+      place: (index: number, count: number, decision: Decision['type'] | undefined) =>
+        `Change ${formatCount(index)} of ${formatCount(count)}${decision === undefined ? '' : `, ${decision}`}`,
+      reworded: (count: number) => `${formatCount(count)} reworded`,
       rejected: (count: number) => `${formatCount(count)} rejected`,
     },
     stats: {

@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { diffEdit } from './diff.ts';
 import { reviewedText, reviewParts } from './review.ts';
 
+const REJECTED = { type: 'rejected' } as const;
 const whole = { isComplete: true, timeoutMs: 1000 };
 const review = (original: string, edit: string) => reviewParts(diffEdit(original, edit, whole));
 const all = (parts: ReturnType<typeof reviewParts>) =>
-  new Set(parts.flatMap((part) => (part.type === 'change' ? [part.index] : [])));
+  new Map(parts.flatMap((part) => (part.type === 'change' ? [[part.index, REJECTED] as const] : [])));
 
 describe('reviewParts', () => {
   it('makes one change of a word that went and the one that came', () => {
@@ -31,11 +32,16 @@ describe('reviewParts', () => {
 describe('reviewedText', () => {
   it('takes single changes back', () => {
     const parts = review('A rude answer. It ends.', 'A kind answer. It ends. Good luck!');
-    expect(reviewedText(parts, new Set([0]))).toBe('A rude answer. It ends. Good luck!');
-    expect(reviewedText(parts, new Set([1]))).toBe('A kind answer. It ends.');
+    expect(reviewedText(parts, new Map([[0, REJECTED]]))).toBe('A rude answer. It ends. Good luck!');
+    expect(reviewedText(parts, new Map([[1, REJECTED]]))).toBe('A kind answer. It ends.');
   });
 
-  it('is the edit without rejections and the original with all of them, whatever the texts', () => {
+  it('puts a person’s own words in a change’s place', () => {
+    const parts = review('A rude answer. It ends.', 'A kind answer. It ends.');
+    expect(reviewedText(parts, new Map([[0, { type: 'reworded', text: 'warm' }]]))).toBe('A warm answer. It ends.');
+  });
+
+  it('is the edit without decisions and the original with all changes rejected, whatever the texts', () => {
     const words = fc.array(fc.constantFrom('a', 'b', 'cc', '.', ',', '\n\n', ' ', 'é', '日本', '🙂'), {
       maxLength: 30,
     });
@@ -43,7 +49,7 @@ describe('reviewedText', () => {
       fc.property(words, words, (first, second) => {
         const [original, edit] = [first.join(' '), second.join(' ')];
         const parts = review(original, edit);
-        expect(reviewedText(parts, new Set())).toBe(edit);
+        expect(reviewedText(parts, new Map())).toBe(edit);
         expect(reviewedText(parts, all(parts))).toBe(original);
       }),
     );
@@ -51,6 +57,6 @@ describe('reviewedText', () => {
 
   it('leaves out what the model did not reach', () => {
     const parts = reviewParts(diffEdit('One. Two. Three.', 'One. ', { isComplete: false, timeoutMs: 1000 }));
-    expect(reviewedText(parts, new Set()).trim()).toBe('One.');
+    expect(reviewedText(parts, new Map()).trim()).toBe('One.');
   });
 });

@@ -6,8 +6,11 @@ export type ReviewPart =
   /** `index` counts the changes from 0. Either text may be empty, not both. */
   | { type: 'change'; index: number; deleted: string; inserted: string };
 
-/** Changes that are taken back; all others are accepted. */
-export type Rejections = ReadonlySet<number>;
+/** What a person made of one change: the original's words again, or words of their own. */
+export type Decision = { type: 'rejected' } | { type: 'reworded'; text: string };
+
+/** By index of the change; a change that is not in it is accepted. */
+export type Decisions = ReadonlyMap<number, Decision>;
 
 /** Has something that a reader would miss: between two changes less than that does not part them. */
 const HAS_WORD = /[\p{L}\p{N}]/u;
@@ -35,12 +38,24 @@ export function reviewParts(changes: readonly Change[]): ReviewPart[] {
   return parts;
 }
 
-/** The text that the review leaves: without a rejection the edit, with all of them what it kept of the original. */
-export function reviewedText(parts: readonly ReviewPart[], rejections: Rejections): string {
+/** The text that the review leaves: without a decision the edit, with all changes rejected what it kept of the original. */
+export function reviewedText(parts: readonly ReviewPart[], decisions: Decisions): string {
   return parts
-    .map((part) => {
-      if (part.type !== 'change') return part.type === 'kept' ? part.text : '';
-      return rejections.has(part.index) ? part.deleted : part.inserted;
-    })
+    .map((part) => (part.type === 'change' ? decidedText(part, decisions) : part.type === 'kept' ? part.text : ''))
     .join('');
+}
+
+/** What stands in the reviewed text in a change's place. */
+export function decidedText(change: Extract<ReviewPart, { type: 'change' }>, decisions: Decisions): string {
+  const decision = decisions.get(change.index);
+  switch (decision?.type) {
+    case undefined:
+      return change.inserted;
+    case 'rejected':
+      return change.deleted;
+    case 'reworded':
+      return decision.text;
+    default:
+      return decision satisfies never;
+  }
 }

@@ -7,9 +7,12 @@ import { type Theme, THEMES } from '../state/settings-store.ts';
 import { useApp, useSettings } from '../state/stores.ts';
 import { strings } from '../strings.ts';
 import styles from './App.module.css';
+import { History } from './history/History.tsx';
 import { Playground } from './playground/Playground.tsx';
 import { Storage } from './storage/Storage.tsx';
-import { useRoute } from './use-route.ts';
+import { SharedNotice } from './SharedNotice.tsx';
+import { useIsOnline } from './use-is-online.ts';
+import { type Route, useRoute } from './use-route.ts';
 
 const THEME_ICONS = { system: 'screen', light: 'sun', dark: 'moon' } as const;
 
@@ -18,6 +21,7 @@ export function App() {
   const change = useSettings((settings) => settings.change);
   const isUnsaved = useApp((app) => app.isUnsaved);
   const isKeptOffline = useApp((app) => app.isKeptOffline);
+  const isOnline = useIsOnline();
   const route = useRoute();
 
   useEffect(() => {
@@ -37,6 +41,9 @@ export function App() {
           <a href="#" aria-current={route === '' ? 'page' : undefined}>
             {strings.storage.playground}
           </a>
+          <a href="#history" aria-current={route === 'history' ? 'page' : undefined}>
+            {strings.history.title}
+          </a>
           <a href="#storage" aria-current={route === 'storage' ? 'page' : undefined}>
             {strings.storage.title}
           </a>
@@ -44,7 +51,11 @@ export function App() {
         <p className={styles.device} title={strings.onDeviceWhy}>
           <Icon name="lock" />
           {strings.onDevice}
-          {isKeptOffline && <span title={strings.program.offlineWhy}> · {strings.program.offline}</span>}
+          {isOnline ? (
+            isKeptOffline && <span title={strings.program.offlineWhy}> · {strings.program.offline}</span>
+          ) : (
+            <strong title={strings.offlineNowWhy}> · {strings.offlineNow}</strong>
+          )}
         </p>
         <Segmented<Theme>
           label={strings.theme.label}
@@ -63,7 +74,8 @@ export function App() {
           {strings.unsaved}
         </p>
       )}
-      {route === 'storage' ? <Storage /> : <Playground />}
+      <SharedNotice />
+      <Page route={route} />
       <footer className={styles.footer}>
         <p>{strings.research}</p>
         <p>
@@ -75,4 +87,17 @@ export function App() {
       </footer>
     </div>
   );
+}
+
+function Page({ route }: { route: Route }) {
+  switch (route) {
+    case '':
+      return <Playground />;
+    case 'history':
+      return <History />;
+    case 'storage':
+      return <Storage />;
+    default:
+      return route satisfies never;
+  }
 }

@@ -1,9 +1,12 @@
 import { createStore, type StoreApi } from 'zustand/vanilla';
 
+import type { HistoryStore } from '../history/history-store.ts';
 import type { EngineClient } from '../worker-client/engine-client.ts';
 import type { ModelLibrary } from '../worker-client/model-library.ts';
 import type { WeightsClient } from '../worker-client/weights-client.ts';
+import { type ComparisonSlice, createComparisonSlice } from './comparison-slice.ts';
 import { createDeviceSlice, type DeviceSlice } from './device-slice.ts';
+import { createHistorySlice, type HistorySlice } from './history-slice.ts';
 import { createLibrarySlice, type LibrarySlice } from './library-slice.ts';
 import { createModelSlice, type ModelSlice } from './model-slice.ts';
 import { createProgramSlice, type ProgramSlice } from './program-slice.ts';
@@ -18,7 +21,9 @@ interface SavingSlice {
   reportUnsaved: () => void;
 }
 
-export type AppState = DeviceSlice &
+export type AppState = ComparisonSlice &
+  DeviceSlice &
+  HistorySlice &
   LibrarySlice &
   ModelSlice &
   ProgramSlice &
@@ -33,6 +38,7 @@ export interface AppDependencies {
   client: EngineClient;
   library: ModelLibrary;
   weights: WeightsClient;
+  history: HistoryStore;
   /** Runs the callback before the next frame is drawn; bursts of events are shown once per frame. */
   scheduleFrame: (callback: () => void) => void;
 }
@@ -42,11 +48,14 @@ export function createAppStore(
   client: EngineClient,
   library: ModelLibrary,
   weights: WeightsClient,
+  history: HistoryStore,
   scheduleFrame: AppDependencies['scheduleFrame'] = (callback) => void requestAnimationFrame(callback),
 ): AppStore {
-  const dependencies: AppDependencies = { client, library, weights, scheduleFrame };
+  const dependencies: AppDependencies = { client, library, weights, history, scheduleFrame };
   const store = createStore<AppState>()((...store) => ({
+    ...createComparisonSlice(dependencies)(...store),
     ...createDeviceSlice(dependencies)(...store),
+    ...createHistorySlice(dependencies)(...store),
     ...createLibrarySlice(dependencies)(...store),
     ...createModelSlice(dependencies)(...store),
     ...createProgramSlice(...store),
@@ -56,6 +65,7 @@ export function createAppStore(
     isUnsaved: false,
     reportUnsaved: () => store[0]({ isUnsaved: true }),
   }));
+  history.onChange(() => void store.getState().loadHistory());
   client.onCrash((error) => store.getState().failModel(error));
   return store;
 }

@@ -3,8 +3,9 @@ import { persist } from 'zustand/middleware';
 
 import { customObjective, findObjective, isTrainedObjective, type Objective, OBJECTIVES } from '../align/objectives.ts';
 import type { TemplateId } from '../align/prompt.ts';
-import { contextOfQuestion, EXAMPLES } from './examples.ts';
-import { createStorage, type OnWriteFailed } from './storage.ts';
+import type { AlignRequest } from '../align/request.ts';
+import { contextOfQuestion, EXAMPLE_IDS, EXAMPLES } from './examples.ts';
+import { createStorage, type OnWriteFailed, type StorageArea } from './storage.ts';
 
 /** A context and an answer. Undefined: as the example has them, in the form of the model's family. */
 interface Texts {
@@ -14,6 +15,8 @@ interface Texts {
 
 /** The visitor's own text, beside the examples. */
 export const OWN_TEXT = 'own';
+/** The text that came from a link or from the history last. */
+export const OPENED_TEXT = 'opened';
 
 /** What the visitor writes. It is kept as they type and is there again after a reload. */
 export interface Draft {
@@ -43,13 +46,15 @@ export interface DraftState extends Draft {
    * @throws AlignError `invalid-request` if name or description is blank
    */
   defineObjective: (name: string, description: string) => Objective;
+  /** Shows a request's texts and objectives. The visitor's own text and the examples stay as they are. */
+  openRequest: (request: Pick<AlignRequest, 'context' | 'answer' | 'objectives'>) => void;
   /** Drops one of the visitor's own. */
   forgetObjective: (key: string) => void;
 }
 
 export type DraftStore = StoreApi<DraftState>;
 
-export function createDraftStore(area: Storage | undefined, onWriteFailed: OnWriteFailed): DraftStore {
+export function createDraftStore(area: StorageArea | undefined, onWriteFailed: OnWriteFailed): DraftStore {
   return createStore<DraftState>()(
     persist(
       (set) => ({
@@ -70,6 +75,19 @@ export function createDraftStore(area: Storage | undefined, onWriteFailed: OnWri
           }));
           return objective;
         },
+        openRequest: ({ context, answer, objectives }) =>
+          set(({ texts, customObjectives }) => {
+            const own = objectives.filter(({ key }) => key.startsWith('custom:'));
+            return {
+              textId: OPENED_TEXT,
+              texts: { ...texts, [OPENED_TEXT]: { context, answer } },
+              objectiveKeys: objectives.map(({ key }) => key),
+              customObjectives: [
+                ...customObjectives.filter(({ key }) => !own.some((objective) => objective.key === key)),
+                ...own,
+              ],
+            };
+          }),
         forgetObjective: (key) =>
           set(({ customObjectives, objectiveKeys }) => ({
             customObjectives: customObjectives.filter((custom) => custom.key !== key),
@@ -94,7 +112,7 @@ export function createDraftStore(area: Storage | undefined, onWriteFailed: OnWri
 }
 
 const EMPTY_DRAFT: Draft = {
-  textId: EXAMPLES[0].id,
+  textId: EXAMPLE_IDS[0],
   texts: {},
   objectiveKeys: undefined,
   customObjectives: [],
@@ -117,7 +135,7 @@ function parseDraft(stored: unknown): Partial<Draft> {
 }
 
 function isTextId(id: string): boolean {
-  return id === OWN_TEXT || EXAMPLES.some((example) => example.id === id);
+  return id === OWN_TEXT || id === OPENED_TEXT || EXAMPLES.some((example) => example.id === id);
 }
 
 function parseTexts(stored: object): Record<string, Texts> {
@@ -158,7 +176,7 @@ export function draftTexts(
 /** Whether the visitor changed an example's text. */
 export function isEdited({ textId, texts }: Pick<Draft, 'textId' | 'texts'>): boolean {
   const { context, answer } = texts[textId] ?? {};
-  return textId !== OWN_TEXT && (context !== undefined || answer !== undefined);
+  return EXAMPLES.some(({ id }) => id === textId) && (context !== undefined || answer !== undefined);
 }
 
 /** The chosen objectives in order, with the family's own descriptions. */

@@ -1,6 +1,8 @@
 import type { AlignEvent } from '../align/edit.ts';
 import type { AlignError } from '../align/errors.ts';
 import type { AlignRequest } from '../align/request.ts';
+import type { HistoryEntry } from '../history/history-entry.ts';
+import type { HistoryStore } from '../history/history-store.ts';
 import type { LoadedModelInfo, LoadEvent, LoadRequest } from '../../workers/protocol.ts';
 import type { EngineClient } from '../worker-client/engine-client.ts';
 import type { ConvertedModel, ModelLibrary } from '../worker-client/model-library.ts';
@@ -78,6 +80,32 @@ export function fakeWeights(calls: Partial<WeightsClient> = {}): WeightsClient {
     persist: unset('persist'),
     ...calls,
   };
+}
+
+/** A history in memory, of one tab. */
+export class FakeHistory implements HistoryStore {
+  readonly entries = new Map<string, HistoryEntry>();
+
+  async list(): Promise<HistoryEntry[]> {
+    return [...this.entries.values()].sort((one, other) => other.createdAt - one.createdAt);
+  }
+
+  async put(entries: readonly HistoryEntry[]): Promise<void> {
+    for (const entry of entries) this.entries.set(entry.id, entry);
+  }
+
+  async update(id: string, change: (entry: HistoryEntry) => HistoryEntry): Promise<void> {
+    const entry = this.entries.get(id);
+    if (entry !== undefined) this.entries.set(id, change(entry));
+  }
+
+  async remove(ids: readonly string[]): Promise<void> {
+    for (const id of ids) this.entries.delete(id);
+  }
+
+  onChange(): () => void {
+    return () => {};
+  }
 }
 
 /** Frames that a test draws by hand. */

@@ -7,6 +7,7 @@ import {
   demoModel,
   FakeClient,
   FakeFrames,
+  FakeHistory,
   FakeStorage,
   fakeWeights,
   noLibrary,
@@ -16,7 +17,7 @@ import { createSettingsStore } from './settings-store.ts';
 
 async function setUp() {
   const client = new FakeClient();
-  const app = createAppStore(client, noLibrary, fakeWeights(), new FakeFrames().schedule);
+  const app = createAppStore(client, noLibrary, fakeWeights(), new FakeHistory(), new FakeFrames().schedule);
   const draft = createDraftStore(new FakeStorage(), console.error);
   const settings = createSettingsStore(new FakeStorage(), console.error);
   const timers: (() => void)[] = [];

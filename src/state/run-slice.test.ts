@@ -4,7 +4,15 @@ import type { AlignEvent } from '../align/edit.ts';
 import { AlignError } from '../align/errors.ts';
 import { type AlignRequest, GREEDY } from '../align/request.ts';
 import { createAppStore } from './app-store.ts';
-import { demoInfo, demoModel, FakeClient, FakeFrames, fakeWeights, noLibrary } from './fake-client.fixture.ts';
+import {
+  demoInfo,
+  demoModel,
+  FakeClient,
+  FakeFrames,
+  FakeHistory,
+  fakeWeights,
+  noLibrary,
+} from './fake-client.fixture.ts';
 import { paceTokensPerSecond } from './run-slice.ts';
 
 const request: AlignRequest = {
@@ -34,12 +42,18 @@ function end(edit: string, finishReason: 'stop' | 'length' | 'cancelled' = 'stop
   };
 }
 
-function setUp() {
+async function setUp() {
   const client = new FakeClient();
   const frames = new FakeFrames();
-  const store = createAppStore(client, noLibrary, fakeWeights(), frames.schedule);
+  const history = new FakeHistory();
+  const store = createAppStore(client, noLibrary, fakeWeights(), history, frames.schedule);
+  const loaded = store.getState().loadModel(demoModel, { device: 'auto', variant: 'auto' });
+  client.loads[0]!.resolve(demoInfo);
+  await loaded;
+  await store.getState().loadHistory();
   return {
     client,
+    history,
     frames,
     store,
     run: () => store.getState().run,
@@ -48,8 +62,8 @@ function setUp() {
 }
 
 describe('a run', () => {
-  it('shows its text once per frame, however many deltas came', () => {
-    const { client, frames, store, run, send } = setUp();
+  it('shows its text once per frame, however many deltas came', async () => {
+    const { client, frames, store, run, send } = await setUp();
     let sets = 0;
     void store.getState().startRun(request);
     store.subscribe(() => (sets += 1));
@@ -65,7 +79,7 @@ describe('a run', () => {
   });
 
   it('ends with how it ended, and with all of its text, before the next frame', async () => {
-    const { client, run, store, send } = setUp();
+    const { client, run, store, send } = await setUp();
     const ended = store.getState().startRun(request);
     send(0)(start);
     send(0)(delta('One two', 2));
@@ -76,7 +90,7 @@ describe('a run', () => {
   });
 
   it('is cancelled, not failed, when stopped', async () => {
-    const { client, run, store, send } = setUp();
+    const { client, run, store, send } = await setUp();
     const ended = store.getState().startRun(request);
     send(0)(start);
     store.getState().stopRun();
@@ -89,7 +103,7 @@ describe('a run', () => {
   });
 
   it('drops what still comes from the run before', async () => {
-    const { client, frames, run, store, send } = setUp();
+    const { client, frames, run, store, send } = await setUp();
     const first = store.getState().startRun(request);
     send(0)(start);
     void store.getState().startRun({ ...request, answer: 'Another.' });
@@ -107,7 +121,7 @@ describe('a run', () => {
   });
 
   it('keeps the text that came before it failed', async () => {
-    const { client, run, store, send } = setUp();
+    const { client, run, store, send } = await setUp();
     const ended = store.getState().startRun(request);
     send(0)(start);
     send(0)(delta('Half', 1));
@@ -117,25 +131,48 @@ describe('a run', () => {
   });
 
   it('is refused before the engine is asked when the request is not valid', async () => {
-    const { client, run, store } = setUp();
+    const { client, run, store } = await setUp();
     await store.getState().startRun({ ...request, answer: ' ' });
     expect(run()).toMatchObject({ status: 'failed', error: { code: 'invalid-request' } });
     expect(client.aligns).toHaveLength(0);
   });
 
   it('takes the model with it when the device is lost', async () => {
-    const { client, store } = setUp();
-    const loaded = store.getState().loadModel(demoModel, { device: 'auto', variant: 'auto' });
-    client.loads[0]!.resolve(demoInfo);
-    await loaded;
+    const { client, store } = await setUp();
     const ended = store.getState().startRun(request);
     client.aligns[0]!.reject(new AlignError('device-lost', 'The GPU is gone.'));
     await ended;
     expect(store.getState().model).toMatchObject({ status: 'failed', error: { code: 'device-lost' } });
   });
 
-  it('is gone when cleared, and nothing of it comes back', () => {
-    const { frames, run, store, send } = setUp();
+  it('is kept in the history with its model, and opens from there as it was left', async () => {
+    const { client, history, run, store, send } = await setUp();
+    const ended = store.getState().startRun(request);
+    send(0)(start);
+    send(0)(end('Shorter.'));
+    client.aligns[0]!.resolve();
+    await ended;
+    store.getState().decide(new Map([[0, { type: 'rejected' }]]));
+    const left = run();
+    await Promise.resolve();
+    const [entry] = await history.list();
+    expect(entry).toMatchObject({ edit: 'Shorter.', model: { id: 'demo', variant: 'q8', device: 'wasm' }, request });
+    store.getState().clearRun();
+    store.getState().openRun(entry!);
+    expect(run()).toEqual({ ...left, start: undefined });
+  });
+
+  it('is not kept when it was stopped before it wrote anything', async () => {
+    const { client, history, store, send } = await setUp();
+    const ended = store.getState().startRun(request);
+    send(0)(end('', 'cancelled'));
+    client.aligns[0]!.resolve();
+    await ended;
+    expect(await history.list()).toEqual([]);
+  });
+
+  it('is gone when cleared, and nothing of it comes back', async () => {
+    const { frames, run, store, send } = await setUp();
     void store.getState().startRun(request);
     send(0)(start);
     store.getState().clearRun();

@@ -1,11 +1,15 @@
 import type { StateCreator } from 'zustand/vanilla';
 
+import type { Alignment, ModelUsed } from '../align/alignment.ts';
 import type { AlignEvent } from '../align/edit.ts';
 import type { AlignErrorCode, AlignErrorData } from '../align/errors.ts';
 import { type AlignRequest, checkRequest } from '../align/request.ts';
+import type { Decisions } from '../align/review.ts';
+import type { HistoryEntry } from '../history/history-entry.ts';
 import type { AppDependencies, AppState } from './app-store.ts';
 import { toErrorData } from './error-data.ts';
 import { FrameBatch } from './frame-batch.ts';
+import type { ModelState } from './model-slice.ts';
 
 type EventOf<Type extends AlignEvent['type']> = Omit<Extract<AlignEvent, { type: Type }>, 'type'>;
 
@@ -30,7 +34,8 @@ export type Run =
       pace: RunPace | undefined;
       isStopping: boolean;
     }
-  | ({ status: 'done'; request: AlignRequest; start: RunStart | undefined } & Omit<EventOf<'edit-end'>, 'tokenIds'>)
+  /** `id` is its entry's in the history. `start` is undefined for one that was opened from there. */
+  | ({ status: 'done'; id: string; start: RunStart | undefined; decisions: Decisions } & Alignment)
   /** `edit` is what had come before. */
   | { status: 'failed'; request: AlignRequest; edit: string; error: AlignErrorData };
 
@@ -40,6 +45,10 @@ export interface RunSlice {
   startRun: (request: AlignRequest) => Promise<void>;
   /** The run ends as `cancelled` and keeps what it wrote. Harmless without one. */
   stopRun: () => void;
+  /** A run that was kept, as it was left. A run that is on its way is stopped. */
+  openRun: (entry: HistoryEntry) => void;
+  /** What was decided on the edit's changes; kept in the history. */
+  decide: (decisions: Decisions) => void;
   /** Back to `idle`. */
   clearRun: () => void;
 }
@@ -59,16 +68,22 @@ export function createRunSlice({ client, scheduleFrame }: AppDependencies): Stat
         const controller = new AbortController();
         current = controller;
         const isCurrent = () => current === controller;
+        const model = modelUsed(get().model);
         set({ run: { status: 'running', request, edit: '', start: undefined, pace: undefined, isStopping: false } });
         const events = new FrameBatch<AlignEvent>(scheduleFrame, (batch) => {
-          if (isCurrent()) set(({ run }) => ({ run: batch.reduce(withEvent, run) }));
+          if (isCurrent())
+            set(({ run }) => ({ run: batch.reduce((before, event) => withEvent(before, event, model), run) }));
         });
         try {
           checkRequest(request);
           await client.align(request, (event) => events.push(event), controller.signal);
           events.flush();
-          if (isCurrent() && get().run.status === 'running') {
-            throw new Error('The engine ended a run without saying how; this is a bug.');
+          const { run } = get();
+          if (!isCurrent()) return;
+          if (run.status !== 'done') throw new Error('The engine ended a run without saying how; this is a bug.');
+          const { status: _status, start: _start, decisions: _decisions, ...alignment } = run;
+          if (run.edit !== '') {
+            await get().keepEntry({ ...alignment, createdAt: Date.now(), isPinned: false, decisions: [] });
           }
         } catch (error) {
           events.flush();
@@ -85,6 +100,20 @@ export function createRunSlice({ client, scheduleFrame }: AppDependencies): Stat
         set(({ run }) => ({ run: run.status === 'running' ? { ...run, isStopping: true } : run }));
       },
 
+      openRun(entry) {
+        current?.abort();
+        current = undefined;
+        const { createdAt: _createdAt, isPinned: _isPinned, decisions, ...alignment } = entry;
+        set({ run: { status: 'done', start: undefined, decisions: new Map(decisions), ...alignment } });
+      },
+
+      decide(decisions) {
+        const { run } = get();
+        if (run.status !== 'done') return;
+        set({ run: { ...run, decisions } });
+        void get().keepDecisions(run.id, decisions);
+      },
+
       clearRun() {
         current?.abort();
         current = undefined;
@@ -95,7 +124,7 @@ export function createRunSlice({ client, scheduleFrame }: AppDependencies): Stat
 }
 
 /** The run after one more event. */
-function withEvent(run: Run, event: AlignEvent): Run {
+function withEvent(run: Run, event: AlignEvent, model: ModelUsed): Run {
   if (run.status !== 'running') return run;
   switch (event.type) {
     case 'edit-start': {
@@ -109,11 +138,21 @@ function withEvent(run: Run, event: AlignEvent): Run {
     }
     case 'edit-end': {
       const { edit, finishReason, usage, timings } = event;
-      return { status: 'done', request: run.request, start: run.start, edit, finishReason, usage, timings };
+      const { request, start } = run;
+      const id = crypto.randomUUID();
+      return { status: 'done', id, model, request, start, decisions: new Map(), edit, finishReason, usage, timings };
     }
     default:
       return event satisfies never;
   }
+}
+
+/** The model in the engine as a run names it. */
+export function modelUsed(state: ModelState): ModelUsed {
+  if (state.status !== 'ready') throw new Error('A run needs a model that is loaded; this is a bug.');
+  const { id, name, source, revision } = state.model;
+  const { variant, device } = state.info;
+  return { id, name, source, revision, variant, device };
 }
 
 /** Tokens per second after the first delta, as `Timings.tokensPerSecond` counts. Undefined before the second. */

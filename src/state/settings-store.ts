@@ -1,4 +1,4 @@
-import { createStore, type StoreApi } from 'zustand/vanilla';
+import { createStore } from 'zustand/vanilla';
 import { persist } from 'zustand/middleware';
 
 import type { SamplingOptions } from '../align/engine.ts';
@@ -10,15 +10,21 @@ import { createStorage, type OnWriteFailed } from './storage.ts';
 
 export const THEMES = ['system', 'light', 'dark'] as const;
 export const EDIT_VIEWS = ['side-by-side', 'inline', 'clean'] as const;
+/** A dialogue as one text with marks, or turn by turn. */
+const CONTEXT_FORMS = ['text', 'turns'] as const;
 export const DEVICES = ['auto', 'webgpu', 'wasm'] as const satisfies readonly LoadRequest['device'][];
 
 export type Theme = (typeof THEMES)[number];
 export type EditView = (typeof EDIT_VIEWS)[number];
+export type ContextForm = (typeof CONTEXT_FORMS)[number];
 
 export interface Settings {
   theme: Theme;
   /** How an edit is shown beside its original. */
   editView: EditView;
+  contextForm: ContextForm;
+  /** A long run that ends while the page is hidden is told by a notification. */
+  notifies: boolean;
   /** The model chosen last; undefined: the first one there is. */
   modelId: string | undefined;
   device: LoadRequest['device'];
@@ -43,7 +49,7 @@ export interface SettingsState extends Settings {
   resetGeneration: () => void;
 }
 
-export type SettingsStore = StoreApi<SettingsState>;
+export type SettingsStore = ReturnType<typeof createSettingsStore>;
 
 const GENERATION_DEFAULTS = {
   promptStyle: 'bare',
@@ -58,6 +64,8 @@ export const HUB_ENDPOINT = 'https://huggingface.co';
 const DEFAULTS: Settings = {
   theme: 'system',
   editView: 'side-by-side',
+  contextForm: 'text',
+  notifies: false,
   modelId: undefined,
   device: 'auto',
   variant: 'auto',
@@ -72,7 +80,7 @@ export function createSettingsStore(
   area: Storage | undefined,
   onWriteFailed: OnWriteFailed,
   defaults: Partial<Settings> = {},
-): SettingsStore {
+) {
   return createStore<SettingsState>()(
     persist(
       (set) => ({
@@ -102,6 +110,8 @@ function parseSettings(stored: unknown, defaults: Settings): Settings {
   return {
     theme: oneOf('theme', THEMES, defaults.theme),
     editView: oneOf('editView', EDIT_VIEWS, defaults.editView),
+    contextForm: oneOf('contextForm', CONTEXT_FORMS, defaults.contextForm),
+    notifies: oneOf('notifies', [true, false], defaults.notifies),
     modelId: typeof modelId === 'string' ? modelId : defaults.modelId,
     device: oneOf('device', DEVICES, defaults.device),
     variant: oneOf('variant', ['auto', ...VARIANTS], defaults.variant),

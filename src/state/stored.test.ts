@@ -1,12 +1,14 @@
 import { describe, expect, it, vi } from 'vitest';
 
 import { DEMO_ALIGNER_ID } from '../align/catalogue.ts';
+import { customObjective } from '../align/objectives.ts';
 import { GREEDY } from '../align/request.ts';
 import { currentModel, currentRequest } from './current-request.ts';
 import { chosenObjectives, createDraftStore, draftTexts, isEdited, movedTo, OWN_TEXT } from './draft-store.ts';
-import { addTurnMarks, EXAMPLES, lacksTurnMarks } from './examples.ts';
+import { addTurnMarks, EXAMPLE_IDS, lacksTurnMarks } from './examples.ts';
 import { demoModel, FakeStorage } from './fake-client.fixture.ts';
 import { createSettingsStore } from './settings-store.ts';
+import { type StorageArea, tabStorage } from './storage.ts';
 
 const neverFails = (error: unknown) => {
   throw error;
@@ -87,7 +89,7 @@ describe('a draft', () => {
     getState().chooseText(OWN_TEXT);
     expect(draftTexts(getState(), 'hh-rlhf')).toEqual({ context: '', answer: '' });
     getState().setAnswer('Mine.');
-    getState().chooseText(EXAMPLES[0].id);
+    getState().chooseText(EXAMPLE_IDS[0]);
     expect(answer()).toBe('Changed example.');
     expect(isEdited(getState())).toBe(true);
     getState().restoreExample();
@@ -96,12 +98,34 @@ describe('a draft', () => {
     expect(answer()).toBe('Mine.');
   });
 
+  it('shows an opened request beside the own text, with objectives that somebody else wrote', () => {
+    const { getState } = createDraftStore(new FakeStorage(), neverFails);
+    getState().chooseText(OWN_TEXT);
+    getState().setAnswer('Mine.');
+    const warmth = customObjective('Warmth', 'be kind');
+    getState().openRequest({ context: 'Hi', answer: 'Theirs.', objectives: [warmth] });
+    expect(draftTexts(getState(), 'hh-rlhf')).toEqual({ context: 'Hi', answer: 'Theirs.' });
+    expect(chosenObjectives(getState(), 'hh-rlhf')).toEqual([warmth]);
+    getState().chooseText(OWN_TEXT);
+    expect(draftTexts(getState(), 'hh-rlhf').answer).toBe('Mine.');
+  });
+
+  it('is each tab’s own through a reload, and a new tab begins with what was written last', () => {
+    const shared = new FakeStorage();
+    const [one, other] = [tabStorage(new FakeStorage(), shared), tabStorage(new FakeStorage(), shared)];
+    const answer = (area: StorageArea) => draftTexts(createDraftStore(area, neverFails).getState(), 'hh-rlhf').answer;
+    createDraftStore(one, neverFails).getState().setAnswer('First tab.');
+    createDraftStore(other, neverFails).getState().setAnswer('Second tab.');
+    expect([answer(one), answer(other)]).toEqual(['First tab.', 'Second tab.']);
+    expect(answer(tabStorage(new FakeStorage(), shared))).toBe('Second tab.');
+  });
+
   it('takes over the objectives of an example, and keeps the chosen ones for the own text', () => {
     const { getState } = createDraftStore(new FakeStorage(), neverFails);
     getState().chooseText('long-winded');
     getState().chooseText(OWN_TEXT);
     expect(getState().objectiveKeys).toEqual(['readability', 'repeat', 'length']);
-    getState().chooseText(EXAMPLES[0].id);
+    getState().chooseText(EXAMPLE_IDS[0]);
     expect(getState().objectiveKeys).toBeUndefined();
   });
 

@@ -74,11 +74,12 @@ export function storedModelId({ source, variant }: StoredModelKey): string {
 
 /** A stored model as one that can be loaded. */
 function storedModel(model: StoredModel): ConvertedModel {
-  const { name, source, family, parameterCount, contextLength, variant, variantBytes } = model;
+  const { name, source, revision, family, parameterCount, contextLength, variant, variantBytes } = model;
   return {
     id: storedModelId(model),
     name,
     source,
+    revision,
     family,
     parameterCount,
     contextLength,

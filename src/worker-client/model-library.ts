@@ -12,6 +12,8 @@ export interface ConvertedModel {
   name: string;
   /** Where the weights came from: a hub id, a file name. */
   source: string;
+  /** The hub's commit; undefined where the folder does not say. */
+  revision?: string;
   /** Undefined when unknown: the user chooses the template. */
   family: TemplateId | undefined;
   parameterCount: number;

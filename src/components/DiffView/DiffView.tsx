@@ -1,15 +1,19 @@
-import { type Ref, useEffect, useRef } from 'react';
+import { type Ref, useEffect, useRef, useState } from 'react';
 
-import { reviewedText, type Rejections, type ReviewPart } from '../../align/review.ts';
+import { decidedText, type Decision, type Decisions, reviewedText, type ReviewPart } from '../../align/review.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import styles from './DiffView.module.css';
 
-/** Which change a person looks at, and which ones they took back. */
+/** Which change a person looks at, and what they decided. */
 export interface DiffReview {
   current: number | undefined;
-  rejections: Rejections;
+  /** Its words are being written anew. */
+  isRewording: boolean;
+  decisions: Decisions;
   select: (index: number) => void;
+  decide: (decision: Decision | undefined) => void;
+  setRewording: (isRewording: boolean) => void;
 }
 
 interface DiffViewProps {
@@ -17,17 +21,24 @@ interface DiffViewProps {
   view: 'side-by-side' | 'inline' | 'clean';
   /** A caret marks where the text goes on. */
   isWriting: boolean;
+  /** Long stretches without a change show their ends only, until they are opened. */
+  isFolded: boolean;
   review: DiffReview;
 }
 
 /** An edit beside its original. Model text is drawn as text; what changed is marked by element, line and colour. */
-export function DiffView({ parts, view, isWriting, review }: DiffViewProps) {
+export function DiffView({ parts, view, isWriting, isFolded, review }: DiffViewProps) {
+  const [opened, setOpened] = useState<ReadonlySet<number>>(new Set());
   const caret = isWriting && <span className={styles.caret} data-caret="" aria-hidden="true" />;
   const hasPending = parts.at(-1)?.type === 'pending';
+  const folding: Folding = {
+    isFolded: (index) => isFolded && !opened.has(index),
+    open: (index) => setOpened(new Set([...opened, index])),
+  };
   if (view === 'inline') {
     return (
       <div className={styles.text} data-testid="edit-inline">
-        <Pieces parts={parts} sides="both" review={review} beforePending={caret} />
+        <Pieces parts={parts} sides="both" review={review} folding={folding} beforePending={caret} />
         {!hasPending && caret}
       </div>
     );
@@ -35,23 +46,24 @@ export function DiffView({ parts, view, isWriting, review }: DiffViewProps) {
   if (view === 'clean') {
     return (
       <div className={styles.text} data-testid="edit-clean">
-        {reviewedText(parts, review.rejections)}
+        {reviewedText(parts, review.decisions)}
         {caret}
       </div>
     );
   }
+  const written = parts.filter(({ type }) => type !== 'pending');
   return (
     <div className={styles.columns}>
       <div className={styles.column} role="group" aria-label={strings.edit.original} data-testid="original">
         <h3 className={styles.heading}>{strings.edit.original}</h3>
         <div className={styles.text}>
-          <Pieces parts={parts} sides="original" review={review} />
+          <Pieces parts={parts} sides="original" review={review} folding={folding} />
         </div>
       </div>
       <div className={styles.column} role="group" aria-label={strings.edit.edited} data-testid="edit">
         <h3 className={styles.heading}>{strings.edit.edited}</h3>
         <div className={styles.text}>
-          <Pieces parts={parts.filter(({ type }) => type !== 'pending')} sides="edit" review={review} />
+          <Pieces parts={written} sides="edit" review={review} folding={folding} />
           {caret}
         </div>
       </div>
@@ -59,15 +71,21 @@ export function DiffView({ parts, view, isWriting, review }: DiffViewProps) {
   );
 }
 
+interface Folding {
+  isFolded: (index: number) => boolean;
+  open: (index: number) => void;
+}
+
 interface PiecesProps {
   parts: readonly ReviewPart[];
   sides: 'original' | 'edit' | 'both';
   review: DiffReview;
+  folding: Folding;
   beforePending?: React.ReactNode;
 }
 
 /** Keyed by place: while text streams, only the last pieces change. */
-function Pieces({ parts, sides, review, beforePending }: PiecesProps) {
+function Pieces({ parts, sides, review, folding, beforePending }: PiecesProps) {
   const current = useRef<HTMLSpanElement>(null);
   const index = review.current;
   useEffect(() => {
@@ -76,7 +94,17 @@ function Pieces({ parts, sides, review, beforePending }: PiecesProps) {
   return parts.map((part, i) => {
     switch (part.type) {
       case 'kept':
-        return <span key={i}>{part.text}</span>;
+        return folding.isFolded(i) ? (
+          <Folded
+            key={i}
+            text={part.text}
+            isFirst={i === 0}
+            isLast={i === parts.length - 1}
+            onOpen={() => folding.open(i)}
+          />
+        ) : (
+          <span key={i}>{part.text}</span>
+        );
       case 'pending':
         return (
           <span key={i}>
@@ -86,23 +114,56 @@ function Pieces({ parts, sides, review, beforePending }: PiecesProps) {
             </span>
           </span>
         );
-      case 'change':
+      case 'change': {
+        const decision = review.decisions.get(part.index)?.type;
         return (
           <ChangePiece
             key={i}
             ref={part.index === index ? current : null}
             // What was taken back is the reviewed text again.
-            deleted={sides === 'edit' && !review.rejections.has(part.index) ? '' : part.deleted}
-            inserted={sides === 'original' ? '' : part.inserted}
+            deleted={sides === 'edit' && decision !== 'rejected' ? '' : part.deleted}
+            inserted={
+              sides === 'original' ? '' : decision === 'reworded' ? decidedText(part, review.decisions) : part.inserted
+            }
             isCurrent={part.index === index}
-            isRejected={review.rejections.has(part.index)}
+            isRejected={decision === 'rejected'}
+            isRewording={part.index === index && review.isRewording && sides !== 'original'}
+            review={review}
             onSelect={() => review.select(part.index)}
           />
         );
+      }
       default:
         return part satisfies never;
     }
   });
+}
+
+/** Of a folded stretch this much stays at either end, so that a change is read in its sentence. */
+const FOLDED_ENDS = 120;
+
+interface FoldedProps {
+  text: string;
+  isFirst: boolean;
+  isLast: boolean;
+  onOpen: () => void;
+}
+
+function Folded({ text, isFirst, isLast, onOpen }: FoldedProps) {
+  const start = isFirst ? 0 : text.indexOf(' ', FOLDED_ENDS);
+  const end = isLast ? text.length : text.lastIndexOf(' ', text.length - FOLDED_ENDS);
+  const hidden = start < 0 || end <= start ? '' : text.slice(start, end);
+  // Folding a few words saves nothing.
+  if (hidden.length < FOLDED_ENDS) return <span>{text}</span>;
+  return (
+    <span>
+      {text.slice(0, start)}
+      <button type="button" className={styles.fold} onClick={onOpen}>
+        {strings.edit.folded(hidden.match(/\S+/g)?.length ?? 0)}
+      </button>
+      {text.slice(end)}
+    </span>
+  );
 }
 
 interface ChangePieceProps {
@@ -111,12 +172,23 @@ interface ChangePieceProps {
   inserted: string;
   isCurrent: boolean;
   isRejected: boolean;
+  isRewording: boolean;
+  review: DiffReview;
   onSelect: () => void;
 }
 
 /** A click chooses it; by keyboard the review's buttons do. */
-function ChangePiece({ ref, deleted, inserted, isCurrent, isRejected, onSelect }: ChangePieceProps) {
-  if (deleted === '' && inserted === '') return null;
+function ChangePiece({
+  ref,
+  deleted,
+  inserted,
+  isCurrent,
+  isRejected,
+  isRewording,
+  review,
+  onSelect,
+}: ChangePieceProps) {
+  if (deleted === '' && inserted === '' && !isRewording) return null;
   return (
     <span
       ref={ref}
@@ -128,10 +200,49 @@ function ChangePiece({ ref, deleted, inserted, isCurrent, isRejected, onSelect }
       data-change={isRejected ? 'rejected' : 'accepted'}
       onClick={onSelect}
     >
-      {deleted !== '' && <del>{deleted}</del>}
-      {inserted !== '' && <ins>{inserted}</ins>}
+      {deleted !== '' && <del>{withVisibleBlanks(deleted)}</del>}
+      {isRewording ? (
+        <Rewording text={inserted} review={review} />
+      ) : (
+        inserted !== '' && <ins>{withVisibleBlanks(inserted)}</ins>
+      )}
     </span>
   );
+}
+
+/** Enter keeps what is written, Escape lets it be. */
+function Rewording({ text, review }: { text: string; review: DiffReview }) {
+  return (
+    <textarea
+      className={styles.rewording}
+      defaultValue={text}
+      rows={1}
+      autoFocus
+      aria-label={strings.edit.review.rewordLabel}
+      onClick={(event) => event.stopPropagation()}
+      onKeyDown={(event) => {
+        if (event.nativeEvent.isComposing) return;
+        if (event.key === 'Enter' && !event.shiftKey && !event.ctrlKey && !event.metaKey) {
+          event.preventDefault();
+          review.decide({ type: 'reworded', text: event.currentTarget.value });
+        }
+        if (event.key === 'Escape') {
+          event.stopPropagation();
+          review.setRewording(false);
+        }
+      }}
+    />
+  );
+}
+
+/** A change of blanks alone would be seen as nothing: they are drawn as marks, which are not copied. */
+function withVisibleBlanks(text: string): React.ReactNode {
+  if (text.trim() !== '') return text;
+  return [...text].map((blank, i) => (
+    <span key={i} className={styles.blank} data-mark={blank === '\n' ? '¶' : blank === '\t' ? '→' : '·'}>
+      {blank}
+    </span>
+  ));
 }
 
 /** What the marks mean. */

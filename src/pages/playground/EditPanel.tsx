@@ -1,7 +1,9 @@
-import { type ReactNode, type RefObject, useMemo, useRef } from 'react';
+import { type ReactNode, type RefObject, useMemo, useRef, useState } from 'react';
 
-import { countChanges, diffEdit, StreamingDiff } from '../../align/diff.ts';
-import { reviewedText, type ReviewPart, reviewParts } from '../../align/review.ts';
+import { isWhole } from '../../align/alignment.ts';
+import { type Change, countChanges, diffEdit, StreamingDiff } from '../../align/diff.ts';
+import { changedShare, kindOfEdit, measureText } from '../../align/measures.ts';
+import { reviewedText, reviewParts } from '../../align/review.ts';
 import { CopyButton } from '../../components/CopyButton/CopyButton.tsx';
 import { DiffLegend, DiffView } from '../../components/DiffView/DiffView.tsx';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
@@ -16,6 +18,8 @@ import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
 import styles from './EditPanel.module.css';
 import { ReviewBar, reviewKey } from './ReviewBar.tsx';
+import { ExportMenu } from './ExportMenu.tsx';
+import { ShareButton } from './ShareButton.tsx';
 import { useAlign } from './use-align.ts';
 import { useFollowCaret } from './use-follow-caret.ts';
 import { useIsStale } from './use-is-stale.ts';
@@ -27,7 +31,11 @@ const text = strings.edit;
 const STREAMING_DIFF_MS = 25;
 const FINAL_DIFF_MS = 1000;
 
+/** Characters without a change; from here on folding them is offered. */
+const LONG_STRETCH = 600;
+
 type Started = Exclude<Run, { status: 'idle' }>;
+type Done = Extract<Run, { status: 'done' }>;
 
 /** The edit as it is written, beside its original, and how the run went. */
 export function EditPanel({ panel }: { panel: RefObject<HTMLElement | null> }) {
@@ -42,11 +50,6 @@ export function EditPanel({ panel }: { panel: RefObject<HTMLElement | null> }) {
       {run.status === 'idle' ? <Empty /> : <Outcome run={run} />}
     </section>
   );
-}
-
-/** Whether the model wrote all that it meant to: what it did not reach is not deleted. */
-function isWhole(run: Started): boolean {
-  return run.status === 'done' && run.finishReason === 'stop';
 }
 
 function Empty() {
@@ -76,20 +79,27 @@ function Outcome({ run }: { run: Started }) {
   const view = useSettings((settings) => settings.editView);
   const change = useSettings((settings) => settings.change);
   const setAnswer = useDraft((draft) => draft.setAnswer);
+  const [isFolded, setIsFolded] = useState(false);
   const body = useRef<HTMLDivElement>(null);
   const { onScroll } = useFollowCaret(body, run.edit);
   const isWriting = run.status === 'running';
   const hasText = run.edit !== '';
-  const parts = useParts(run);
-  const changeCount = parts.filter(({ type }) => type === 'change').length;
-  // Decisions are on what is finished.
-  const review = useReview(run.status === 'done' ? run : undefined, run.status === 'done' ? changeCount : 0);
-  const reviewed = reviewedText(parts, review.rejections);
+  const changes = useChanges(run);
+  const parts = useMemo(() => reviewParts(changes), [changes]);
+  const review = useReview(run, parts.filter(({ type }) => type === 'change').length);
+  const reviewed = reviewedText(parts, review.decisions);
+  const canFold = view !== 'clean' && parts.some((part) => part.type === 'kept' && part.text.length > LONG_STRETCH);
 
   return (
     <>
       <header className={styles.header}>
         <h2 id="edit-title">{text.title}</h2>
+        {canFold && (
+          <label className={styles.fold}>
+            <input type="checkbox" checked={isFolded} onChange={(event) => setIsFolded(event.target.checked)} />
+            {text.fold}
+          </label>
+        )}
         <Segmented<EditView>
           label={text.viewLabel}
           segments={EDIT_VIEWS.map((value) => ({ value, label: text.views[value] }))}
@@ -97,7 +107,7 @@ function Outcome({ run }: { run: Started }) {
           onChange={(editView) => change({ editView })}
         />
       </header>
-      <Status run={run} />
+      <Status run={run} changes={changes} />
       {/* Focusable, so that it scrolls by keyboard. */}
       <div
         ref={body}
@@ -106,26 +116,33 @@ function Outcome({ run }: { run: Started }) {
         role="group"
         aria-label={text.title}
         aria-busy={isWriting}
-        aria-keyshortcuts={review.changeCount > 0 ? 'n p a r u' : undefined}
+        aria-keyshortcuts={review.changeCount > 0 ? 'n p a r e u' : undefined}
         onScroll={onScroll}
         onKeyDown={(event) => reviewKey(review, event)}
       >
         {run.status === 'failed' && hasText && <p className={styles.partial}>{text.partial}</p>}
-        {(hasText || isWriting) && <DiffView parts={parts} view={view} isWriting={isWriting} review={review} />}
+        {(hasText || isWriting) && (
+          <DiffView parts={parts} view={view} isWriting={isWriting} isFolded={isFolded} review={review} />
+        )}
       </div>
       <footer className={styles.footer}>
         <ReviewBar review={review} />
-        <Statistics run={run} />
+        <Statistics run={run} changes={changes} />
+        {run.status === 'done' && hasText && <Measures run={run} changes={changes} reviewed={reviewed} />}
         <div className={styles.actions}>
-          {view !== 'clean' && (hasText || isWriting) && <DiffLegend hasPending={!isWhole(run)} />}
+          {view !== 'clean' && (hasText || isWriting) && (
+            <DiffLegend hasPending={run.status !== 'done' || !isWhole(run)} />
+          )}
           <span className={styles.spring} />
           {run.status === 'done' && hasText && (
             <>
+              <ShareButton request={run.request} />
+              <ExportMenu reviewed={{ alignment: run, parts, decisions: review.decisions }} />
               <button type="button" className={controls.quiet} onClick={() => setAnswer(reviewed)}>
                 <Icon name="reply" />
                 {text.useAsAnswer}
               </button>
-              <CopyButton text={reviewed} label={review.rejections.size > 0 ? text.review.copy : text.copy} />
+              <CopyButton text={reviewed} label={review.decisions.size > 0 ? text.review.copy : text.copy} />
             </>
           )}
           {run.status === 'failed' && hasText && <CopyButton text={run.edit} label={text.copy} />}
@@ -136,22 +153,20 @@ function Outcome({ run }: { run: Started }) {
 }
 
 /** What the edit changed, as far as it is written. */
-function useParts(run: Started): readonly ReviewPart[] {
+function useChanges(run: Started): readonly Change[] {
   const { request, edit } = run;
   const isRunning = run.status === 'running';
-  const isComplete = isWhole(run);
+  const isComplete = run.status === 'done' && isWhole(run);
   const streaming = useMemo(() => new StreamingDiff(request.answer, STREAMING_DIFF_MS), [request]);
   return useMemo(
     () =>
-      reviewParts(
-        isRunning ? streaming.update(edit) : diffEdit(request.answer, edit, { isComplete, timeoutMs: FINAL_DIFF_MS }),
-      ),
+      isRunning ? streaming.update(edit) : diffEdit(request.answer, edit, { isComplete, timeoutMs: FINAL_DIFF_MS }),
     [streaming, request, edit, isComplete, isRunning],
   );
 }
 
 /** What is happening, or how it ended and what to do. */
-function Status({ run }: { run: Started }) {
+function Status({ run, changes }: { run: Started; changes: readonly Change[] }) {
   const isStale = useIsStale(run.request);
   const { align } = useAlign();
   switch (run.status) {
@@ -172,8 +187,11 @@ function Status({ run }: { run: Started }) {
     case 'done':
       return (
         <div className={styles.status}>
-          <Finish run={run} />
-          {isStale && <p className={controls.hint}>{text.stale}</p>}
+          <Finish run={run} changes={changes} />
+          <p className={controls.hint}>
+            {text.writtenBy(run.model)}
+            {isStale && ` ${text.stale}`}
+          </p>
         </div>
       );
     case 'failed':
@@ -191,7 +209,7 @@ function Status({ run }: { run: Started }) {
   }
 }
 
-function Finish({ run }: { run: Extract<Run, { status: 'done' }> }) {
+function Finish({ run, changes }: { run: Done; changes: readonly Change[] }) {
   const { finishReason, start, edit, request } = run;
   const isCapped = start !== undefined && start.maxNewTokens < start.requestedNewTokens;
   if (finishReason === 'length') {
@@ -208,14 +226,55 @@ function Finish({ run }: { run: Extract<Run, { status: 'done' }> }) {
   return (
     <p className={controls.hint}>
       {text.finish[finishReason]}
-      {finishReason === 'stop' && edit.trim() === '' && ` ${text.emptyEdit}`}
-      {finishReason === 'stop' && edit.trim() === request.answer.trim() && ` ${text.unchanged}`}
+      {finishReason === 'stop' && (edit.trim() === '' ? ` ${text.emptyEdit}` : <Kind run={run} changes={changes} />)}
     </p>
   );
 }
 
-function Statistics({ run }: { run: Started }) {
-  const entries = statistics(run);
+/** What kind of edit it is, before a word of it is read. */
+function Kind({ run: { request, edit }, changes }: { run: Done; changes: readonly Change[] }) {
+  const count = countChanges(changes);
+  const kind = kindOfEdit(request.answer.trim(), edit.trim(), count);
+  return (
+    <>
+      {' '}
+      <strong className={styles.kind} data-kind={kind}>
+        {text.kinds[kind](count, changedShare(count))}
+      </strong>
+    </>
+  );
+}
+
+/** Lengths and readability of original and reviewed text, computed here. */
+function Measures({ run, changes, reviewed }: { run: Done; changes: readonly Change[]; reviewed: string }) {
+  const original = run.request.answer;
+  const [before, after] = useMemo(() => [measureText(original), measureText(reviewed)], [original, reviewed]);
+  const { measures } = text;
+  const rows: [string, string, string | undefined][] = [
+    [measures.words, measures.count(before.words), measures.count(after.words)],
+    [measures.sentences, measures.count(before.sentences), measures.count(after.sentences)],
+    [measures.readingEase, measures.score(before.readingEase), measures.score(after.readingEase)],
+    [measures.repetition, measures.share(before.repetition), measures.share(after.repetition)],
+    [measures.changed, measures.share(changedShare(countChanges(changes))), undefined],
+  ];
+  return (
+    <details className={controls.disclosure}>
+      <summary className={controls.hint}>{measures.title}</summary>
+      <dl className={styles.statistics}>
+        {rows.map(([name, from, to]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{to === undefined ? from : measures.fromTo(from, to)}</dd>
+          </div>
+        ))}
+      </dl>
+      <p className={controls.hint}>{measures.why}</p>
+    </details>
+  );
+}
+
+function Statistics({ run, changes }: { run: Started; changes: readonly Change[] }) {
+  const entries = statistics(run, changes);
   return (
     <dl className={styles.statistics}>
       {entries.map(([name, value]) => (
@@ -228,7 +287,7 @@ function Statistics({ run }: { run: Started }) {
   );
 }
 
-function statistics(run: Started): [string, ReactNode][] {
+function statistics(run: Started, changes: readonly Change[]): [string, ReactNode][] {
   const { stats } = text;
   switch (run.status) {
     case 'failed':
@@ -244,10 +303,8 @@ function statistics(run: Started): [string, ReactNode][] {
       ];
     }
     case 'done': {
-      const { usage, timings, edit, request } = run;
-      const { insertedWords, deletedWords } = countChanges(
-        diffEdit(request.answer, edit, { isComplete: isWhole(run), timeoutMs: FINAL_DIFF_MS }),
-      );
+      const { usage, timings } = run;
+      const { insertedWords, deletedWords } = countChanges(changes);
       return [
         ...entry(stats.prompt, usage.promptTokens, stats.tokens),
         ...entry(stats.edit, usage.editTokens, stats.tokens),

@@ -1,3 +1,5 @@
+import { useState } from 'react';
+
 import type { SamplingOptions } from '../../align/engine.ts';
 import { PROMPT_STYLES } from '../../align/prompt.ts';
 import { NumberField } from '../../components/NumberField/NumberField.tsx';
@@ -79,6 +81,7 @@ export function GenerationSettings() {
           {number('topK', text.topKHint)}
           {number('topP', text.topPHint)}
           {number('seed', text.seedHint)}
+          <Notifies />
           <div className={styles.reset}>
             <button type="button" className={controls.button} onClick={reset}>
               {text.reset}
@@ -87,5 +90,27 @@ export function GenerationSettings() {
         </div>
       </details>
     </section>
+  );
+}
+
+/** Asks the browser when it is switched on, and says where it refuses. */
+function Notifies() {
+  const notifies = useSettings((settings) => settings.notifies);
+  const change = useSettings((settings) => settings.change);
+  const [isRefused, setIsRefused] = useState(false);
+  if (!('Notification' in globalThis)) return null;
+  const choose = async (isOn: boolean) => {
+    const isAllowed = !isOn || (await Notification.requestPermission()) === 'granted';
+    setIsRefused(!isAllowed);
+    change({ notifies: isOn && isAllowed });
+  };
+  return (
+    <label className={styles.check}>
+      <input type="checkbox" checked={notifies} onChange={(event) => void choose(event.target.checked)} />
+      <span>
+        {text.notifies}
+        {isRefused && <span className={controls.fault}> {text.notifiesRefused}</span>}
+      </span>
+    </label>
   );
 }

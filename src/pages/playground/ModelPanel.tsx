@@ -136,6 +136,7 @@ function Status({ state, model }: { state: ModelState; model: ConvertedModel }) 
           <p className={styles.statusLine}>
             <span className={controls.badgeReady}>{strings.model.loaded}</span>
             <strong>{strings.model.runs(info.device, info.variant, info.sizeBytes)}</strong>
+            <span>{strings.model.where[state.model.location.kind]}</span>
             {info.device === 'webgpu' ? null : <span>{strings.model.threads(info.threads)}</span>}
           </p>
           <p>

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'react';
+import { useEffect, useEffectEvent, useRef, useState } from 'react';
 
 import { ObjectivePicker } from '../../components/ObjectivePicker/ObjectivePicker.tsx';
 import { chosenObjectives } from '../../state/draft-store.ts';
@@ -7,17 +7,21 @@ import { useApp, useCurrentTemplate, useDraft } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import controls from '../../styles/controls.module.css';
 import { AlignBar } from './AlignBar.tsx';
+import { ComparePanel } from './ComparePanel.tsx';
 import { EditPanel } from './EditPanel.tsx';
 import { GenerationSettings } from './GenerationSettings.tsx';
 import { ModelPanel } from './ModelPanel.tsx';
 import styles from './Playground.module.css';
+import { PromptView } from './PromptView.tsx';
+import { type ResultTab, ResultTabs } from './ResultTabs.tsx';
 import { TextEditors } from './TextEditors.tsx';
 import { useAlign } from './use-align.ts';
 
 export function Playground() {
   const editPanel = useRef<HTMLElement>(null);
+  const [tab, setTab] = useState<ResultTab>('edit');
   useShortcuts();
-  useScrollToRun(editPanel);
+  useScrollToRun(editPanel, () => setTab('edit'));
   return (
     <main className={styles.page}>
       <div className={styles.inputs}>
@@ -26,11 +30,15 @@ export function Playground() {
           <TextEditors />
           <Objectives />
           <GenerationSettings />
+          <PromptView />
           <AlignBar />
         </div>
       </div>
       <div className={styles.result}>
-        <EditPanel panel={editPanel} />
+        <ResultTabs chosen={tab} onChoose={setTab} />
+        <div id="result-panel" className={styles.tabPanel} role="tabpanel" aria-labelledby={`tab-${tab}`}>
+          {tab === 'edit' ? <EditPanel panel={editPanel} /> : <ComparePanel onOpen={() => setTab('edit')} />}
+        </div>
       </div>
       <Announcer />
     </main>
@@ -76,13 +84,15 @@ function useShortcuts() {
   });
 }
 
-/** On a narrow screen the edit is below the inputs: it comes into view when a run starts. */
-function useScrollToRun(panel: React.RefObject<HTMLElement | null>) {
+/** The edit comes into view when a run starts: on a narrow screen it is below the inputs. */
+function useScrollToRun(panel: React.RefObject<HTMLElement | null>, onRun: () => void) {
   const request = useApp((app) => (app.run.status === 'running' ? app.run.request : undefined));
+  const show = useEffectEvent(onRun);
   useEffect(() => {
-    if (request === undefined || panel.current === null) return;
-    const { top } = panel.current.getBoundingClientRect();
-    if (top > window.innerHeight * 0.6 || top < 0) panel.current.scrollIntoView({ behavior: 'smooth' });
+    if (request === undefined) return;
+    show();
+    const { top } = panel.current?.getBoundingClientRect() ?? { top: 0 };
+    if (top > window.innerHeight * 0.6 || top < 0) panel.current?.scrollIntoView({ behavior: 'smooth' });
   }, [request, panel]);
 }
 

@@ -5,12 +5,16 @@ import styles from './ReviewBar.module.css';
 import type { Review } from './use-review.ts';
 
 const text = strings.edit.review;
+const REJECTED = { type: 'rejected' } as const;
 
-/** Goes through the changes of an edit: each is kept or taken back. */
+/** Goes through the changes of an edit: each is kept, taken back, or put in other words. */
 export function ReviewBar({ review }: { review: Review }) {
-  const { changeCount, current, rejections, canUndo } = review;
+  const { changeCount, current, decisions, canUndo, isRewording } = review;
   if (changeCount === 0) return null;
   const isChosen = current !== undefined;
+  const rejectedCount = [...decisions.values()].filter(({ type }) => type === 'rejected').length;
+  const rewordedCount = decisions.size - rejectedCount;
+  const areAllRejected = rejectedCount === changeCount;
   return (
     <div className={styles.bar} role="group" aria-label={text.title}>
       <button type="button" className={controls.quiet} onClick={() => review.move(-1)} aria-label={text.previous}>
@@ -20,24 +24,34 @@ export function ReviewBar({ review }: { review: Review }) {
         <Icon name="down" />
       </button>
       <span className={styles.place} aria-live="polite">
-        {isChosen ? text.place(current + 1, changeCount, rejections.has(current)) : text.count(changeCount)}
-        {rejections.size > 0 && ` · ${text.rejected(rejections.size)}`}
+        {isChosen ? text.place(current + 1, changeCount, decisions.get(current)?.type) : text.count(changeCount)}
+        {rejectedCount > 0 && ` · ${text.rejected(rejectedCount)}`}
+        {rewordedCount > 0 && ` · ${text.reworded(rewordedCount)}`}
       </span>
-      <button type="button" className={controls.quiet} disabled={!isChosen} onClick={() => review.decide(false)}>
+      <button type="button" className={controls.quiet} disabled={!isChosen} onClick={() => review.decide(undefined)}>
         <Icon name="check" />
         {text.accept}
       </button>
-      <button type="button" className={controls.quiet} disabled={!isChosen} onClick={() => review.decide(true)}>
+      <button type="button" className={controls.quiet} disabled={!isChosen} onClick={() => review.decide(REJECTED)}>
         <Icon name="close" />
         {text.reject}
       </button>
       <button
         type="button"
         className={controls.quiet}
-        onClick={() => review.decideAll(rejections.size < changeCount)}
-        aria-label={rejections.size < changeCount ? text.rejectAll : text.acceptAll}
+        disabled={!isChosen}
+        aria-pressed={isRewording}
+        onClick={() => review.setRewording(!isRewording)}
       >
-        {rejections.size < changeCount ? text.rejectAll : text.acceptAll}
+        <Icon name="pen" />
+        {text.reword}
+      </button>
+      <button
+        type="button"
+        className={controls.quiet}
+        onClick={() => review.decideAll(areAllRejected ? undefined : REJECTED)}
+      >
+        {areAllRejected ? text.acceptAll : text.rejectAll}
       </button>
       <button type="button" className={controls.quiet} disabled={!canUndo} onClick={review.undo}>
         {text.undo}
@@ -49,14 +63,16 @@ export function ReviewBar({ review }: { review: Review }) {
 /** The same by keyboard, while the text has the focus. */
 export function reviewKey(review: Review, event: React.KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey || review.changeCount === 0) return;
+  if (event.target instanceof HTMLTextAreaElement) return;
   const actions: Record<string, () => void> = {
     n: () => review.move(1),
     p: () => review.move(-1),
-    a: () => review.decide(false),
-    r: () => review.decide(true),
+    a: () => review.decide(undefined),
+    r: () => review.decide(REJECTED),
+    e: () => review.setRewording(true),
     u: review.undo,
-    A: () => review.decideAll(false),
-    R: () => review.decideAll(true),
+    A: () => review.decideAll(undefined),
+    R: () => review.decideAll(REJECTED),
   };
   const action = actions[event.key];
   if (action === undefined) return;

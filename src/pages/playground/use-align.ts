@@ -30,7 +30,9 @@ export function useAlign(): AlignActions {
   return { align, stop, refusal };
 }
 
-function useRefusal(): string | undefined {
+/** Why Align cannot be pressed now, as far as the request and the model are concerned. */
+export function useRefusal(): string | undefined {
+  const isComparing = useApp((app) => app.comparison?.isRunning ?? false);
   const hasModel = useCurrentModel() !== undefined;
   const template = useCurrentTemplate();
   const hasObjectives = useDraft(({ objectiveKeys }) => objectiveKeys === undefined || objectiveKeys.length > 0);
@@ -40,6 +42,7 @@ function useRefusal(): string | undefined {
       ? Math.max(0, promptCount.promptTokens - model.info.contextLength + 1)
       : 0,
   );
+  if (isComparing) return strings.compare.busy;
   if (!hasModel) return strings.align.noModel;
   if (!hasObjectives) return strings.objectives.none;
   if (isAnswerBlank) return strings.text.answerBlank;

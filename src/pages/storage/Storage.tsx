@@ -10,6 +10,7 @@ import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
 import type { StoredModel, StoreReport, UnfinishedModel } from '../../../workers/weights-protocol.ts';
+import { saveFile } from '../save-file.ts';
 import styles from './Storage.module.css';
 
 /** What this browser keeps, and where it comes from. */
@@ -290,14 +291,4 @@ function Hub() {
       <p className={controls.hint}>{strings.storage.tokenWhy}</p>
     </section>
   );
-}
-
-function saveFile(file: Blob, name: string): void {
-  const url = URL.createObjectURL(file);
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  // The download holds the blob by itself; revoked at once, some browsers have not looked yet.
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

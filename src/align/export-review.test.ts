@@ -1,0 +1,62 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+
+import { exampleAlignment } from './alignment.fixture.ts';
+import { diffEdit } from './diff.ts';
+import { exportReview, type ExportFormat } from './export-review.ts';
+import { type Decisions, reviewParts } from './review.ts';
+
+const REJECTED = { type: 'rejected' } as const;
+
+function reviewed(answer: string, edit: string, decisions: Decisions = new Map()) {
+  const example = exampleAlignment();
+  return {
+    alignment: { ...example, request: { ...example.request, answer }, edit },
+    parts: reviewParts(diffEdit(answer, edit, { isComplete: true, timeoutMs: 1000 })),
+    decisions,
+  };
+}
+
+const write = (format: ExportFormat, ...of: Parameters<typeof reviewed>) => exportReview(format, reviewed(...of));
+
+describe('exportReview', () => {
+  it('writes the reviewed text alone as text', () => {
+    expect(write('text', 'A rude answer.', 'A kind answer.', new Map([[0, REJECTED]]))).toBe('A rude answer.');
+  });
+
+  it('marks what changed in HTML, and what was rejected not', () => {
+    expect(write('html', 'A rude answer.', 'A kind answer.')).toContain('A <del>rude</del><ins>kind</ins> answer.');
+    expect(write('html', 'A rude answer.', 'A kind answer.', new Map([[0, REJECTED]]))).toContain('>A rude answer.<');
+  });
+
+  it('never lets a text become markup', () => {
+    const attack = '<img src=x onerror=alert(1)> & "quotes"';
+    expect(write('html', attack, `${attack} more`)).not.toContain('<img');
+    expect(write('markdown', attack, `${attack} more`)).not.toMatch(/(?<!\\)<img/);
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (answer, edit) => {
+        const page = write('html', answer, edit).split('<h2>Answer with its changes</h2>')[1]!;
+        expect(page.replaceAll(/<\/?(?:p|ins|del|html)(?: dir="auto")?>/g, '')).not.toMatch(/[<>]/);
+      }),
+    );
+  });
+
+  it('marks what changed in Markdown, without stars around blanks', () => {
+    const text = write('markdown', 'A rude answer.', 'A kind answer. It *ends*.');
+    expect(text).toContain('A ~~rude~~**kind** answer.');
+    expect(text).toContain('\\*ends\\*');
+    expect(text).toContain(' **It ');
+  });
+
+  it('keeps everything in JSON', () => {
+    const decisions: Decisions = new Map([[0, { type: 'reworded', text: 'warm' }]]);
+    expect(JSON.parse(write('json', 'A rude answer.', 'A kind answer.', decisions))).toMatchObject({
+      request: { answer: 'A rude answer.' },
+      edit: 'A kind answer.',
+      reviewedText: 'A warm answer.',
+      changes: [{ deleted: 'rude', inserted: 'kind', decision: 'reworded', result: 'warm' }],
+      model: { name: 'Demo aligner' },
+      finishReason: 'stop',
+    });
+  });
+});

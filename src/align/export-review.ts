@@ -1,0 +1,143 @@
+import type { Alignment } from './alignment.ts';
+import { reviewedText, type Decisions, decidedText, type ReviewPart } from './review.ts';
+
+export const EXPORT_FORMATS = ['text', 'markdown', 'html', 'json'] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+export const EXPORT_FILES: Record<ExportFormat, { extension: string; type: string }> = {
+  text: { extension: 'txt', type: 'text/plain' },
+  markdown: { extension: 'md', type: 'text/markdown' },
+  html: { extension: 'html', type: 'text/html' },
+  json: { extension: 'json', type: 'application/json' },
+};
+
+/** A reviewed alignment, ready to be written. */
+export interface ReviewedAlignment {
+  alignment: Alignment;
+  parts: readonly ReviewPart[];
+  decisions: Decisions;
+}
+
+/**
+ * The reviewed text as a file. `text` is that text alone; `markdown` and `html` also mark what changed and say what was
+ * asked of which model; `json` holds everything.
+ */
+export function exportReview(format: ExportFormat, reviewed: ReviewedAlignment): string {
+  switch (format) {
+    case 'text':
+      return reviewedText(reviewed.parts, reviewed.decisions);
+    case 'markdown':
+      return markdown(reviewed);
+    case 'html':
+      return html(reviewed);
+    case 'json':
+      return json(reviewed);
+    default:
+      return format satisfies never;
+  }
+}
+
+/** What was asked of which model, as name and value. */
+function facts({ request, model }: Alignment): [string, string][] {
+  const { sampling } = request;
+  const greedy = sampling !== 'checkpoint' && sampling.temperature === 0;
+  return [
+    ['Objectives', request.objectives.map(({ label }) => label).join(', ')],
+    [
+      'Model',
+      `${model.name} (${model.source}${model.revision === undefined ? '' : `, ${model.revision}`}), ${model.variant} on ${model.device}`,
+    ],
+    ['Decoding', sampling === 'checkpoint' ? 'as the checkpoint says' : greedy ? 'greedy' : JSON.stringify(sampling)],
+  ];
+}
+
+function markdown({ alignment, parts, decisions }: ReviewedAlignment): string {
+  const changes = parts.map((part) => {
+    if (part.type !== 'change') return part.type === 'kept' ? escapeMarkdown(part.text) : '';
+    const now = decidedText(part, decisions);
+    if (now === part.deleted) return escapeMarkdown(now);
+    return wrapMarkdown(part.deleted, '~~') + wrapMarkdown(now, '**');
+  });
+  return [
+    '# Reviewed alignment',
+    ...facts(alignment).map(([name, value]) => `- **${name}:** ${escapeMarkdown(value)}`),
+    '## Context',
+    escapeMarkdown(alignment.request.context),
+    '## Reviewed text',
+    escapeMarkdown(reviewedText(parts, decisions)),
+    '## Changes',
+    changes.join(''),
+    '',
+  ].join('\n\n');
+}
+
+/** Marks a text line by line: emphasis does not reach over a paragraph, nor to the blanks at a text's ends. */
+function wrapMarkdown(text: string, mark: string): string {
+  return text.replace(/[^\n]+/g, (line) => {
+    const [, before, words, after] = /^(\s*)(.*?)(\s*)$/s.exec(line)!;
+    return words === '' ? line : `${before}${mark}${escapeMarkdown(words!)}${mark}${after}`;
+  });
+}
+
+function escapeMarkdown(text: string): string {
+  return text
+    .replace(/[\\`*_{}[\]<>~|&]/g, (mark) => `\\${mark}`)
+    .replace(
+      /^(\s*)([#+-]|\d+[.)])/gm,
+      (_, blanks: string, mark: string) => `${blanks}${mark.slice(0, -1)}\\${mark.slice(-1)}`,
+    );
+}
+
+function html({ alignment, parts, decisions }: ReviewedAlignment): string {
+  const body = parts
+    .map((part) => {
+      if (part.type !== 'change') return part.type === 'kept' ? escapeHtml(part.text) : '';
+      const now = decidedText(part, decisions);
+      if (now === part.deleted) return escapeHtml(now);
+      const mark = (name: string, text: string) => (text === '' ? '' : `<${name}>${escapeHtml(text)}</${name}>`);
+      return mark('del', part.deleted) + mark('ins', now);
+    })
+    .join('');
+  const rows = facts(alignment).map(([name, value]) => `<dt>${name}</dt><dd>${escapeHtml(value)}</dd>`);
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Reviewed alignment</title>
+<style>
+body { max-width: 42rem; margin: 2rem auto; padding: 0 1rem; font: 1.0625rem/1.6 Georgia, serif; }
+p { white-space: pre-wrap; overflow-wrap: anywhere; }
+ins { background: #dcf0dd; color: #14502a; }
+del { background: #fae3de; color: #8a2a1c; }
+dt { font-weight: 600; }
+</style>
+<h1>Reviewed alignment</h1>
+<dl>${rows.join('')}</dl>
+<h2>Context</h2>
+<p dir="auto">${escapeHtml(alignment.request.context)}</p>
+<h2>Answer with its changes</h2>
+<p dir="auto">${body}</p>
+</html>
+`;
+}
+
+function escapeHtml(text: string): string {
+  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+  return text.replace(/[&<>"]/g, (mark) => entities[mark]!);
+}
+
+function json({ alignment, parts, decisions }: ReviewedAlignment): string {
+  const { request, edit, ...rest } = alignment;
+  const changes = parts.flatMap((part) =>
+    part.type === 'change'
+      ? [
+          {
+            deleted: part.deleted,
+            inserted: part.inserted,
+            decision: decisions.get(part.index)?.type ?? 'accepted',
+            result: decidedText(part, decisions),
+          },
+        ]
+      : [],
+  );
+  return `${JSON.stringify({ request, edit, reviewedText: reviewedText(parts, decisions), changes, ...rest }, null, 2)}\n`;
+}

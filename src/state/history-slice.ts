@@ -1,0 +1,102 @@
+import type { StateCreator } from 'zustand/vanilla';
+
+import type { AlignErrorData } from '../align/errors.ts';
+import type { Decisions } from '../align/review.ts';
+import { type HistoryEntry, parseHistoryFile } from '../history/history-entry.ts';
+import type { AppDependencies, AppState } from './app-store.ts';
+import { toErrorData } from './error-data.ts';
+
+/** Beyond this many the oldest go that are not pinned. */
+export const MAX_UNPINNED_ENTRIES = 1000;
+
+type HistoryState =
+  | { status: 'loading' }
+  /** The newest first. */
+  | { status: 'ready'; entries: readonly HistoryEntry[] }
+  | { status: 'failed'; error: AlignErrorData };
+
+/** What the import of a file came to. */
+export type HistoryImport =
+  { status: 'done'; added: number; damaged: number } | { status: 'failed'; error: AlignErrorData };
+
+export interface HistorySlice {
+  history: HistoryState;
+  historyImport: HistoryImport | undefined;
+  loadHistory: () => Promise<void>;
+  /** Keeps a run; a failure is told in `isUnsaved` and loses nothing that is on the page. */
+  keepEntry: (entry: HistoryEntry) => Promise<void>;
+  keepDecisions: (id: string, decisions: Decisions) => Promise<void>;
+  pinEntry: (id: string, isPinned: boolean) => Promise<void>;
+  removeEntries: (ids: readonly string[]) => Promise<void>;
+  /** Adds a file's entries to the ones that are there; an entry of the same id is replaced. */
+  importHistory: (text: string) => Promise<void>;
+}
+
+export function createHistorySlice({ history }: AppDependencies): StateCreator<AppState, [], [], HistorySlice> {
+  return (set, get) => {
+    /** Shown entries after a change that is stored already. */
+    const show = (change: (entries: readonly HistoryEntry[]) => readonly HistoryEntry[]) =>
+      set(({ history: shown }) =>
+        shown.status === 'ready' ? { history: { status: 'ready', entries: change(shown.entries) } } : {},
+      );
+    const update = async (id: string, changes: Partial<HistoryEntry>) => {
+      try {
+        await history.update(id, (entry) => ({ ...entry, ...changes }));
+        show((entries) => entries.map((entry) => (entry.id === id ? { ...entry, ...changes } : entry)));
+      } catch (error) {
+        toErrorData(error);
+        get().reportUnsaved();
+      }
+    };
+    return {
+      history: { status: 'loading' },
+      historyImport: undefined,
+
+      async loadHistory() {
+        try {
+          set({ history: { status: 'ready', entries: await history.list() } });
+        } catch (error) {
+          set({ history: { status: 'failed', error: toErrorData(error) } });
+        }
+      },
+
+      async keepEntry(entry) {
+        show((entries) => [entry, ...entries.filter(({ id }) => id !== entry.id)]);
+        try {
+          await history.put([entry]);
+        } catch (error) {
+          toErrorData(error);
+          get().reportUnsaved();
+          return;
+        }
+        const { history: shown } = get();
+        const unpinned = shown.status === 'ready' ? shown.entries.filter(({ isPinned }) => !isPinned) : [];
+        const tooOld = unpinned.slice(MAX_UNPINNED_ENTRIES).map(({ id }) => id);
+        if (tooOld.length > 0) await get().removeEntries(tooOld);
+      },
+
+      keepDecisions: (id, decisions) => update(id, { decisions: [...decisions] }),
+      pinEntry: (id, isPinned) => update(id, { isPinned }),
+
+      async removeEntries(ids) {
+        try {
+          await history.remove(ids);
+          show((entries) => entries.filter(({ id }) => !ids.includes(id)));
+        } catch (error) {
+          set({ history: { status: 'failed', error: toErrorData(error) } });
+        }
+      },
+
+      async importHistory(text) {
+        try {
+          const { entries, damaged } = parseHistoryFile(text);
+          await history.put(entries);
+          set({ historyImport: { status: 'done', added: entries.length, damaged } });
+          await get().loadHistory();
+        } catch (error) {
+          set({ historyImport: { status: 'failed', error: toErrorData(error) } });
+        }
+      },
+    };
+  };
+}

@@ -1,0 +1,39 @@
+import type { AlignRequest } from '../align/request.ts';
+import type { HistoryEntry } from '../history/history-entry.ts';
+import type { AppStore } from './app-store.ts';
+import { readyModels } from './current-request.ts';
+import type { DraftStore } from './draft-store.ts';
+import type { SettingsStore } from './settings-store.ts';
+
+/** Puts a request from elsewhere on the page, to be looked at and run. Nothing runs by itself. */
+export function openRequest(
+  { draft, settings }: { draft: DraftStore; settings: SettingsStore },
+  request: AlignRequest,
+) {
+  const { sampling, promptStyle, maxNewTokens, template } = request;
+  draft.getState().openRequest(request);
+  settings.getState().change({
+    promptStyle,
+    maxNewTokens,
+    fallbackTemplate: template,
+    usesCheckpointSampling: sampling === 'checkpoint',
+    ...(sampling !== 'checkpoint' && { sampling }),
+  });
+}
+
+/** Opens a kept run as it was left: its request, its edit and decisions, and its model where it still is. */
+export function openEntry(
+  { app, ...stores }: { app: AppStore; draft: DraftStore; settings: SettingsStore },
+  entry: HistoryEntry,
+): void {
+  openRequest(stores, entry.request);
+  const { model } = app.getState();
+  const { id, variant, device } = entry.model;
+  const isLoaded = model.status === 'ready' && model.model.id === id && model.info.variant === variant;
+  if (!isLoaded && readyModels(app.getState()).some((one) => one.id === id)) {
+    // The next Align loads it; a model that is gone is not replaced, the page says which one wrote the edit.
+    void app.getState().unloadModel();
+    stores.settings.getState().change({ modelId: id, variant, device: device === 'cpu' ? 'auto' : device });
+  }
+  app.getState().openRun(entry);
+}

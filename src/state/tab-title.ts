@@ -1,0 +1,76 @@
+import { strings } from '../strings.ts';
+import type { AppState, AppStore } from './app-store.ts';
+import type { SettingsStore } from './settings-store.ts';
+
+/** A run that took less than this was watched, or is not worth a notification. */
+const LONG_RUN_MS = 10_000;
+
+/** What a tab's title and a notification say; `Document` is one. */
+interface Tab {
+  title: string;
+  readonly hidden: boolean;
+  addEventListener: (type: 'visibilitychange', listener: () => void) => void;
+}
+
+/**
+ * Keeps the tab's title true to what the page is doing, and tells of the end of a long run by a notification where the
+ * visitor asked for it and looks elsewhere.
+ */
+export function keepTabTold(
+  { app, settings }: { app: AppStore; settings: SettingsStore },
+  tab: Tab,
+  notify: (text: string) => void = showNotification,
+  now: () => number = () => performance.now(),
+): void {
+  let beganMs: number | undefined;
+  let ended: string | undefined;
+  const show = () => {
+    const doing = workTitle(app.getState()) ?? (tab.hidden ? ended : undefined);
+    const title = doing === undefined ? strings.product : `${doing} – ${strings.product}`;
+    if (tab.title !== title) tab.title = title;
+  };
+  app.subscribe((state, before) => {
+    const wasWorking = isWorking(before);
+    if (isWorking(state) && !wasWorking) {
+      beganMs = now();
+      ended = undefined;
+    }
+    if (!isWorking(state) && wasWorking) {
+      ended = state.run.status === 'failed' ? strings.tab.failed : strings.tab.ended;
+      const isLong = beganMs !== undefined && now() - beganMs >= LONG_RUN_MS;
+      if (isLong && tab.hidden && settings.getState().notifies) notify(endMessage(state, before));
+    }
+    show();
+  });
+  tab.addEventListener('visibilitychange', show);
+}
+
+function isWorking({ run, comparison }: AppState): boolean {
+  return run.status === 'running' || comparison?.isRunning === true;
+}
+
+function workTitle({ run, comparison, model }: AppState): string | undefined {
+  if (comparison?.isRunning === true) {
+    const done = comparison.cells.filter(({ outcome }) => ['done', 'failed'].includes(outcome.status)).length;
+    return strings.tab.comparing(done, comparison.cells.length);
+  }
+  if (run.status === 'running') return strings.tab.writing(run.pace?.latest.editTokens ?? 0);
+  if (model.status !== 'loading') return undefined;
+  const { progress } = model;
+  const isKnown = progress?.phase === 'reading' && progress.totalBytes > 0;
+  return strings.tab.loading(isKnown ? Math.floor((100 * progress.loadedBytes) / progress.totalBytes) : undefined);
+}
+
+function endMessage({ run, comparison }: AppState, before: AppState): string {
+  if (before.comparison?.isRunning === true) return strings.tab.notifiedComparison(comparison?.cells.length ?? 0);
+  return run.status === 'failed' ? `${strings.tab.failed}: ${run.error.message}` : strings.tab.notified;
+}
+
+function showNotification(text: string): void {
+  if (!('Notification' in globalThis) || Notification.permission !== 'granted') return;
+  const notification = new Notification(strings.product, { body: text });
+  notification.onclick = () => {
+    window.focus();
+    notification.close();
+  };
+}
