@@ -1,6 +1,8 @@
-const count = new Intl.NumberFormat('en');
-const oneDecimal = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const upToOneDecimal = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
+import { language } from './locale.ts';
+
+const count = new Intl.NumberFormat(language);
+const oneDecimal = new Intl.NumberFormat(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const upToOneDecimal = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
 
 /** `1,024` */
 export function formatCount(value: number): string {
@@ -39,7 +41,7 @@ export function formatWait(seconds: number): string {
   return `${count.format(Math.floor(minutes / 60))} h ${minutes % 60} min`;
 }
 
-const percent = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 0 });
+const percent = new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 0 });
 
 /** `41%` of a share from 0 to 1; `<1%` for one that is not nothing */
 export function formatPercent(share: number): string {
@@ -51,7 +53,7 @@ export function formatScore(value: number): string {
   return count.format(Math.round(value));
 }
 
-const dateAndTime = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
+const dateAndTime = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' });
 
 /** `Nov 25, 2026, 4:30 PM` in the visitor's time zone */
 export function formatDate(ms: number): string {

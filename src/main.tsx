@@ -8,6 +8,7 @@ import { createRoot } from 'react-dom/client';
 
 import { App } from './pages/App.tsx';
 import { CrashScreen } from './pages/CrashScreen.tsx';
+import { language } from './locale.ts';
 import { registerServiceWorker } from './offline/service-worker-client.ts';
 import { createHistoryStore } from './history/history-store.ts';
 import { createAppStore } from './state/app-store.ts';
@@ -21,6 +22,7 @@ import { createModelLibrary } from './worker-client/model-library.ts';
 import { createWeightsClient } from './worker-client/weights-client.ts';
 import { createWorkerClient } from './worker-client/worker-client.ts';
 
+document.documentElement.lang = language;
 const client = createWorkerClient();
 const library = createModelLibrary(new URL('models/index.json', document.baseURI).href);
 const app = createAppStore(client, library, createWeightsClient(), createHistoryStore());

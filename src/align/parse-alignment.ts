@@ -10,7 +10,7 @@ import { VARIANTS } from './variant.ts';
 const FINISH_REASONS: readonly FinishReason[] = ['stop', 'length', 'cancelled'];
 const DEVICES: readonly Device[] = ['cpu', 'wasm', 'webgpu'];
 /** More is no answer that any aligner reads; a forged file must not fill the memory. */
-export const MAX_TEXT_LENGTH = 1_000_000;
+export const MAX_TEXT_LENGTH = 300_000;
 const MAX_OBJECTIVES = 100;
 
 /**

@@ -3,6 +3,7 @@ import { useEffect } from 'react';
 import { Icon } from '../components/Icon/Icon.tsx';
 import { ProgramNotice } from '../components/ProgramNotice/ProgramNotice.tsx';
 import { Segmented } from '../components/Segmented/Segmented.tsx';
+import { keepLanguage, language, LANGUAGES } from '../locale.ts';
 import { type Theme, THEMES } from '../state/settings-store.ts';
 import { useApp, useSettings } from '../state/stores.ts';
 import { strings } from '../strings.ts';
@@ -51,11 +52,8 @@ export function App() {
         <p className={styles.device} title={strings.onDeviceWhy}>
           <Icon name="lock" />
           {strings.onDevice}
-          {isOnline ? (
-            isKeptOffline && <span title={strings.program.offlineWhy}> · {strings.program.offline}</span>
-          ) : (
-            <strong title={strings.offlineNowWhy}> · {strings.offlineNow}</strong>
-          )}
+          {!isOnline && <strong title={strings.offlineNowWhy}> · {strings.offlineNow}</strong>}
+          {isKeptOffline && <span title={strings.program.offlineWhy}> · {strings.program.offline}</span>}
         </p>
         <Segmented<Theme>
           label={strings.theme.label}
@@ -84,6 +82,7 @@ export function App() {
             {strings.paper}
           </a>
         </p>
+        <LanguageChoice />
       </footer>
     </div>
   );
@@ -100,4 +99,27 @@ function Page({ route }: { route: Route }) {
     default:
       return route satisfies never;
   }
+}
+
+/** The page opens anew in another language; everything on it is kept. */
+function LanguageChoice() {
+  return (
+    <label className={styles.language}>
+      {strings.language.label}
+      <select
+        value={language}
+        onChange={(event) => {
+          const chosen = LANGUAGES.find((one) => one === event.target.value);
+          if (chosen !== undefined) keepLanguage(chosen);
+          window.location.reload();
+        }}
+      >
+        {LANGUAGES.map((one) => (
+          <option key={one} value={one} lang={one}>
+            {strings.language.names[one]}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
 }

@@ -46,8 +46,13 @@ export function TextEditors() {
   };
   const onPaste = (event: ClipboardEvent) => {
     const clipboard = event.clipboardData.getData('text/plain');
-    // What is longer is told when it arrives in the field.
-    const conversation = clipboard.length > MAX_TEXT_LENGTH ? undefined : parsePasted(clipboard);
+    if (clipboard.length > MAX_TEXT_LENGTH) {
+      // Told before it arrives: laying out megabytes in a field takes the browser a minute.
+      event.preventDefault();
+      setPasted({ kind: 'too-long', length: clipboard.length });
+      return;
+    }
+    const conversation = parsePasted(clipboard);
     if (conversation === undefined) return;
     event.preventDefault();
     setContext(contextOf(conversation, template));

@@ -1,0 +1,589 @@
+import type { ModelUsed } from '../align/alignment.ts';
+import type { ChangeCount } from '../align/diff.ts';
+import type { FinishReason } from '../align/edit.ts';
+import type { Device } from '../align/engine.ts';
+import type { ExportFormat } from '../align/export-review.ts';
+import type { EditKind } from '../align/measures.ts';
+import type { SetScheme } from '../align/objective-sets.ts';
+import type { OddCharacters } from '../align/odd-characters.ts';
+import type { PromptStyle, TemplateId } from '../align/prompt.ts';
+import type { Decision } from '../align/review.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatDate,
+  formatDuration,
+  formatParameters,
+  formatPercent,
+  formatRate,
+  formatScore,
+  formatWait,
+} from '../format.ts';
+import type { ModelLocation } from '../../workers/protocol.ts';
+import type { ExampleId } from '../state/examples.ts';
+import type { ContextForm, EditView, Theme } from '../state/settings-store.ts';
+
+const tokens = (count: number) => `${formatCount(count)} ${count === 1 ? 'token' : 'tokens'}`;
+/** What stands before a name's remarks: `Demo aligner` of `Demo aligner (built in, …): shows …`. */
+const shortName = (name: string) => name.replace(/\s*[(:].*$/s, '');
+const edits = (count: number) => `${formatCount(count)} ${count === 1 ? 'edit' : 'edits'}`;
+const words = (count: number) => `${formatCount(count)} ${count === 1 ? 'word' : 'words'}`;
+
+const FAMILIES: Record<TemplateId, string> = { 'hh-rlhf': 'HH-RLHF', ultrafeedback: 'UltraFeedback', imhi: 'IMHI' };
+const DEVICE_NAMES: Record<Device, string> = { cpu: 'CPU', wasm: 'CPU (WebAssembly)', webgpu: 'GPU (WebGPU)' };
+
+/** Every word on the page that is not the models' interface. */
+export const en = {
+  product: 'MetaAligner',
+  tagline: 'Rewrites an answer towards the objectives you name.',
+  onDevice: 'Stays on this device',
+  onDeviceWhy:
+    'The model runs in this tab. What you write and what it writes are sent nowhere; only model files are fetched.',
+  unsaved: 'This browser does not keep what you write: its storage is full or switched off. Copy what you need.',
+  research:
+    'For research use. Nothing written here is a diagnosis or advice, and the model can be wrong, unfair or harmful.',
+  paper: 'The paper (arXiv 2403.17141)',
+  imhi: 'This family of models is about mental health research. It cannot assess anyone. If you or someone you know needs help, see a doctor or another professional, or in an emergency call your local emergency number.',
+  families: FAMILIES,
+  offlineNow: 'No network',
+  offlineNowWhy: 'Models that are kept here run as before. New ones can be fetched once there is a network again.',
+  language: { label: 'Language', names: { en: 'English', de: 'Deutsch' } },
+
+  tab: {
+    loading: (percent: number | undefined) => (percent === undefined ? 'Loading' : `Loading ${percent} %`),
+    writing: (editTokens: number) => (editTokens === 0 ? 'Reading' : `Writing, ${tokens(editTokens)}`),
+    comparing: (done: number, all: number) => `${formatCount(done)} of ${formatCount(all)} edits`,
+    ended: 'Edit finished',
+    failed: 'Failed',
+    notified: 'The edit is finished.',
+    notifiedComparison: (count: number) => `${formatCount(count)} edits are finished.`,
+  },
+
+  share: {
+    copy: 'Copy link',
+    copied: 'Link copied',
+    why: 'The text, objectives and settings are in the address itself, after the #. Nothing is sent anywhere.',
+    long: (length: number) => `Link copied; at ${formatCount(length)} characters some programs cut it`,
+    opened: 'A shared text is on the page. Your own is under “Your own text”. Nothing runs until you press Align.',
+    otherFamily: (family: TemplateId) =>
+      `It was made for ${FAMILIES[family]} models; the one in use is of another family.`,
+    close: 'Close',
+  },
+
+  history: {
+    title: 'History',
+    why: (most: number) =>
+      `Every edit is kept in this browser and nowhere else. Of those that are not pinned the newest ${formatCount(most)} stay.`,
+    none: 'No edit yet. The next one is kept here.',
+    search: 'Search texts, objectives and models',
+    count: (found: number, all: number) => (found === all ? edits(all) : `${formatCount(found)} of ${edits(all)}`),
+    more: (count: number) => `Show ${formatCount(count)} more`,
+    export: 'Export all',
+    exportFound: (count: number) => `Export ${formatCount(count)}`,
+    import: 'Import…',
+    imported: (added: number, damaged: number) =>
+      `${edits(added)} added${damaged === 0 ? '' : `; ${formatCount(damaged)} could not be read and were left out`}.`,
+    clear: 'Delete all that are not pinned',
+    clearFound: (count: number) => `Delete ${formatCount(count)}`,
+    clearSure: (count: number) => `Delete ${edits(count)} for good?`,
+    name: (createdAt: number, objectives: string) => `${objectives}, ${formatDate(createdAt)}`,
+    facts: (createdAt: number, model: string, variant: string, share: number, isWhole: boolean, decided: number) =>
+      [
+        formatDate(createdAt),
+        `${shortName(model)} (${variant})`,
+        isWhole ? `${formatPercent(share)} changed` : 'not whole',
+        ...(decided > 0 ? [`${formatCount(decided)} decided`] : []),
+      ].join(' · '),
+    open: 'Open',
+    openLabel: (name: string) => `Open ${name}`,
+    pin: 'Pin',
+    pinLabel: (name: string) => `Pin ${name}`,
+    removeLabel: (name: string) => `Delete ${name}`,
+  },
+
+  result: { tabs: 'Result', names: { edit: 'Edit', compare: 'Compare objectives' } },
+
+  compare: {
+    title: 'Compare objectives',
+    why: 'The same answer under several sets of the objectives you have chosen, one run after the other on the same loaded model.',
+    sets: 'Sets',
+    schemes: {
+      together: 'All together',
+      alone: 'Each alone',
+      'left-out': 'One left out',
+      added: 'Added one by one',
+    } satisfies Record<SetScheme, string>,
+    otherModel: 'And on a second model',
+    noOther: 'No second model',
+    otherFamily: 'It is of another family and reads the prompt of the first one’s.',
+    run: (count: number) => (count === 1 ? 'Run 1 edit' : `Run ${formatCount(count)} edits`),
+    nothing: 'Choose at least one kind of set.',
+    kept: 'Each edit is kept in the history.',
+    busy: 'A comparison is running.',
+    progress: (done: number, all: number) => `${formatCount(done)} of ${edits(all)} done`,
+    waiting: 'Waits for its turn.',
+    skipped: 'Not run.',
+    running: (editTokens: number) => (editTokens === 0 ? 'Reading the prompt…' : `Writing, ${tokens(editTokens)}…`),
+    words: 'Words',
+    count: formatCount,
+    changed: 'Changed',
+    time: 'Time',
+    open: 'Open and review',
+    openLabel: (set: string) => `Open and review ${set}`,
+  },
+
+  prompt: {
+    title: 'The exact prompt',
+    why: 'What the model reads, to the last blank: the published template with your objectives, context and answer.',
+    copy: 'Copy prompt',
+    hidden: (characters: number) => `[… ${formatCount(characters)} characters not shown …]`,
+  },
+
+  turns: {
+    roles: { human: 'Human', assistant: 'Assistant' },
+    speaker: (index: number) => `Who speaks in turn ${index}`,
+    said: (index: number, role: 'human' | 'assistant') => `Turn ${index}, ${role}`,
+    earlier: (index: number) => `Move turn ${index} up`,
+    later: (index: number) => `Move turn ${index} down`,
+    remove: (index: number) => `Remove turn ${index}`,
+    add: 'Add a turn',
+  },
+
+  program: {
+    newVersion: 'A new version of this page is ready. What you wrote stays.',
+    otherTabs: (count: number) =>
+      `The new version starts when ${count === 1 ? 'the other tab' : `the ${count} other tabs`} of this page ${count === 1 ? 'is' : 'are'} closed.`,
+    faster: 'This page can use all processor cores after a reload. What you wrote stays.',
+    reload: 'Reload',
+    offline: 'Works offline',
+    offlineWhy: 'This page is kept in this browser and opens without a network, with the models that are stored here.',
+  },
+
+  theme: {
+    label: 'Colours',
+    names: { system: 'As the system', light: 'Light', dark: 'Dark' } satisfies Record<Theme, string>,
+  },
+
+  crash: {
+    title: 'This page has failed',
+    kept: 'That is a bug in it. What you wrote is kept in this browser and will be there after a reload.',
+    reload: 'Reload the page',
+  },
+
+  error: {
+    retry: 'Try again',
+  },
+
+  model: {
+    title: 'Model',
+    choose: 'Choose a model',
+    change: 'Change',
+    load: 'Load',
+    loadAgain: 'Load again',
+    unload: 'Unload',
+    cancel: 'Cancel',
+    use: (name: string) => `Use ${name}`,
+    useShort: 'Use',
+    inUse: 'In use',
+    listing: 'Looking for models…',
+    none: 'No model yet',
+    noneWhy: 'This server offers no converted model. Open a converted folder from your disk, or convert a checkpoint.',
+    missing: (id: string) => `${id} is not here any more`,
+    missingWhy: 'It was chosen before. Choose it again from where it is, or another model.',
+    demoOffer: (bytes: number, seconds: number) =>
+      `This model only shows the mechanics. MetaAligner 1.1B edits for real: a download of ${formatBytes(bytes)}, about ${formatWait(seconds)} at 100 Mbit/s, once.`,
+    demoGet: 'Get MetaAligner 1.1B',
+    facts: (family: TemplateId | undefined, parameterCount: number, contextLength: number) =>
+      [
+        family === undefined ? 'family unknown' : FAMILIES[family],
+        `${formatParameters(parameterCount)} parameters`,
+        `reads ${tokens(contextLength)}`,
+      ].join(' · '),
+    ready: (sizeBytes: number) => `Ready · ${formatBytes(sizeBytes)}`,
+    readyFrom: (sizeBytes: number) => `Ready · from ${formatBytes(sizeBytes)}`,
+    loaded: 'Loaded',
+    where: {
+      url: 'from this server',
+      files: 'from your disk',
+      stored: 'kept in this browser',
+    } satisfies Record<ModelLocation['kind'], string>,
+    machine: {
+      gpu: 'This machine offers WebGPU.',
+      softwareGpu: 'WebGPU is computed on the CPU here, so WebAssembly is faster.',
+      cpu: 'No WebGPU here: it runs on the CPU.',
+    },
+    progress: (loadedBytes: number, totalBytes: number) => `${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)}`,
+    progressLabel: 'Loading the model',
+    announceLoading: 'Loading the model.',
+    announceReady: 'The model is loaded.',
+    connecting: 'Opening the model…',
+    starting: 'Starting the engine. The first time this can take a minute.',
+    runs: (device: Device, variant: string, sizeBytes: number) =>
+      `${DEVICE_NAMES[device]} · ${variant} · ${formatBytes(sizeBytes)}`,
+    loadedIn: (ms: number) => `Loaded in ${formatDuration(ms)}.`,
+    threads: (count: number) => `${formatCount(count)} ${count === 1 ? 'thread' : 'threads'}`,
+
+    dialogTitle: 'Models',
+    close: 'Close',
+    served: 'Ready to run',
+    servedNone: 'This server offers no converted model.',
+    damaged: (count: number) => `${formatCount(count)} more cannot be used:`,
+    disk: 'From your disk',
+    diskWhy: 'A folder that “metaaligner convert” wrote. Its files are read in place; nothing is uploaded.',
+    openFolder: 'Open a folder…',
+    published: 'Published checkpoints',
+    publishedWhy:
+      'The eight that the authors published. Each is downloaded from the hub, converted while it arrives, checked, and kept in this browser; then it runs offline.',
+    download: (bytes: number) => `${formatBytes(bytes)} download`,
+    base: (base: string, contextLength: number, licence: string) =>
+      `Made from ${base} · reads ${tokens(contextLength)} · ${licence}`,
+    how: 'Or with the command line',
+    howSteps: {
+      pull: 'Download and convert it where this server finds it',
+      reload: 'Open this list again: the model is then listed above.',
+    },
+    tooLarge: 'A browser tab is usually too small for a model of this size; the command line runs it.',
+    copyCommand: 'Copy the command',
+
+    options: 'Device and variant',
+    device: 'Device',
+    devices: { auto: 'Automatic', webgpu: 'GPU (WebGPU)', wasm: 'CPU (WebAssembly)' },
+    variant: 'Variant',
+    variantAuto: 'Automatic',
+    variantOf: (variant: string, sizeBytes: number) => `${variant} · ${formatBytes(sizeBytes)}`,
+    optionsNext: 'Applies to the next load.',
+    probing: 'Looking at this machine…',
+    gpu: (description: string, hasShaderF16: boolean, isSoftware: boolean) =>
+      `WebGPU is available${description === '' ? '' : `: ${description}`}${isSoftware ? ', computed on the CPU' : ''}${hasShaderF16 ? '' : ', without 16-bit floats'}.`,
+    noGpu: (reason: string | undefined) => `WebGPU is not available${reason === undefined ? '' : `: ${reason}`}.`,
+    cpu: (threads: number) => `The CPU has ${formatCount(threads)} ${threads === 1 ? 'thread' : 'threads'} for it.`,
+    template: 'Prompt template',
+    templateWhy: 'The family of this model is not known. Choose the one whose prompts it was trained on.',
+  },
+
+  weights: {
+    get: 'Get…',
+    getLabel: (name: string) => `Get ${name}`,
+    anyLabel: 'Another model: a hub id (owner/name) or a folder’s address',
+    anyPlaceholder: 'owner/name',
+    look: 'Look',
+    looking: 'Looking at what it takes…',
+    begin: 'Start download',
+    resume: 'Go on',
+    close: 'Close',
+    pause: 'Pause',
+    discard: 'Discard',
+    unfinished: (bytes: number) => `Unfinished: ${formatBytes(bytes)} kept so far`,
+    sources: {
+      ready: 'Ready-made folder',
+      safetensors: 'safetensors, converted while it arrives',
+      gguf: 'GGUF, converted while it arrives',
+      torch: 'PyTorch .bin, converted while it arrives',
+    },
+    variant: (variant: string) => `as ${variant}`,
+    costs: (downloadBytes: number, keepBytes: number) =>
+      `Downloads ${formatBytes(downloadBytes)}, keeps ${formatBytes(keepBytes)}.`,
+    time: (seconds: number) => `Takes about ${formatWait(seconds)} at the speed measured just now.`,
+    timeUnknown: 'The time cannot be told yet.',
+    fits: 'There is room for it.',
+    missing: (bytes: number) =>
+      `The browser’s store lacks ${formatBytes(bytes)}: delete a model or free disk space first.`,
+    roomUnknown: 'The browser does not tell how much room there is.',
+    trust: {
+      publisher: 'Every file is checked against the publisher’s checksum.',
+      'first-use': 'Its host publishes no checksum: what comes first is trusted, and later downloads are held to it.',
+    },
+    phases: {
+      listing: 'Looking',
+      downloading: 'Downloading',
+      converting: 'Downloading and converting',
+      checking: 'Checking',
+      finishing: 'Finishing',
+    },
+    progressLabel: (reference: string) => `Getting ${reference}`,
+    amount: (loadedBytes: number, totalBytes: number) => `${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)}`,
+    speed: (bytesPerSecond: number) => `${formatBytes(bytesPerSecond)}/s`,
+    left: (seconds: number) => `${formatWait(seconds)} left`,
+    elsewhere: 'Another tab is at it.',
+    trouble: (message: string) => `${message} Trying again.`,
+    starting: 'Starting…',
+  },
+
+  storage: {
+    title: 'Storage',
+    playground: 'Playground',
+    models: 'Models kept in this browser',
+    none: 'None yet. Get one under “Change” in the playground, or import a file.',
+    loading: 'Looking…',
+    stored: (storedAt: number, lastUsedAt: number) =>
+      `Stored ${formatDate(storedAt)} · last used ${formatDate(lastUsedAt)}`,
+    revision: (revision: string) => `Revision ${revision.slice(0, 12)}`,
+    trust: { publisher: 'checked against the publisher’s checksums', 'first-use': 'trusted as it came first' },
+    verify: 'Verify',
+    verifyLabel: (name: string) => `Verify ${name}`,
+    verifying: (doneBytes: number, totalBytes: number) =>
+      `Reading back: ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
+    whole: 'Whole: every byte is as it was stored.',
+    damaged: (paths: readonly string[]) => `Damaged: ${paths.join(', ')}. Delete the model and get it again.`,
+    export: 'Export',
+    exportLabel: (name: string) => `Export ${name}`,
+    exporting: 'Writing the file…',
+    remove: 'Delete',
+    removeLabel: (name: string) => `Delete ${name}`,
+    removeSure: 'Delete for good?',
+    keep: 'Keep',
+    import: 'Import a file…',
+    importWhy: 'A file exported here or on another machine. It is checked while it is read.',
+    importing: (doneBytes: number, totalBytes: number) =>
+      `Importing: ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
+    unfinished: 'Unfinished downloads',
+    space: 'Space',
+    used: (usedBytes: number, quotaBytes: number) => `${formatBytes(usedBytes)} of ${formatBytes(quotaBytes)} used.`,
+    usedUnknown: 'This browser does not tell how much is used.',
+    persistent: 'The browser keeps the models until you delete them.',
+    notPersistent: 'The browser may delete the models when space runs short.',
+    persist: 'Keep them',
+    persistRefused: 'The browser refused. It may agree after you have used or bookmarked the page.',
+    hub: 'Where models come from',
+    endpoint: 'Hub or mirror',
+    endpointWrong: 'It must be an address such as https://huggingface.co, without a slash at its end.',
+    token: 'Access token',
+    tokenWhy:
+      'For gated models: accept the terms on the model’s page, make a token with read permission in the hub’s settings, and paste it here. It is kept in this browser and sent to the hub above only.',
+  },
+
+  text: {
+    title: 'Text',
+    choose: 'Your own text or an example',
+    own: 'Your own text',
+    opened: 'Opened text',
+    examples: 'Examples',
+    exampleNames: {
+      'rude-reply': 'A rude reply',
+      'long-winded': 'A long-winded answer',
+      'unsafe-advice': 'Unsafe advice',
+      'hard-words': 'Hard words',
+      'no-next-step': 'No next step',
+      'dry-answer': 'A dry answer',
+      readme: 'MetaAligner’s own example',
+      'wrong-fact': 'A wrong fact',
+      'one-sided': 'A one-sided answer',
+      'missed-instruction': 'A missed instruction',
+      'made-up-source': 'A made-up source',
+      'thin-explanation': 'A thin explanation',
+    } satisfies Record<ExampleId, string>,
+    contextForm: 'Form of the dialogue',
+    contextForms: { text: 'Text', turns: 'Turns' } satisfies Record<ContextForm, string>,
+    pasted: (turns: number, hasAnswer: boolean) =>
+      `Read as a conversation: ${turns === 1 ? '1 turn' : `${formatCount(turns)} turns`} of context${hasAnswer ? ', and the last reply as the answer' : ''}.`,
+    pastedLeftOut: (count: number) =>
+      `${formatCount(count)} ${count === 1 ? 'message has' : 'messages have'} no place in it (system or tool) and ${count === 1 ? 'was' : 'were'} left out.`,
+    pastedUndo: 'Undo',
+    tooLong: (length: number, most: number) =>
+      `That text has ${formatCount(length)} characters; this page takes ${formatCount(most)}, and no aligner reads more than a few thousand words. Nothing was changed.`,
+    odd: ({ direction, control, broken }: OddCharacters) =>
+      `It holds characters that cannot be seen but are read: ${[
+        ...(direction > 0 ? [`${formatCount(direction)} that turn the direction of text`] : []),
+        ...(control > 0 ? [`${formatCount(control)} control or zero-width`] : []),
+        ...(broken > 0 ? [`${formatCount(broken)} broken`] : []),
+      ].join(', ')}.`,
+    removeOdd: 'Remove them',
+    restore: 'Restore the example',
+    contextHint: {
+      'hh-rlhf': 'Turns marked Human: and Assistant:, ending in Assistant:',
+      ultrafeedback: 'What was asked, in one turn.',
+      imhi: 'The post and the question about it.',
+    } satisfies Record<TemplateId, string>,
+    addMarks: 'Add the marks',
+    lacksMarks: 'This model was trained on dialogues that mark their turns.',
+    answer: 'Answer',
+    answerHint: 'The answer to improve, whoever wrote it.',
+    answerBlank: 'There is no answer to edit yet.',
+  },
+
+  objectives: {
+    title: 'Objectives',
+    chosen: 'Chosen objectives, in the order of the prompt',
+    none: 'Choose at least one objective.',
+    trained: (family: TemplateId) => `${FAMILIES[family]} models were trained on`,
+    unseen: 'New to them, by description alone',
+    own: 'Your own',
+    earlier: (label: string) => `Move ${label} up`,
+    later: (label: string) => `Move ${label} down`,
+    remove: (label: string) => `Remove ${label}`,
+    drag: (label: string) => `Drag ${label} to another place`,
+    moved: (label: string, position: number, count: number) => `${label} is now ${position} of ${count}.`,
+    added: (label: string, position: number) => `${label} added as number ${position}.`,
+    removed: (label: string) => `${label} removed.`,
+    forget: (label: string) => `Delete ${label} for good`,
+    write: 'Write your own objective',
+    name: 'Name',
+    namePlaceholder: 'Warmth',
+    description: 'Description',
+    descriptionPlaceholder: 'The response should be kind and encouraging',
+    add: 'Add objective',
+    nameBlank: 'Give it a name.',
+    descriptionBlank: 'Say what the response should be like.',
+    responsible:
+      'The model follows what is written here. Do not use it to make answers harmful, deceptive or discriminating: you answer for the result.',
+  },
+
+  generation: {
+    title: 'Generation settings',
+    greedy: 'Greedy',
+    sampled: (temperature: number) => `Temperature ${temperature}`,
+    checkpoint: 'Checkpoint’s own',
+    summary: (maxNewTokens: number, sampling: string) => `${sampling}, at most ${formatCount(maxNewTokens)} new tokens`,
+    maxNewTokens: 'Max new tokens',
+    usesCheckpoint: 'Use the checkpoint’s own sampling settings',
+    usesCheckpointHint: 'As its generation_config.json says; greedy where it says nothing.',
+    temperature: 'Temperature',
+    temperatureHint: '0 is greedy: the same request gives the same edit.',
+    topK: 'Top-k',
+    topKHint: '0 keeps all tokens.',
+    topP: 'Top-p',
+    topPHint: '1 keeps all tokens.',
+    repetitionPenalty: 'Repetition penalty',
+    repetitionPenaltyHint: '1 is off.',
+    seed: 'Seed',
+    seedHint: 'For sampling.',
+    promptStyle: 'Prompt style',
+    promptStyles: { bare: 'Bare', vicuna: 'Vicuna' } satisfies Record<PromptStyle, string>,
+    promptStyleHint: 'Bare is what the published inference code sends; Vicuna is the wrapping used in training.',
+    reset: 'Back to the defaults',
+    notifies: 'Tell me when a long run ends while I am in another tab',
+    notifiesRefused: 'The browser does not allow it. Change that in its settings for this site.',
+    outOfRange: (min: number, max: number, isWhole: boolean) =>
+      `${isWhole ? 'A whole number' : 'A number'} from ${formatCount(min)} to ${formatCount(max)}.`,
+  },
+
+  align: {
+    align: 'Align',
+    loadAndAlign: 'Load and align',
+    loading: 'Loading…',
+    stop: 'Stop',
+    stopping: 'Stopping…',
+    shortcut: (isMac: boolean) => (isMac ? '⌘ ↵' : 'Ctrl ↵'),
+    stopShortcut: 'Esc',
+    prompt: (promptTokens: number, contextLength: number) =>
+      `Prompt ${formatCount(promptTokens)} of ${tokens(contextLength)}`,
+    promptMeter: 'Prompt length against what the model reads',
+    room: (room: number) => `${formatCount(room)} left for the edit`,
+    roomShort: (room: number, asked: number) => `only ${formatCount(room)} left of the ${formatCount(asked)} asked for`,
+    tooLong: (excess: number) => `${tokens(excess)} too many: shorten the context or the answer`,
+    countLater: 'The prompt is counted once a model is loaded.',
+    counting: 'Counting the prompt…',
+    noModel: 'Choose a model first.',
+  },
+
+  edit: {
+    title: 'Edit',
+    views: { 'side-by-side': 'Side by side', inline: 'Changes', clean: 'Edit only' } satisfies Record<EditView, string>,
+    viewLabel: 'View',
+    emptyTitle: 'The edit appears here',
+    emptySteps: [
+      ['Give it a context and an answer', 'From any model, or your own. An example is filled in to start with.'],
+      ['Choose objectives', 'What the answer should be more like, in order. Ones the model never saw work too.'],
+      ['Align', 'The model rewrites the answer on your device, and every changed word is marked.'],
+    ] as const,
+    original: 'Original',
+    edited: 'Edit',
+    copy: 'Copy edit',
+    copied: 'Copied',
+    copyFailed: 'Copying failed',
+    useAsAnswer: 'Use as answer',
+    legend: { deleted: 'Removed', inserted: 'Added', pending: 'Not reached yet' },
+    reading: (promptTokens: number | undefined) =>
+      promptTokens === undefined ? 'Reading the prompt…' : `Reading the prompt, ${tokens(promptTokens)}…`,
+    writing: 'Writing…',
+    stale: 'You have changed the request since this edit.',
+    outOf: (editTokens: number, maxNewTokens: number) =>
+      `${formatCount(editTokens)} of at most ${tokens(maxNewTokens)}`,
+    kinds: {
+      unchanged: () => 'The model left the answer as it is.',
+      'only-spaces': () => 'Only blanks and line breaks changed.',
+      'only-shortened': ({ deletedWords, keptWords }) =>
+        `Only shortened: ${formatCount(deletedWords)} of ${words(deletedWords + keptWords)} removed (${formatPercent(deletedWords / (deletedWords + keptWords))}).`,
+      'only-extended': ({ insertedWords }) => `Only extended, by ${words(insertedWords)}.`,
+      changed: (_, share) => `${formatPercent(share)} of the words changed.`,
+      rewritten: (_, share) => `Rewritten: ${formatPercent(share)} of the words changed.`,
+    } satisfies Record<EditKind, (count: ChangeCount, share: number) => string>,
+    writtenBy: ({ name, variant, device }: ModelUsed) =>
+      `Written by ${shortName(name)} (${variant}) on this device, ${DEVICE_NAMES[device]}.`,
+    fold: 'Fold what is unchanged',
+    folded: (count: number) => `⋯ ${words(count)} unchanged`,
+    export: 'Export',
+    exportFormats: {
+      text: 'Plain text',
+      markdown: 'Markdown, with changes',
+      html: 'HTML, with changes',
+      json: 'JSON, everything',
+    } satisfies Record<ExportFormat, string>,
+    measures: {
+      title: 'Measures, before and after',
+      words: 'Words',
+      sentences: 'Sentences',
+      readingEase: 'Reading ease (Flesch)',
+      repetition: 'Repeated 4-word sequences',
+      changed: 'Words changed by the model',
+      count: formatCount,
+      score: (value: number | undefined) => (value === undefined ? '–' : formatScore(value)),
+      share: formatPercent,
+      fromTo: (from: string, to: string) => (from === to ? from : `${from} → ${to}`),
+      why: 'Of the original and the reviewed text, counted here. Reading ease is for English: 60 to 70 is plain, 30 and less is hard. None of it says whether the edit is better.',
+    },
+    emptyEdit: 'The model ended without writing anything.',
+    finish: {
+      stop: 'Finished: the model ended the edit itself.',
+      length: 'Cut off: the edit reached its limit before the model ended it.',
+      cancelled: 'Stopped by you. What was written until then is kept.',
+    } satisfies Record<FinishReason, string>,
+    lengthRemedy: (maxNewTokens: number) =>
+      `It was allowed ${tokens(maxNewTokens)}. Raise “Max new tokens” in the generation settings and align again.`,
+    lengthRemedyContext: (maxNewTokens: number) =>
+      `The model’s context had room for ${tokens(maxNewTokens)} only. Shorten the context or the answer and align again.`,
+    capped: (maxNewTokens: number, requested: number) =>
+      `${tokens(requested)} were asked for; after the prompt the model has room for ${formatCount(maxNewTokens)}, so the edit ends there at the latest.`,
+    partial: 'Written before it failed',
+    review: {
+      title: 'Review the changes',
+      previous: 'Previous change (p)',
+      next: 'Next change (n)',
+      accept: 'Accept',
+      reject: 'Reject',
+      acceptAll: 'Accept all',
+      rejectAll: 'Reject all',
+      reword: 'Reword',
+      rewordLabel: 'Your own words for this change; Enter keeps them, Escape does not',
+      undo: 'Undo',
+      copy: 'Copy reviewed text',
+      count: (count: number) => (count === 1 ? '1 change' : `${formatCount(count)} changes`),
+      place: (index: number, count: number, decision: Decision['type'] | undefined) =>
+        `Change ${formatCount(index)} of ${formatCount(count)}${decision === undefined ? '' : `, ${decision}`}`,
+      reworded: (count: number) => `${formatCount(count)} reworded`,
+      rejected: (count: number) => `${formatCount(count)} rejected`,
+    },
+    stats: {
+      prompt: 'Prompt',
+      edit: 'Edit',
+      firstToken: 'First token',
+      speed: 'Speed',
+      perStep: 'Per step',
+      total: 'Total',
+      changes: 'Changes',
+      tokens,
+      rate: (tokensPerSecond: number) => `${formatRate(tokensPerSecond)} tokens/s`,
+      /** Above 1 where tokens were drafted from the answer: the more of it is kept, the more. */
+      perStepOf: (count: number) => `${count.toFixed(1)} tokens`,
+      duration: formatDuration,
+      change: (insertedWords: number, deletedWords: number) => `+${words(insertedWords)}, −${words(deletedWords)}`,
+    },
+    announceReading: 'Reading the prompt.',
+    announceWriting: 'Writing the edit.',
+    announceEnd: {
+      stop: 'The edit is finished.',
+      length: 'The edit was cut off at its limit.',
+      cancelled: 'The edit was stopped.',
+    } satisfies Record<FinishReason, string>,
+  },
+} as const;
