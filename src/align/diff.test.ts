@@ -39,6 +39,32 @@ describe('diffEdit', () => {
     expect(insertedWords + deletedWords).toBeLessThan(keptWords);
   });
 
+  it('finds the sentences that stayed where a long text changed too much for the time by words', () => {
+    // Words in an order of their own, so that by words the two are as unlike as texts can be.
+    const sentences = (seed: number) =>
+      Array.from({ length: 3000 }, (_, i) =>
+        i % 3 === 0
+          ? `Sentence ${i} stays. `
+          : `${'abcdefgh'.charAt((i * seed) % 8)} ${(i * seed) % 997} changes ${seed}. `,
+      );
+    const [before, after] = [sentences(7).join(''), sentences(11).join('')];
+    const changes = diffEdit(before, after, { isComplete: true, timeoutMs: 40 });
+    expect(original(changes)).toBe(before);
+    expect(edit(changes)).toBe(after);
+    expect(countChanges(changes).keptWords).toBeGreaterThan(2000);
+  });
+
+  it('joins to both texts when there is time for sentences only, whatever they are', () => {
+    const sentence = fc.constantFrom('One. ', 'Two two. ', 'Three!\n', 'Four', ' five? ', '。', '六。');
+    const several = fc.array(sentence, { maxLength: 12 }).map((sentences) => sentences.join(''));
+    fc.assert(
+      fc.property(several, several, (before, after) => {
+        const changes = diffEdit(before, after, { isComplete: true, timeoutMs: -1 });
+        expect([original(changes), edit(changes)]).toEqual([before, after]);
+      }),
+    );
+  });
+
   it('shows words that went and came', () => {
     expect(show(diffEdit('I hate long queues.', 'I dislike long queues.', done))).toEqual([
       'I ',

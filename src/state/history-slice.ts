@@ -9,6 +9,9 @@ import { toErrorData } from './error-data.ts';
 /** Beyond this many the oldest go that are not pinned. */
 export const MAX_UNPINNED_ENTRIES = 1000;
 
+/** Entries of a file in one transaction. */
+const IMPORTED_AT_ONCE = 25;
+
 type HistoryState =
   | { status: 'loading' }
   /** The newest first. */
@@ -90,7 +93,10 @@ export function createHistorySlice({ history }: AppDependencies): StateCreator<A
       async importHistory(text) {
         try {
           const { entries, damaged } = parseHistoryFile(text);
-          await history.put(entries);
+          // Piece by piece: copying hundreds of long texts at once would hold the page up.
+          for (let start = 0; start < entries.length; start += IMPORTED_AT_ONCE) {
+            await history.put(entries.slice(start, start + IMPORTED_AT_ONCE));
+          }
           set({ historyImport: { status: 'done', added: entries.length, damaged } });
           await get().loadHistory();
         } catch (error) {

@@ -22,10 +22,10 @@ export function openRequest(
 }
 
 /** Opens a kept run as it was left: its request, its edit and decisions, and its model where it still is. */
-export function openEntry(
+export async function openEntry(
   { app, ...stores }: { app: AppStore; draft: DraftStore; settings: SettingsStore },
   entry: HistoryEntry,
-): void {
+): Promise<void> {
   openRequest(stores, entry.request);
   const { model } = app.getState();
   const { id, variant, device } = entry.model;
@@ -35,5 +35,7 @@ export function openEntry(
     void app.getState().unloadModel();
     stores.settings.getState().change({ modelId: id, variant, device: device === 'cpu' ? 'auto' : device });
   }
+  // In a task of its own: a long text laid out here and there at once would hold the page up.
+  await new Promise((resolve) => setTimeout(resolve));
   app.getState().openRun(entry);
 }

@@ -78,11 +78,12 @@ export const de: Strings = {
     clearFound: (count) => `${formatCount(count)} löschen`,
     clearSure: (count) => `${edits(count)} endgültig löschen?`,
     name: (createdAt, objectives) => `${objectives}, ${formatDate(createdAt)}`,
-    facts: (createdAt, model, variant, share, isWhole, decided) =>
+    facts: (createdAt, model, variant, wordCount, isWhole, decided) =>
       [
         formatDate(createdAt),
         `${shortName(model)} (${variant})`,
-        isWhole ? `${formatPercent(share)} geändert` : 'nicht vollständig',
+        words(wordCount),
+        ...(isWhole ? [] : ['nicht vollständig']),
         ...(decided > 0 ? [`${formatCount(decided)} entschieden`] : []),
       ].join(' · '),
     open: 'Öffnen',

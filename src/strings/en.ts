@@ -87,11 +87,12 @@ export const en = {
     clearFound: (count: number) => `Delete ${formatCount(count)}`,
     clearSure: (count: number) => `Delete ${edits(count)} for good?`,
     name: (createdAt: number, objectives: string) => `${objectives}, ${formatDate(createdAt)}`,
-    facts: (createdAt: number, model: string, variant: string, share: number, isWhole: boolean, decided: number) =>
+    facts: (createdAt: number, model: string, variant: string, wordCount: number, isWhole: boolean, decided: number) =>
       [
         formatDate(createdAt),
         `${shortName(model)} (${variant})`,
-        isWhole ? `${formatPercent(share)} changed` : 'not whole',
+        words(wordCount),
+        ...(isWhole ? [] : ['not whole']),
         ...(decided > 0 ? [`${formatCount(decided)} decided`] : []),
       ].join(' · '),
     open: 'Open',

@@ -1,4 +1,4 @@
-import { type Ref, useEffect, useRef, useState } from 'react';
+import { memo, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 
 import { decidedText, type Decision, type Decisions, reviewedText, type ReviewPart } from '../../align/review.ts';
 import { strings } from '../../strings.ts';
@@ -28,6 +28,7 @@ interface DiffViewProps {
 
 /** An edit beside its original. Model text is drawn as text; what changed is marked by element, line and colour. */
 export function DiffView({ parts, view, isWriting, isFolded, review }: DiffViewProps) {
+  const actions = useSteadyActions(review);
   const [opened, setOpened] = useState<ReadonlySet<number>>(new Set());
   const caret = isWriting && <span className={styles.caret} data-caret="" aria-hidden="true" />;
   const hasPending = parts.at(-1)?.type === 'pending';
@@ -38,7 +39,7 @@ export function DiffView({ parts, view, isWriting, isFolded, review }: DiffViewP
   if (view === 'inline') {
     return (
       <div className={styles.text} data-testid="edit-inline">
-        <Pieces parts={parts} sides="both" review={review} folding={folding} beforePending={caret} />
+        <Pieces parts={parts} sides="both" review={review} actions={actions} folding={folding} beforePending={caret} />
         {!hasPending && caret}
       </div>
     );
@@ -57,17 +58,35 @@ export function DiffView({ parts, view, isWriting, isFolded, review }: DiffViewP
       <div className={styles.column} role="group" aria-label={strings.edit.original} data-testid="original">
         <h3 className={styles.heading}>{strings.edit.original}</h3>
         <div className={styles.text}>
-          <Pieces parts={parts} sides="original" review={review} folding={folding} />
+          <Pieces parts={parts} sides="original" review={review} actions={actions} folding={folding} />
         </div>
       </div>
       <div className={styles.column} role="group" aria-label={strings.edit.edited} data-testid="edit">
         <h3 className={styles.heading}>{strings.edit.edited}</h3>
         <div className={styles.text}>
-          <Pieces parts={written} sides="edit" review={review} folding={folding} />
+          <Pieces parts={written} sides="edit" review={review} actions={actions} folding={folding} />
           {caret}
         </div>
       </div>
     </div>
+  );
+}
+
+/** What can be done to a change; always the same object, so that a change is drawn anew only when it is another. */
+type Actions = Pick<DiffReview, 'select' | 'decide' | 'setRewording'>;
+
+function useSteadyActions(review: DiffReview): Actions {
+  const latest = useRef(review);
+  useLayoutEffect(() => {
+    latest.current = review;
+  });
+  return useMemo(
+    () => ({
+      select: (index) => latest.current.select(index),
+      decide: (decision) => latest.current.decide(decision),
+      setRewording: (isRewording) => latest.current.setRewording(isRewording),
+    }),
+    [],
   );
 }
 
@@ -80,17 +99,14 @@ interface PiecesProps {
   parts: readonly ReviewPart[];
   sides: 'original' | 'edit' | 'both';
   review: DiffReview;
+  actions: Actions;
   folding: Folding;
   beforePending?: React.ReactNode;
 }
 
 /** Keyed by place: while text streams, only the last pieces change. */
-function Pieces({ parts, sides, review, folding, beforePending }: PiecesProps) {
-  const current = useRef<HTMLSpanElement>(null);
+function Pieces({ parts, sides, review, actions, folding, beforePending }: PiecesProps) {
   const index = review.current;
-  useEffect(() => {
-    if (index !== undefined) current.current?.scrollIntoView({ block: 'nearest' });
-  }, [index]);
   return parts.map((part, i) => {
     switch (part.type) {
       case 'kept':
@@ -119,7 +135,7 @@ function Pieces({ parts, sides, review, folding, beforePending }: PiecesProps) {
         return (
           <ChangePiece
             key={i}
-            ref={part.index === index ? current : null}
+            index={part.index}
             // What was taken back is the reviewed text again.
             deleted={sides === 'edit' && decision !== 'rejected' ? '' : part.deleted}
             inserted={
@@ -128,8 +144,7 @@ function Pieces({ parts, sides, review, folding, beforePending }: PiecesProps) {
             isCurrent={part.index === index}
             isRejected={decision === 'rejected'}
             isRewording={part.index === index && review.isRewording && sides !== 'original'}
-            review={review}
-            onSelect={() => review.select(part.index)}
+            actions={actions}
           />
         );
       }
@@ -167,51 +182,46 @@ function Folded({ text, isFirst, isLast, onOpen }: FoldedProps) {
 }
 
 interface ChangePieceProps {
-  ref: Ref<HTMLSpanElement>;
+  index: number;
   deleted: string;
   inserted: string;
   isCurrent: boolean;
   isRejected: boolean;
   isRewording: boolean;
-  review: DiffReview;
-  onSelect: () => void;
+  actions: Actions;
 }
 
 /** A click chooses it; by keyboard the review's buttons do. */
-function ChangePiece({
-  ref,
-  deleted,
-  inserted,
-  isCurrent,
-  isRejected,
-  isRewording,
-  review,
-  onSelect,
-}: ChangePieceProps) {
+const ChangePiece = memo(function ChangePiece(change: ChangePieceProps) {
+  const { index, deleted, inserted, isCurrent, isRejected, isRewording, actions } = change;
+  const element = useRef<HTMLSpanElement>(null);
+  useEffect(() => {
+    if (isCurrent) element.current?.scrollIntoView({ block: 'nearest' });
+  }, [isCurrent]);
   if (deleted === '' && inserted === '' && !isRewording) return null;
   return (
     <span
-      ref={ref}
+      ref={element}
       className={classNames(
         styles.change,
         isCurrent ? styles.current : undefined,
         isRejected ? styles.rejected : undefined,
       )}
       data-change={isRejected ? 'rejected' : 'accepted'}
-      onClick={onSelect}
+      onClick={() => actions.select(index)}
     >
       {deleted !== '' && <del>{withVisibleBlanks(deleted)}</del>}
       {isRewording ? (
-        <Rewording text={inserted} review={review} />
+        <Rewording text={inserted} actions={actions} />
       ) : (
         inserted !== '' && <ins>{withVisibleBlanks(inserted)}</ins>
       )}
     </span>
   );
-}
+});
 
 /** Enter keeps what is written, Escape lets it be. */
-function Rewording({ text, review }: { text: string; review: DiffReview }) {
+function Rewording({ text, actions }: { text: string; actions: Actions }) {
   return (
     <textarea
       className={styles.rewording}
@@ -224,11 +234,11 @@ function Rewording({ text, review }: { text: string; review: DiffReview }) {
         if (event.nativeEvent.isComposing) return;
         if (event.key === 'Enter' && !event.shiftKey && !event.ctrlKey && !event.metaKey) {
           event.preventDefault();
-          review.decide({ type: 'reworded', text: event.currentTarget.value });
+          actions.decide({ type: 'reworded', text: event.currentTarget.value });
         }
         if (event.key === 'Escape') {
           event.stopPropagation();
-          review.setRewording(false);
+          actions.setRewording(false);
         }
       }}
     />

@@ -1,7 +1,6 @@
 import { type ChangeEvent, useDeferredValue, useMemo, useRef, useState } from 'react';
 
-import { countChanges, diffEdit } from '../../align/diff.ts';
-import { changedShare } from '../../align/measures.ts';
+import { isWhole } from '../../align/alignment.ts';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
 import { Icon } from '../../components/Icon/Icon.tsx';
 import { type HistoryEntry, matchesSearch, writeHistoryFile } from '../../history/history-entry.ts';
@@ -17,7 +16,6 @@ import styles from './History.module.css';
 const text = strings.history;
 /** So many are drawn, and as many more at a press. */
 const PAGE = 50;
-const DIFF_MS = 5;
 
 /** The runs that this browser keeps. */
 export function History() {
@@ -177,17 +175,11 @@ function Entry({ entry }: { entry: HistoryEntry }) {
   const stores = useStores();
   const pin = useApp((app) => app.pinEntry);
   const remove = useApp((app) => app.removeEntries);
-  const { request, edit, model, createdAt, isPinned, finishReason, decisions } = entry;
+  const { request, edit, model, createdAt, isPinned, decisions } = entry;
   const objectives = request.objectives.map(({ label }) => label).join(', ');
-  const share = useMemo(
-    () =>
-      changedShare(
-        countChanges(diffEdit(request.answer, edit, { isComplete: finishReason === 'stop', timeoutMs: DIFF_MS })),
-      ),
-    [request.answer, edit, finishReason],
-  );
+  const wordCount = edit.match(/\S+/g)?.length ?? 0;
   const open = () => {
-    openEntry(stores, entry);
+    void openEntry(stores, entry);
     window.location.hash = '';
   };
   const name = text.name(createdAt, objectives);
@@ -203,7 +195,7 @@ function Entry({ entry }: { entry: HistoryEntry }) {
           {edit.length > EXCERPT && '…'}
         </p>
         <p className={controls.hint}>
-          {text.facts(createdAt, model.name, model.variant, share, finishReason === 'stop', decisions.length)}
+          {text.facts(createdAt, model.name, model.variant, wordCount, isWhole(entry), decisions.length)}
         </p>
       </div>
       <div className={styles.actions}>

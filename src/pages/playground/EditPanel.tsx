@@ -27,9 +27,9 @@ import { useReview } from './use-review.ts';
 
 const text = strings.edit;
 
-/** While text streams the diff is made many times a second; at the end it may take its time. */
-const STREAMING_DIFF_MS = 25;
-const FINAL_DIFF_MS = 1000;
+/** While text streams the diff is made many times a second; at the end it may take as long as nobody notices. */
+const STREAMING_DIFF_MS = 15;
+const FINAL_DIFF_MS = 40;
 
 /** Characters without a change; from here on folding them is offered. */
 const LONG_STRETCH = 600;
@@ -245,8 +245,24 @@ function Kind({ run: { request, edit }, changes }: { run: Done; changes: readonl
   );
 }
 
-/** Lengths and readability of original and reviewed text, computed here. */
-function Measures({ run, changes, reviewed }: { run: Done; changes: readonly Change[]; reviewed: string }) {
+interface MeasuresProps {
+  run: Done;
+  changes: readonly Change[];
+  reviewed: string;
+}
+
+/** Lengths and readability of original and reviewed text, computed here, once they are asked for. */
+function Measures(props: MeasuresProps) {
+  const [isOpen, setIsOpen] = useState(false);
+  return (
+    <details className={controls.disclosure} onToggle={(event) => setIsOpen(event.currentTarget.open)}>
+      <summary className={controls.hint}>{text.measures.title}</summary>
+      {isOpen && <MeasureList {...props} />}
+    </details>
+  );
+}
+
+function MeasureList({ run, changes, reviewed }: MeasuresProps) {
   const original = run.request.answer;
   const [before, after] = useMemo(() => [measureText(original), measureText(reviewed)], [original, reviewed]);
   const { measures } = text;
@@ -258,8 +274,7 @@ function Measures({ run, changes, reviewed }: { run: Done; changes: readonly Cha
     [measures.changed, measures.share(changedShare(countChanges(changes))), undefined],
   ];
   return (
-    <details className={controls.disclosure}>
-      <summary className={controls.hint}>{measures.title}</summary>
+    <>
       <dl className={styles.statistics}>
         {rows.map(([name, from, to]) => (
           <div key={name}>
@@ -269,7 +284,7 @@ function Measures({ run, changes, reviewed }: { run: Done; changes: readonly Cha
         ))}
       </dl>
       <p className={controls.hint}>{measures.why}</p>
-    </details>
+    </>
   );
 }
 
