@@ -4,6 +4,7 @@ import { decidedText, type Decision, type Decisions, reviewedText, type ReviewPa
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import styles from './DiffView.module.css';
+import { type Sides, toLines } from './lines.ts';
 
 /** Which change a person looks at, and what they decided. */
 export interface DiffReview {
@@ -97,61 +98,73 @@ interface Folding {
 
 interface PiecesProps {
   parts: readonly ReviewPart[];
-  sides: 'original' | 'edit' | 'both';
+  sides: Sides;
   review: DiffReview;
   actions: Actions;
   folding: Folding;
   beforePending?: React.ReactNode;
 }
 
-/** Keyed by place: while text streams, only the last pieces change. */
+/** From here on, lines that are out of sight are not laid out. */
+const MANY_LINES = 100;
+
+/** Keyed by place: while text streams, only the last lines change. */
 function Pieces({ parts, sides, review, actions, folding, beforePending }: PiecesProps) {
-  const index = review.current;
-  return parts.map((part, i) => {
-    switch (part.type) {
-      case 'kept':
-        return folding.isFolded(i) ? (
-          <Folded
-            key={i}
-            text={part.text}
-            isFirst={i === 0}
-            isLast={i === parts.length - 1}
-            onOpen={() => folding.open(i)}
-          />
-        ) : (
-          <span key={i}>{part.text}</span>
-        );
-      case 'pending':
-        return (
-          <span key={i}>
-            {beforePending}
-            <span className={styles.pending} data-change="pending">
-              {part.text}
-            </span>
-          </span>
-        );
-      case 'change': {
-        const decision = review.decisions.get(part.index)?.type;
-        return (
-          <ChangePiece
-            key={i}
-            index={part.index}
-            // What was taken back is the reviewed text again.
-            deleted={sides === 'edit' && decision !== 'rejected' ? '' : part.deleted}
-            inserted={
-              sides === 'original' ? '' : decision === 'reworded' ? decidedText(part, review.decisions) : part.inserted
-            }
-            isCurrent={part.index === index}
-            isRejected={decision === 'rejected'}
-            isRewording={part.index === index && review.isRewording && sides !== 'original'}
-            actions={actions}
-          />
-        );
-      }
-      default:
-        return part satisfies never;
-    }
-  });
+  const lines = toLines(parts, sides, review.decisions, folding.isFolded);
+  const lineClass = classNames(styles.line, lines.length > MANY_LINES ? styles.ofMany : undefined);
+  return lines.map((line, i) => (
+    <div key={i} className={lineClass}>
+      {line.map((fragment, place) => {
+        switch (fragment.type) {
+          case 'kept':
+            return <span key={place}>{fragment.text}</span>;
+          case 'folded':
+            return (
+              <Folded
+                key={place}
+                text={fragment.text}
+                isFirst={fragment.part === 0}
+                isLast={fragment.part === parts.length - 1}
+                onOpen={() => folding.open(fragment.part)}
+              />
+            );
+          case 'pending':
+            return (
+              <span key={place}>
+                {line[place - 1]?.type !== 'pending' && lines[i - 1]?.at(-1)?.type !== 'pending' && beforePending}
+                <span className={styles.pending} data-change="pending">
+                  {fragment.text}
+                </span>
+              </span>
+            );
+          case 'change':
+            return (
+              <ChangePiece
+                key={place}
+                index={fragment.index}
+                deleted={fragment.deleted}
+                inserted={fragment.inserted}
+                isCurrent={fragment.index === review.current}
+                isRejected={review.decisions.get(fragment.index)?.type === 'rejected'}
+                rewording={
+                  fragment.isLast && fragment.index === review.current && review.isRewording && sides !== 'original'
+                    ? rewordingText(parts[fragment.part], review.decisions)
+                    : undefined
+                }
+                actions={actions}
+              />
+            );
+          default:
+            return fragment satisfies never;
+        }
+      })}
+    </div>
+  ));
+}
+
+/** What a person's own words begin with. */
+function rewordingText(part: ReviewPart | undefined, decisions: Decisions): string {
+  return part?.type === 'change' ? decidedText(part, decisions) : '';
 }
 
 /** Of a folded stretch this much stays at either end, so that a change is read in its sentence. */
@@ -187,18 +200,28 @@ interface ChangePieceProps {
   inserted: string;
   isCurrent: boolean;
   isRejected: boolean;
-  isRewording: boolean;
+  /** The text to write anew; undefined while nothing is being written. */
+  rewording: string | undefined;
   actions: Actions;
 }
 
 /** A click chooses it; by keyboard the review's buttons do. */
 const ChangePiece = memo(function ChangePiece(change: ChangePieceProps) {
-  const { index, deleted, inserted, isCurrent, isRejected, isRewording, actions } = change;
+  const { index, deleted, inserted, isCurrent, isRejected, rewording, actions } = change;
   const element = useRef<HTMLSpanElement>(null);
   useEffect(() => {
-    if (isCurrent) element.current?.scrollIntoView({ block: 'nearest' });
+    if (!isCurrent) return;
+    // After the frame is drawn: asked before, the browser lays every line out, also those that are out of sight.
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const frame = requestAnimationFrame(() => {
+      timer = setTimeout(() => element.current && showNearest(element.current));
+    });
+    return () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+    };
   }, [isCurrent]);
-  if (deleted === '' && inserted === '' && !isRewording) return null;
+  if (deleted === '' && inserted === '' && rewording === undefined) return null;
   return (
     <span
       ref={element}
@@ -211,14 +234,36 @@ const ChangePiece = memo(function ChangePiece(change: ChangePieceProps) {
       onClick={() => actions.select(index)}
     >
       {deleted !== '' && <del>{withVisibleBlanks(deleted)}</del>}
-      {isRewording ? (
-        <Rewording text={inserted} actions={actions} />
+      {rewording !== undefined ? (
+        <Rewording text={rewording} actions={actions} />
       ) : (
         inserted !== '' && <ins>{withVisibleBlanks(inserted)}</ins>
       )}
     </span>
   );
 });
+
+/** Room between a change that was scrolled to and the edge. */
+const MARGIN_PX = 24;
+
+/**
+ * Scrolls the box that the text is in, and the page where that is not enough, so that the element's start is seen.
+ */
+function showNearest(element: HTMLElement): void {
+  const box = element.closest('[role="group"][tabindex]');
+  const top = () => element.getClientRects()[0]?.top ?? 0;
+  if (box !== null) {
+    const { top: from, bottom: to } = box.getBoundingClientRect();
+    box.scrollBy({ top: outside(top(), from, to), behavior: 'instant' });
+  }
+  window.scrollBy({ top: outside(top(), 0, window.innerHeight), behavior: 'instant' });
+}
+
+/** How far a place is beyond the edges, which count as `MARGIN_PX` narrower; 0 between them. */
+function outside(place: number, from: number, to: number): number {
+  const [first, last] = [from + MARGIN_PX, to - 3 * MARGIN_PX];
+  return place < first ? place - first : Math.max(0, place - last);
+}
 
 /** Enter keeps what is written, Escape lets it be. */
 function Rewording({ text, actions }: { text: string; actions: Actions }) {
