@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { AxeResults } from 'axe-core';
 import type { Page } from '@playwright/test';
 import { MODELS_DIRECTORY } from '../playwright.config.ts';
@@ -212,7 +213,19 @@ test('breaks no accessibility rule and never scrolls sideways, in both colour sc
   await playground.setMaxNewTokens(5);
   await playground.align.click();
   await expect(playground.result).toHaveAttribute('data-status', 'done');
+  await page.getByText('Measures, before and after').click();
+  await page.getByText('Turns', { exact: true }).click({ force: true });
+  await page.getByRole('heading', { name: 'The exact prompt' }).click();
   await check();
+  await page.getByRole('tab', { name: 'Compare objectives' }).click();
+  await page.getByRole('button', { name: /^Run \d+ edits$/ }).click();
+  await expect(page.getByText('4 of 4 edits done')).toBeVisible();
+  await check();
+  await page.getByRole('link', { name: 'History' }).click();
+  await expect(page.getByRole('button', { name: /^Open / }).first()).toBeVisible();
+  await check();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(1280);
+  await page.getByRole('link', { name: 'Playground' }).click();
   for (const width of [320, 390, 768, 1024, 1440, 2560]) {
     await page.setViewportSize({ width, height: 900 });
     expect(await page.evaluate(() => document.documentElement.scrollWidth), `at ${width} px`).toBeLessThanOrEqual(
@@ -224,6 +237,43 @@ test('breaks no accessibility rule and never scrolls sideways, in both colour sc
     const isBeside = title!.x + title!.width <= links!.x || title!.y + title!.height <= links!.y;
     expect(isBeside, `title and links at ${width} px`).toBe(true);
   }
+});
+
+test('compares two models on one request, the loaded one first', async ({ playground }) => {
+  const { page } = playground;
+  await playground.comeBackWith({ device: 'wasm', maxNewTokens: 8 });
+  await page.getByRole('tab', { name: 'Compare objectives' }).click();
+  await page.getByLabel('Each alone').uncheck();
+  await page.getByLabel('And on a second model').selectOption('Tiny');
+  await page.getByRole('button', { name: 'Run 2 edits' }).click();
+  await expect(page.getByText('2 of 2 edits done')).toBeVisible();
+  const cells = page.locator('li[data-status="done"]');
+  await expect(cells).toHaveCount(2);
+  await expect(cells.first()).toContainText(/Demo aligner/);
+  await expect(cells.last()).toContainText('Tiny');
+  // The second edit opens with the model that wrote it, and is kept.
+  await cells
+    .last()
+    .getByRole('button', { name: /^Open and review/ })
+    .click();
+  await expect(page.getByText(/^Written by Tiny \(q8\) on this device/)).toBeVisible();
+});
+
+/** The first load, before the engine, which comes in its worker. */
+const MAX_FIRST_SCRIPT_BYTES = 250_000;
+
+test('loads little script before the engine', async ({ page }) => {
+  const scripts: Promise<Buffer>[] = [];
+  page.on('response', (response) => {
+    if (response.request().resourceType() === 'script' && response.frame() === page.mainFrame()) {
+      scripts.push(response.body());
+    }
+  });
+  await page.goto('');
+  await expect(page.getByRole('button', { name: /^Load and align/ })).toBeVisible();
+  const compressed = (await Promise.all(scripts)).map((body) => gzipSync(body).length);
+  expect(compressed.length).toBeGreaterThan(0);
+  expect(compressed.reduce((sum, bytes) => sum + bytes)).toBeLessThan(MAX_FIRST_SCRIPT_BYTES);
 });
 
 test('reviews an edit: one change is taken back by keyboard, and what is copied is the reviewed text', async ({

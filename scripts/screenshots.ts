@@ -1,5 +1,5 @@
 /**
- * Takes the README's pictures of the page after a run of the first example:
+ * Takes pictures of the page after a run of the first example, of a comparison, and of the history:
  *
  *     npm start                                   # in another terminal
  *     npm run screenshots -- [--url http://127.0.0.1:4173/] [--model NAME] [--out docs/screenshots]
@@ -43,9 +43,20 @@ try {
     }
     await page.getByRole('button', { name: /^(Load and align|Align)/ }).click();
     await page.locator('[data-status="done"]').waitFor({ timeout: RUN_TIMEOUT_MS });
-    const path = join(values.out, `playground-${width}-${colorScheme}.png`);
-    await page.screenshot({ path });
-    console.log(path);
+    const take = async (name: string) => {
+      const path = join(values.out, `${name}-${width}-${colorScheme}.png`);
+      await page.screenshot({ path });
+      console.log(path);
+    };
+    await take('playground');
+    await page.getByRole('tab', { name: 'Compare objectives' }).click();
+    await page.getByRole('button', { name: /^Run \d+ edits$/ }).click();
+    await page.locator('[aria-busy="false"] li[data-status="done"]').first().waitFor({ timeout: RUN_TIMEOUT_MS });
+    await page.getByRole('heading', { name: 'Compare objectives' }).scrollIntoViewIfNeeded();
+    await take('compare');
+    await page.getByRole('link', { name: 'History' }).click();
+    await page.getByRole('button', { name: /^Open / }).first().waitFor();
+    await take('history');
     await context.close();
   }
 } finally {
