@@ -55,7 +55,10 @@ try {
     await page.getByRole('heading', { name: 'Compare objectives' }).scrollIntoViewIfNeeded();
     await take('compare');
     await page.getByRole('link', { name: 'History' }).click();
-    await page.getByRole('button', { name: /^Open / }).first().waitFor();
+    await page
+      .getByRole('button', { name: /^Open / })
+      .first()
+      .waitFor();
     await take('history');
     await context.close();
   }
