@@ -10,8 +10,10 @@ import { App } from './pages/App.tsx';
 import { CrashScreen } from './pages/CrashScreen.tsx';
 import { language } from './locale.ts';
 import { registerServiceWorker } from './offline/service-worker-client.ts';
+import { createBatchStore } from './history/batch-store.ts';
 import { createHistoryStore } from './history/history-store.ts';
 import { createAppStore } from './state/app-store.ts';
+import { readyModels } from './state/current-request.ts';
 import { createDraftStore } from './state/draft-store.ts';
 import { keepPromptCounted } from './state/prompt-counting.ts';
 import { createSettingsStore } from './state/settings-store.ts';
@@ -19,13 +21,21 @@ import { tabStorage } from './state/storage.ts';
 import { StoresContext } from './state/stores.ts';
 import { keepTabTold } from './state/tab-title.ts';
 import { createModelLibrary } from './worker-client/model-library.ts';
+import { createRowsClient } from './worker-client/rows-client.ts';
 import { createWeightsClient } from './worker-client/weights-client.ts';
 import { createWorkerClient } from './worker-client/worker-client.ts';
 
 document.documentElement.lang = language;
 const client = createWorkerClient();
 const library = createModelLibrary(new URL('models/index.json', document.baseURI).href);
-const app = createAppStore(client, library, createWeightsClient(), createHistoryStore());
+const app = createAppStore({
+  client,
+  library,
+  weights: createWeightsClient(),
+  history: createHistoryStore(),
+  batches: createBatchStore(),
+  rows: createRowsClient(),
+});
 const storage = browserStorage();
 const reportUnsaved = () => app.getState().reportUnsaved();
 const isNarrow = matchMedia('(max-width: 48rem)').matches;
@@ -34,8 +44,12 @@ const draft = createDraftStore(storage && tabStorage(window.sessionStorage, stor
 keepPromptCounted({ app, draft, settings });
 keepTabTold({ app, settings }, document);
 void app.getState().probeDevice();
-void app.getState().listModels();
-void app.getState().listStored();
+const modelsListed = Promise.all([app.getState().listModels(), app.getState().listStored()]);
+// A batch that was running when the page was left goes on, once its model can be found.
+void app.getState().restoreBatch(async (id) => {
+  await modelsListed;
+  return readyModels(app.getState()).find((model) => model.id === id);
+});
 void app.getState().loadHistory();
 // What another tab changes in the settings holds here too, instead of being overwritten by the next change here.
 window.addEventListener('storage', ({ key }) => {

@@ -23,7 +23,7 @@ export interface RowEdit extends ResultKey {
   droppedCharacters?: number;
 }
 
-interface RowFailure extends ResultKey {
+export interface RowFailure extends ResultKey {
   error: { code: string; message: string };
 }
 

@@ -1,5 +1,5 @@
 import { AlignError, type AlignErrorCode } from '../align/errors.ts';
-import type { RowEdit, RowResult } from './journal.ts';
+import type { RowEdit, RowFailure } from './journal.ts';
 
 /** One row under one objective set: what to run, or why it cannot be. */
 export interface BatchItem<Work> {
@@ -11,11 +11,14 @@ export interface BatchItem<Work> {
 /** The part of a result that a runner finds out. */
 export type EditOutcome = Omit<RowEdit, 'row' | 'set'>;
 
-export interface RunBatchOptions<Work> {
+/** What a runner found out of a row, or why it failed. */
+export type ResultOf<Outcome> = ({ row: number; set: number } & Outcome) | RowFailure;
+
+export interface RunBatchOptions<Work, Outcome> {
   /** @throws AlignError; the signal's reason after an abort */
-  run: (work: Work, signal: AbortSignal) => Promise<EditOutcome>;
+  run: (work: Work, signal: AbortSignal) => Promise<Outcome>;
   /** Resolves once the result cannot be lost any more. */
-  record: (result: RowResult) => Promise<void>;
+  record: (result: ResultOf<Outcome>) => Promise<void>;
   /** Runs at a time; 1 for an engine on this machine. */
   concurrency: number;
   signal: AbortSignal;
@@ -33,16 +36,16 @@ const MAX_FAILURES_IN_A_ROW = 10;
  *
  * @throws the first error that is not a row's own, after the other runs were stopped; the signal's reason
  */
-export async function runBatch<Work extends object>(
+export async function runBatch<Work extends object, Outcome extends object>(
   items: AsyncIterable<BatchItem<Work>>,
-  { run, record, concurrency, signal }: RunBatchOptions<Work>,
+  { run, record, concurrency, signal }: RunBatchOptions<Work, Outcome>,
 ): Promise<void> {
   const iterator = items[Symbol.asyncIterator]();
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   let failuresInARow = 0;
 
-  const runOne = async ({ row, set, work }: BatchItem<Work>): Promise<RowResult> => {
+  const runOne = async ({ row, set, work }: BatchItem<Work>): Promise<ResultOf<Outcome>> => {
     if ('error' in work) return { row, set, error: work.error };
     try {
       const outcome = await run(work, either);

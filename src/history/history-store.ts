@@ -1,6 +1,7 @@
 import { createStore, del, promisifyRequest, type UseStore, values } from 'idb-keyval';
 
 import { AlignError } from '../align/errors.ts';
+import { guardStorage } from './guard-storage.ts';
 import { type HistoryEntry, parseHistoryEntry } from './history-entry.ts';
 
 /**
@@ -34,7 +35,7 @@ export function createHistoryStore(
   const changed = () => channel?.postMessage('changed');
   return {
     async list() {
-      const stored = await guarded(() => values<unknown>(store));
+      const stored = await guardStorage('edits', () => values<unknown>(store));
       const entries = stored.flatMap((value) => {
         try {
           return [parseHistoryEntry(value)];
@@ -46,7 +47,7 @@ export function createHistoryStore(
       return entries.sort((one, other) => other.createdAt - one.createdAt);
     },
     async put(entries) {
-      await guarded(() =>
+      await guardStorage('edits', () =>
         store('readwrite', (objects) => {
           for (const entry of entries) objects.put(entry, entry.id);
           return promisifyRequest(objects.transaction);
@@ -55,7 +56,7 @@ export function createHistoryStore(
       changed();
     },
     async update(id, change) {
-      await guarded(() =>
+      await guardStorage('edits', () =>
         store('readwrite', (objects) => {
           const request = objects.get(id);
           request.onsuccess = () => {
@@ -67,7 +68,7 @@ export function createHistoryStore(
       changed();
     },
     async remove(ids) {
-      await guarded(() => Promise.all(ids.map((id) => del(id, store))));
+      await guardStorage('edits', () => Promise.all(ids.map((id) => del(id, store))));
       changed();
     },
     onChange(listener) {
@@ -75,19 +76,4 @@ export function createHistoryStore(
       return () => channel?.removeEventListener('message', listener);
     },
   };
-}
-
-async function guarded<Result>(call: () => Promise<Result>): Promise<Result> {
-  try {
-    return await call();
-  } catch (cause) {
-    const isFull = cause instanceof DOMException && cause.name === 'QuotaExceededError';
-    throw new AlignError(
-      isFull ? 'storage-full' : 'storage-unavailable',
-      isFull
-        ? 'The browser has no room for the history of runs.'
-        : 'The browser keeps no history of runs for this page.',
-      { cause },
-    );
-  }
 }

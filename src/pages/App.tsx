@@ -8,6 +8,7 @@ import { type Theme, THEMES } from '../state/settings-store.ts';
 import { useApp, useSettings } from '../state/stores.ts';
 import { strings } from '../strings.ts';
 import styles from './App.module.css';
+import { Batch } from './batch/Batch.tsx';
 import { History } from './history/History.tsx';
 import { Playground } from './playground/Playground.tsx';
 import { Storage } from './storage/Storage.tsx';
@@ -41,6 +42,9 @@ export function App() {
         <nav className={styles.nav} aria-label={strings.product}>
           <a href="#" aria-current={route === '' ? 'page' : undefined}>
             {strings.storage.playground}
+          </a>
+          <a href="#batch" aria-current={route === 'batch' ? 'page' : undefined}>
+            {strings.batch.title}
           </a>
           <a href="#history" aria-current={route === 'history' ? 'page' : undefined}>
             {strings.history.title}
@@ -92,6 +96,8 @@ function Page({ route }: { route: Route }) {
   switch (route) {
     case '':
       return <Playground />;
+    case 'batch':
+      return <Batch />;
     case 'history':
       return <History />;
     case 'storage':

@@ -1,9 +1,13 @@
 import { createStore, type StoreApi } from 'zustand/vanilla';
 
+import type { RowState } from '../batch/page-batch.ts';
+import type { BatchStore } from '../history/batch-store.ts';
 import type { HistoryStore } from '../history/history-store.ts';
 import type { EngineClient } from '../worker-client/engine-client.ts';
 import type { ModelLibrary } from '../worker-client/model-library.ts';
+import type { RowsClient } from '../worker-client/rows-client.ts';
 import type { WeightsClient } from '../worker-client/weights-client.ts';
+import { type BatchJob, type BatchSlice, createBatchSlice } from './batch-slice.ts';
 import { type ComparisonSlice, createComparisonSlice } from './comparison-slice.ts';
 import { createDeviceSlice, type DeviceSlice } from './device-slice.ts';
 import { createHistorySlice, type HistorySlice } from './history-slice.ts';
@@ -21,7 +25,8 @@ interface SavingSlice {
   reportUnsaved: () => void;
 }
 
-export type AppState = ComparisonSlice &
+export type AppState = BatchSlice &
+  ComparisonSlice &
   DeviceSlice &
   HistorySlice &
   LibrarySlice &
@@ -39,20 +44,21 @@ export interface AppDependencies {
   library: ModelLibrary;
   weights: WeightsClient;
   history: HistoryStore;
+  batches: BatchStore<BatchJob, RowState>;
+  rows: RowsClient;
   /** Runs the callback before the next frame is drawn; bursts of events are shown once per frame. */
   scheduleFrame: (callback: () => void) => void;
 }
 
-/** Nothing of it outlives the page: see settings-store.ts and draft-store.ts for what does. */
-export function createAppStore(
-  client: EngineClient,
-  library: ModelLibrary,
-  weights: WeightsClient,
-  history: HistoryStore,
-  scheduleFrame: AppDependencies['scheduleFrame'] = (callback) => void requestAnimationFrame(callback),
-): AppStore {
-  const dependencies: AppDependencies = { client, library, weights, history, scheduleFrame };
+/** Nothing of it outlives the page: see settings-store.ts, draft-store.ts and src/history/ for what does. */
+export function createAppStore(given: Omit<AppDependencies, 'scheduleFrame'> & Partial<AppDependencies>): AppStore {
+  const dependencies: AppDependencies = {
+    scheduleFrame: (callback) => void requestAnimationFrame(callback),
+    ...given,
+  };
+  const { client, history } = dependencies;
   const store = createStore<AppState>()((...store) => ({
+    ...createBatchSlice(dependencies)(...store),
     ...createComparisonSlice(dependencies)(...store),
     ...createDeviceSlice(dependencies)(...store),
     ...createHistorySlice(dependencies)(...store),

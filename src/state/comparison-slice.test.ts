@@ -6,15 +6,7 @@ import { AlignError } from '../align/errors.ts';
 import { exampleAlignment } from '../align/alignment.fixture.ts';
 import type { AlignEvent } from '../align/edit.ts';
 import { createAppStore } from './app-store.ts';
-import {
-  demoInfo,
-  demoModel,
-  FakeClient,
-  FakeFrames,
-  FakeHistory,
-  fakeWeights,
-  noLibrary,
-} from './fake-client.fixture.ts';
+import { demoInfo, demoModel, FakeClient, fakeDependencies, FakeHistory } from './fake-client.fixture.ts';
 
 const request = { ...exampleAlignment().request, objectives: OBJECTIVES.slice(0, 2) };
 const sets = objectiveSets(request.objectives, ['together', 'alone']);
@@ -29,7 +21,7 @@ function end(edit: string, finishReason: 'stop' | 'cancelled' = 'stop'): AlignEv
 function setUp() {
   const client = new FakeClient();
   const history = new FakeHistory();
-  const store = createAppStore(client, noLibrary, fakeWeights(), history, new FakeFrames().schedule);
+  const store = createAppStore(fakeDependencies({ client, history }));
   const states = () => store.getState().comparison!.cells.map(({ outcome }) => outcome.status);
   const settle = () => new Promise((resolve) => setImmediate(resolve));
   const finish = async (i: number, edit: string) => {

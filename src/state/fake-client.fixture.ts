@@ -1,12 +1,16 @@
 import type { AlignEvent } from '../align/edit.ts';
 import type { AlignError } from '../align/errors.ts';
 import type { AlignRequest } from '../align/request.ts';
+import type { RowState } from '../batch/page-batch.ts';
+import type { BatchStore } from '../history/batch-store.ts';
 import type { HistoryEntry } from '../history/history-entry.ts';
 import type { HistoryStore } from '../history/history-store.ts';
 import type { LoadedModelInfo, LoadEvent, LoadRequest } from '../../workers/protocol.ts';
 import type { EngineClient } from '../worker-client/engine-client.ts';
 import type { ConvertedModel, ModelLibrary } from '../worker-client/model-library.ts';
 import type { WeightsClient } from '../worker-client/weights-client.ts';
+import type { AppDependencies } from './app-store.ts';
+import type { BatchJob } from './batch-slice.ts';
 
 /** A call that is answered by the test, when it likes. */
 export interface PendingCall<Arguments extends unknown[], Result> {
@@ -59,7 +63,7 @@ function pend<Arguments extends unknown[], Result>(
 }
 
 /** A library that nobody should ask. */
-export const noLibrary: ModelLibrary = {
+const noLibrary: ModelLibrary = {
   list: () => Promise.reject(new Error('No test has set up list().')),
   open: () => Promise.reject(new Error('No test has set up open().')),
 };
@@ -106,6 +110,50 @@ export class FakeHistory implements HistoryStore {
   onChange(): () => void {
     return () => {};
   }
+}
+
+/** One batch in memory. */
+export class FakeBatches implements BatchStore<BatchJob, RowState> {
+  kept: { job: BatchJob; results: RowState[] } | undefined;
+
+  async load() {
+    return structuredClone(this.kept);
+  }
+
+  async begin(job: BatchJob): Promise<void> {
+    this.kept = { job, results: [] };
+  }
+
+  async saveJob(job: BatchJob): Promise<void> {
+    if (this.kept !== undefined) this.kept.job = job;
+  }
+
+  async saveResult(result: RowState): Promise<void> {
+    this.kept?.results.push(result);
+  }
+
+  async forget(): Promise<void> {
+    this.kept = undefined;
+  }
+
+  async alone(work: () => Promise<void>): Promise<boolean> {
+    await work();
+    return true;
+  }
+}
+
+/** Everything that a store needs, each part as a test gives it or as one that nobody should ask. */
+export function fakeDependencies(given: Partial<AppDependencies> = {}): AppDependencies {
+  return {
+    client: new FakeClient(),
+    library: noLibrary,
+    weights: fakeWeights(),
+    history: new FakeHistory(),
+    batches: new FakeBatches(),
+    rows: { read: () => Promise.reject(new Error('No test has set up read().')) },
+    scheduleFrame: new FakeFrames().schedule,
+    ...given,
+  };
 }
 
 /** Frames that a test draws by hand. */

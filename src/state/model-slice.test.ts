@@ -3,15 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { AlignError } from '../align/errors.ts';
 import type { LoadEvent } from '../../workers/protocol.ts';
 import { createAppStore } from './app-store.ts';
-import {
-  demoInfo,
-  demoModel,
-  FakeClient,
-  FakeFrames,
-  FakeHistory,
-  fakeWeights,
-  noLibrary,
-} from './fake-client.fixture.ts';
+import { demoInfo, demoModel, FakeClient, fakeDependencies, FakeFrames } from './fake-client.fixture.ts';
 
 const auto = { device: 'auto', variant: 'auto' } as const;
 const progress: LoadEvent = {
@@ -25,7 +17,7 @@ const progress: LoadEvent = {
 function setUp() {
   const client = new FakeClient();
   const frames = new FakeFrames();
-  const store = createAppStore(client, noLibrary, fakeWeights(), new FakeHistory(), frames.schedule);
+  const store = createAppStore(fakeDependencies({ client, scheduleFrame: frames.schedule }));
   return { client, frames, store, model: () => store.getState().model };
 }
 

@@ -2,22 +2,13 @@ import { expect, it } from 'vitest';
 
 import { createAppStore } from './app-store.ts';
 import { createDraftStore } from './draft-store.ts';
-import {
-  demoInfo,
-  demoModel,
-  FakeClient,
-  FakeFrames,
-  FakeHistory,
-  FakeStorage,
-  fakeWeights,
-  noLibrary,
-} from './fake-client.fixture.ts';
+import { demoInfo, demoModel, FakeClient, fakeDependencies, FakeStorage } from './fake-client.fixture.ts';
 import { keepPromptCounted } from './prompt-counting.ts';
 import { createSettingsStore } from './settings-store.ts';
 
 async function setUp() {
   const client = new FakeClient();
-  const app = createAppStore(client, noLibrary, fakeWeights(), new FakeHistory(), new FakeFrames().schedule);
+  const app = createAppStore(fakeDependencies({ client }));
   const draft = createDraftStore(new FakeStorage(), console.error);
   const settings = createSettingsStore(new FakeStorage(), console.error);
   const timers: (() => void)[] = [];

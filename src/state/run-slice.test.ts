@@ -4,15 +4,7 @@ import type { AlignEvent } from '../align/edit.ts';
 import { AlignError } from '../align/errors.ts';
 import { type AlignRequest, GREEDY } from '../align/request.ts';
 import { createAppStore } from './app-store.ts';
-import {
-  demoInfo,
-  demoModel,
-  FakeClient,
-  FakeFrames,
-  FakeHistory,
-  fakeWeights,
-  noLibrary,
-} from './fake-client.fixture.ts';
+import { demoInfo, demoModel, FakeClient, fakeDependencies, FakeFrames, FakeHistory } from './fake-client.fixture.ts';
 import { paceTokensPerSecond } from './run-slice.ts';
 
 const request: AlignRequest = {
@@ -46,7 +38,7 @@ async function setUp() {
   const client = new FakeClient();
   const frames = new FakeFrames();
   const history = new FakeHistory();
-  const store = createAppStore(client, noLibrary, fakeWeights(), history, frames.schedule);
+  const store = createAppStore(fakeDependencies({ client, history, scheduleFrame: frames.schedule }));
   const loaded = store.getState().loadModel(demoModel, { device: 'auto', variant: 'auto' });
   client.loads[0]!.resolve(demoInfo);
   await loaded;

@@ -2,16 +2,7 @@ import { expect, it } from 'vitest';
 
 import { exampleAlignment } from '../align/alignment.fixture.ts';
 import { createAppStore } from './app-store.ts';
-import {
-  demoInfo,
-  demoModel,
-  FakeClient,
-  FakeFrames,
-  FakeHistory,
-  FakeStorage,
-  fakeWeights,
-  noLibrary,
-} from './fake-client.fixture.ts';
+import { demoInfo, demoModel, FakeClient, fakeDependencies, FakeFrames, FakeStorage } from './fake-client.fixture.ts';
 import { createSettingsStore } from './settings-store.ts';
 import { keepTabTold } from './tab-title.ts';
 
@@ -20,7 +11,7 @@ const { request, usage, timings } = exampleAlignment();
 async function setUp({ hidden, notifies }: { hidden: boolean; notifies: boolean }) {
   const client = new FakeClient();
   const frames = new FakeFrames();
-  const app = createAppStore(client, noLibrary, fakeWeights(), new FakeHistory(), frames.schedule);
+  const app = createAppStore(fakeDependencies({ client, scheduleFrame: frames.schedule }));
   const settings = createSettingsStore(new FakeStorage(), console.error);
   settings.getState().change({ notifies });
   const tab = {

@@ -45,15 +45,20 @@ export function keepTabTold(
   tab.addEventListener('visibilitychange', show);
 }
 
-function isWorking({ run, comparison }: AppState): boolean {
-  return run.status === 'running' || comparison?.isRunning === true;
+function isBatchRunning(batch: AppState['batch']): batch is Extract<AppState['batch'], { status: 'ready' }> {
+  return batch.status === 'ready' && batch.activity !== 'resting';
 }
 
-function workTitle({ run, comparison, model }: AppState): string | undefined {
+function isWorking({ run, comparison, batch }: AppState): boolean {
+  return run.status === 'running' || comparison?.isRunning === true || isBatchRunning(batch);
+}
+
+function workTitle({ run, comparison, batch, model }: AppState): string | undefined {
   if (comparison?.isRunning === true) {
     const done = comparison.cells.filter(({ outcome }) => ['done', 'failed'].includes(outcome.status)).length;
     return strings.tab.comparing(done, comparison.cells.length);
   }
+  if (isBatchRunning(batch)) return strings.tab.batch(batch.counts.edited + batch.counts.failed, batch.rows.length);
   if (run.status === 'running') return strings.tab.writing(run.pace?.latest.editTokens ?? 0);
   if (model.status !== 'loading') return undefined;
   const { progress } = model;
@@ -61,7 +66,10 @@ function workTitle({ run, comparison, model }: AppState): string | undefined {
   return strings.tab.loading(isKnown ? Math.floor((100 * progress.loadedBytes) / progress.totalBytes) : undefined);
 }
 
-function endMessage({ run, comparison }: AppState, before: AppState): string {
+function endMessage({ run, comparison, batch }: AppState, before: AppState): string {
+  if (isBatchRunning(before.batch) && batch.status === 'ready') {
+    return strings.tab.notifiedBatch(batch.counts.edited + batch.counts.failed);
+  }
   if (before.comparison?.isRunning === true) return strings.tab.notifiedComparison(comparison?.cells.length ?? 0);
   return run.status === 'failed' ? `${strings.tab.failed}: ${run.error.message}` : strings.tab.notified;
 }

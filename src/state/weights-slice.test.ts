@@ -5,7 +5,7 @@ import type { StoredModel, StoreReport, TransferPlan, TransferRequest } from '..
 import type { WeightsClient } from '../worker-client/weights-client.ts';
 import { createAppStore } from './app-store.ts';
 import { currentModel } from './current-request.ts';
-import { FakeClient, FakeFrames, FakeHistory, fakeWeights, noLibrary } from './fake-client.fixture.ts';
+import { fakeDependencies, fakeWeights } from './fake-client.fixture.ts';
 import { storedModelId } from './weights-slice.ts';
 
 const KEY = { source: 'a/b', variant: 'q4' } as const;
@@ -53,7 +53,7 @@ const PROGRESS = {
 
 function setUp(calls: Partial<WeightsClient>) {
   const weights = fakeWeights({ persist: async () => true, report: async () => EMPTY, ...calls });
-  return createAppStore(new FakeClient(), noLibrary, weights, new FakeHistory(), new FakeFrames().schedule);
+  return createAppStore(fakeDependencies({ weights }));
 }
 
 describe('weights in the store', () => {

@@ -43,6 +43,8 @@ export const de: Strings = {
     loading: (percent) => (percent === undefined ? 'Lädt' : `Lädt, ${percent} %`),
     writing: (editTokens) => (editTokens === 0 ? 'Liest' : `Schreibt, ${tokens(editTokens)}`),
     comparing: (done, all) => `${formatCount(done)} von ${edits(all)}`,
+    batch: (finished, all) => `${formatCount(finished)} von ${formatCount(all)} Zeilen`,
+    notifiedBatch: (finished) => `Der Stapel steht nach ${formatCount(finished)} Zeilen.`,
     ended: 'Fassung fertig',
     failed: 'Fehlgeschlagen',
     notified: 'Die Fassung ist fertig.',
@@ -59,6 +61,43 @@ export const de: Strings = {
     otherFamily: (family) =>
       `Er wurde für Modelle der Familie ${FAMILIES[family]} gemacht; das gewählte gehört zu einer anderen.`,
     close: 'Schließen',
+  },
+
+  batch: {
+    title: 'Stapel',
+    why: 'Eine Datei mit Antworten, Zeile für Zeile auf diesem Gerät umgeschrieben. Jede fertige Zeile bleibt in diesem Browser, so dass Neuladen oder ein Absturz nichts kostet.',
+    drop: 'Legen Sie hier eine CSV-, TSV- oder JSONL-Datei ab.',
+    dropHint: 'Je Zeile eine Antwort, mit dem, was davor gefragt wurde. Die Datei bleibt auf diesem Gerät.',
+    choose: 'Datei wählen…',
+    reading: (name) => `Liest ${name}…`,
+    rows: (count) => (count === 1 ? '1 Zeile' : `${formatCount(count)} Zeilen`),
+    roles: { query: 'Kontext', answer: 'Antwort', goldens: 'Referenz' },
+    noColumn: 'Keine',
+    choosePlease: 'Spalte wählen',
+    missingColumn: 'Sagen Sie, welche Spalten den Kontext und die Antwort enthalten.',
+    locked: 'Spalten lassen sich ändern, bevor die erste Zeile gelaufen ist.',
+    close: 'Datei schließen',
+    closeSure: (count) => `${edits(count)} daraus werden vergessen.`,
+    runTitle: 'Lauf',
+    plan: (model, objectives, maxNewTokens) =>
+      `${shortName(model)}, auf ${objectives.join(', ')} hin, höchstens ${tokens(maxNewTokens)} je Zeile.`,
+    planWhere: 'Modell, Ziele und Einstellungen sind die der Werkstatt.',
+    planBegun: 'Er geht mit den Zielen und Einstellungen weiter, mit denen er begann.',
+    otherModel: 'Das gewählte Modell ist ein anderes als das, mit dem er begann.',
+    start: 'Alle Zeilen umschreiben',
+    resume: 'Weiter',
+    pause: 'Anhalten',
+    pausing: 'Nach dieser Zeile…',
+    retry: (count) => `${formatCount(count)} fehlgeschlagene noch einmal`,
+    progress: (finished, all, failed) =>
+      `${formatCount(finished)} von ${formatCount(all)} Zeilen${failed === 0 ? '' : `, ${formatCount(failed)} ohne Fassung`}`,
+    pace: (rowsPerSecond, tokensPerSecond, secondsLeft) =>
+      `${formatRate(rowsPerSecond)} Zeilen/s, ${formatRate(tokensPerSecond)} Token/s, noch etwa ${formatWait(secondsLeft)}`,
+    exports: { csv: 'CSV', jsonl: 'JSONL', markdown: 'Markdown' },
+    table: 'Zeilen',
+    number: 'Zeile',
+    open: 'Prüfen',
+    openLabel: (row) => `Zeile ${row} prüfen`,
   },
 
   history: {

@@ -2,6 +2,7 @@ import type { ModelUsed } from '../align/alignment.ts';
 import type { ChangeCount } from '../align/diff.ts';
 import type { FinishReason } from '../align/edit.ts';
 import type { Device } from '../align/engine.ts';
+import type { BatchExport } from '../batch/page-batch.ts';
 import type { ExportFormat } from '../align/export-review.ts';
 import type { EditKind } from '../align/measures.ts';
 import type { SetScheme } from '../align/objective-sets.ts';
@@ -53,6 +54,8 @@ export const en = {
     loading: (percent: number | undefined) => (percent === undefined ? 'Loading' : `Loading ${percent} %`),
     writing: (editTokens: number) => (editTokens === 0 ? 'Reading' : `Writing, ${tokens(editTokens)}`),
     comparing: (done: number, all: number) => `${formatCount(done)} of ${formatCount(all)} edits`,
+    batch: (finished: number, all: number) => `${formatCount(finished)} of ${formatCount(all)} rows`,
+    notifiedBatch: (finished: number) => `The batch has stopped after ${formatCount(finished)} rows.`,
     ended: 'Edit finished',
     failed: 'Failed',
     notified: 'The edit is finished.',
@@ -68,6 +71,43 @@ export const en = {
     otherFamily: (family: TemplateId) =>
       `It was made for ${FAMILIES[family]} models; the one in use is of another family.`,
     close: 'Close',
+  },
+
+  batch: {
+    title: 'Batch',
+    why: 'A file of answers, aligned row by row on this device. Every finished row is kept in this browser, so a reload or a crash loses nothing.',
+    drop: 'Drop a CSV, TSV or JSONL file here.',
+    dropHint: 'One answer a row, with what was asked before it. The file stays on this device.',
+    choose: 'Choose a file…',
+    reading: (name: string) => `Reading ${name}…`,
+    rows: (count: number) => (count === 1 ? '1 row' : `${formatCount(count)} rows`),
+    roles: { query: 'Context', answer: 'Answer', goldens: 'Reference' },
+    noColumn: 'None',
+    choosePlease: 'Choose a column',
+    missingColumn: 'Say which columns hold the context and the answer.',
+    locked: 'Columns can be changed before the first row is run.',
+    close: 'Close the file',
+    closeSure: (count: number) => `${edits(count)} of it will be forgotten.`,
+    runTitle: 'Run',
+    plan: (model: string, objectives: readonly string[], maxNewTokens: number) =>
+      `${shortName(model)}, towards ${objectives.join(', ')}, at most ${tokens(maxNewTokens)} a row.`,
+    planWhere: 'Model, objectives and settings are those of the playground.',
+    planBegun: 'It goes on with the objectives and settings that it was begun with.',
+    otherModel: 'The model in use is another one than it was begun with.',
+    start: 'Run all rows',
+    resume: 'Go on',
+    pause: 'Pause',
+    pausing: 'After this row…',
+    retry: (count: number) => `Try ${formatCount(count)} failed again`,
+    progress: (finished: number, all: number, failed: number) =>
+      `${formatCount(finished)} of ${formatCount(all)} rows${failed === 0 ? '' : `, ${formatCount(failed)} without an edit`}`,
+    pace: (rowsPerSecond: number, tokensPerSecond: number, secondsLeft: number) =>
+      `${formatRate(rowsPerSecond)} rows/s, ${formatRate(tokensPerSecond)} tokens/s, about ${formatWait(secondsLeft)} left`,
+    exports: { csv: 'CSV', jsonl: 'JSONL', markdown: 'Markdown' } satisfies Record<BatchExport, string>,
+    table: 'Rows',
+    number: 'Row',
+    open: 'Review',
+    openLabel: (row: number) => `Review row ${row}`,
   },
 
   history: {

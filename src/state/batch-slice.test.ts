@@ -1,0 +1,142 @@
+import { expect, it } from 'vitest';
+
+import { exampleAlignment } from '../align/alignment.fixture.ts';
+import { AlignError } from '../align/errors.ts';
+import type { SourceRow } from '../batch/row-format.ts';
+import type { RowsClient } from '../worker-client/rows-client.ts';
+import { createAppStore } from './app-store.ts';
+import { demoInfo, demoModel, FakeBatches, FakeClient, fakeDependencies } from './fake-client.fixture.ts';
+
+const { request, usage, timings } = exampleAlignment();
+const { context: _context, answer: _answer, ...settings } = request;
+const plan = { settings, modelId: demoModel.id, choice: { device: 'auto', variant: 'auto' } } as const;
+
+function row(index: number, generated_text: string): SourceRow {
+  return { index, cells: { query: `q${index}`, generated_text } };
+}
+const ROWS = [row(0, 'first'), row(1, ' '), row(2, 'third'), row(3, 'fourth')];
+
+function setUp(batches = new FakeBatches(), rows: readonly SourceRow[] = ROWS) {
+  const client = new FakeClient();
+  const reader: RowsClient = { read: async () => ({ columns: ['query', 'generated_text'], rows: [...rows] }) };
+  const store = createAppStore(fakeDependencies({ client, batches, rows: reader, scheduleFrame: (draw) => draw() }));
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  const batch = () => {
+    const state = store.getState().batch;
+    if (state.status !== 'ready') throw new Error(`The batch is ${state.status}.`);
+    return state;
+  };
+  const answer = async (i: number, edit: string) => {
+    client.aligns[i]!.arguments[1]({ type: 'edit-end', edit, tokenIds: [], finishReason: 'stop', usage, timings });
+    client.aligns[i]!.resolve();
+    await settle();
+  };
+  const start = async () => {
+    const ended = store.getState().runBatch(plan, demoModel);
+    await settle();
+    client.loads.at(-1)?.resolve(demoInfo);
+    await settle();
+    return { ended };
+  };
+  return { client, store, batches, batch, answer, start, settle };
+}
+
+const file = (name = 'answers.csv') => new File(['x'], name);
+
+it('runs the rows in order with their texts, keeps each, and gives a blank answer no edit', async () => {
+  const { client, store, batches, batch, answer, start } = setUp();
+  await store.getState().openBatch(file());
+  const { ended } = await start();
+  await answer(0, 'one');
+  await answer(1, 'three');
+  await answer(2, 'four');
+  await ended;
+  expect(client.aligns.map((call) => call.arguments[0])).toEqual(
+    [0, 2, 3].map((i) => ({ ...settings, context: `q${i}`, answer: ROWS[i]!.cells.generated_text })),
+  );
+  expect(batch()).toMatchObject({ activity: 'resting', counts: { edited: 3, failed: 1 } });
+  expect(batch().results.get(1)).toMatchObject({ error: { code: 'blank-answer' } });
+  expect(batches.kept!.results.map((result) => result.row)).toEqual([0, 1, 2, 3]);
+  expect(batches.kept!.job.isRunning).toBe(false);
+});
+
+it('pauses after the row that is being written, and goes on with the next', async () => {
+  const { client, store, batch, answer, start } = setUp();
+  await store.getState().openBatch(file());
+  const { ended } = await start();
+  store.getState().pauseBatch();
+  expect(batch().activity).toBe('pausing');
+  await answer(0, 'one');
+  await ended;
+  expect(batch()).toMatchObject({ activity: 'resting', counts: { edited: 1 } });
+  const again = store.getState().runBatch(plan, demoModel);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(client.aligns[1]!.arguments[0].answer).toBe('third');
+  store.getState().stopBatch();
+  client.aligns[1]!.reject(new DOMException('stopped', 'AbortError'));
+  await again;
+  expect(batch()).toMatchObject({ activity: 'resting', error: undefined, counts: { edited: 1, failed: 1 } });
+});
+
+it('goes on after a reload where it was, with what is kept', async () => {
+  const batches = new FakeBatches();
+  const before = setUp(batches);
+  await before.store.getState().openBatch(file());
+  await before.start();
+  await before.answer(0, 'one');
+  // The page is gone in the middle of a row.
+  const after = setUp(batches);
+  const restored = after.store.getState().restoreBatch(async () => demoModel);
+  await after.settle();
+  after.client.loads[0]!.resolve(demoInfo);
+  await after.settle();
+  expect(after.batch().counts).toMatchObject({ edited: 1, failed: 1 });
+  expect(after.client.aligns[0]!.arguments[0].answer).toBe('third');
+  await after.answer(0, 'three');
+  await after.answer(1, 'four');
+  await restored;
+  expect([...after.batch().results.keys()].sort()).toEqual([0, 1, 2, 3]);
+});
+
+it('stops, and says so, when another model is loaded meanwhile', async () => {
+  const { client, store, batch, answer, start, settle } = setUp();
+  await store.getState().openBatch(file());
+  const { ended } = await start();
+  const loading = store.getState().loadModel({ ...demoModel, id: 'other' }, plan.choice);
+  client.loads.at(-1)!.resolve(demoInfo);
+  await loading;
+  await answer(0, 'one');
+  await settle();
+  await ended;
+  expect(batch()).toMatchObject({
+    activity: 'resting',
+    error: { message: expect.stringMatching(/Demo is not loaded/) as string },
+  });
+  expect(client.aligns).toHaveLength(1);
+});
+
+it('tries failed rows again only when asked', async () => {
+  const { client, store, batch, answer, start } = setUp(new FakeBatches(), ROWS.slice(0, 1));
+  await store.getState().openBatch(file());
+  const { ended } = await start();
+  client.aligns[0]!.reject(new AlignError('prompt-too-long', 'It is 9 tokens too long.'));
+  await ended;
+  expect(batch().counts).toMatchObject({ edited: 0, failed: 1 });
+  store.getState().retryFailed();
+  const again = store.getState().runBatch(plan, demoModel);
+  await new Promise((resolve) => setImmediate(resolve));
+  await answer(1, 'now');
+  await again;
+  expect(batch().counts).toMatchObject({ edited: 1, failed: 0 });
+});
+
+it('refuses a file of another kind, and one without rows', async () => {
+  const { store } = setUp(new FakeBatches(), []);
+  await store.getState().openBatch(file('answers.xlsx'));
+  expect(store.getState().batch).toMatchObject({
+    status: 'failed',
+    error: { message: expect.stringContaining('no .csv') as string },
+  });
+  await store.getState().openBatch(file());
+  expect(store.getState().batch).toMatchObject({ status: 'failed', error: { message: 'answers.csv has no rows.' } });
+});

@@ -1,0 +1,282 @@
+import type { StateCreator } from 'zustand/vanilla';
+
+import type { AlignEvent } from '../align/edit.ts';
+import { AlignError, type AlignErrorData } from '../align/errors.ts';
+import type { AlignRequest } from '../align/request.ts';
+import { type ColumnMap, guessColumns } from '../batch/columns.ts';
+import { type BatchSettings, type RowOutcome, type RowState, rowWork } from '../batch/page-batch.ts';
+import { type RowFormat, rowFormatOf, type SourceRow } from '../batch/row-format.ts';
+import { type BatchItem, runBatch } from '../batch/run-batch.ts';
+import type { LoadRequest } from '../../workers/protocol.ts';
+import type { ConvertedModel } from '../worker-client/model-library.ts';
+import type { AppDependencies, AppState } from './app-store.ts';
+import { isAbort, toErrorData } from './error-data.ts';
+import { FrameBatch } from './frame-batch.ts';
+import { modelUsed } from './run-slice.ts';
+
+/** A file of rows, how it is run, and how far it came. Kept in the browser with every finished row. */
+export interface BatchJob {
+  fileName: string;
+  format: RowFormat;
+  file: Blob;
+  /** Names that the file has. */
+  found: readonly string[];
+  columns: ColumnMap;
+  /** Undefined before the first start. */
+  plan: BatchPlan | undefined;
+  /** It was running when the page was left, so it goes on when the page is opened. */
+  isRunning: boolean;
+}
+
+export interface BatchPlan {
+  settings: BatchSettings;
+  modelId: string;
+  choice: Pick<LoadRequest, 'device' | 'variant'>;
+}
+
+export type Batch =
+  | { status: 'none' }
+  | { status: 'reading'; fileName: string }
+  | {
+      status: 'ready';
+      job: BatchJob;
+      rows: readonly SourceRow[];
+      /** By row. It is the same map as long as the file is; `counts` tells that something was added. */
+      results: ReadonlyMap<number, RowState>;
+      counts: BatchCounts;
+      activity: 'resting' | 'running' | 'pausing';
+      /** Why it stopped by itself. */
+      error: AlignErrorData | undefined;
+    }
+  | { status: 'failed'; fileName: string; error: AlignErrorData };
+
+export interface BatchCounts {
+  edited: number;
+  failed: number;
+  /** Of the rows that this page ran since the last start. */
+  run: { rows: number; editTokens: number; ms: number };
+}
+
+export interface BatchSlice {
+  batch: Batch;
+  /** Puts a file in the place of the one before, which is forgotten. */
+  openBatch: (file: File) => Promise<void>;
+  mapColumns: (columns: ColumnMap) => Promise<void>;
+  /** Begins, or goes on with the rows that are not finished. Resolves when it rests again. */
+  runBatch: (plan: BatchPlan, model: ConvertedModel) => Promise<void>;
+  /** After the row that is being written. */
+  pauseBatch: () => void;
+  /** At once; the row that was being written is written anew later. */
+  stopBatch: () => void;
+  /** Rows that failed count as not reached. */
+  retryFailed: () => void;
+  closeBatch: () => Promise<void>;
+  /** What is kept from before; goes on with it if it was running. */
+  restoreBatch: (findModel: (id: string) => Promise<ConvertedModel | undefined>) => Promise<void>;
+}
+
+/** Larger files are the command line's: a page holds all of its rows. */
+const MAX_FILE_BYTES = 500_000_000;
+const NOTHING_RUN: BatchCounts['run'] = { rows: 0, editTokens: 0, ms: 0 };
+
+export function createBatchSlice({
+  client,
+  rows: rowsClient,
+  batches,
+  scheduleFrame,
+}: AppDependencies): StateCreator<AppState, [], [], BatchSlice> {
+  return (set, get) => {
+    let stopping: AbortController | undefined;
+    let isPausing = false;
+    type Ready = Extract<Batch, { status: 'ready' }>;
+    const change = (changes: Partial<Ready>) =>
+      set(({ batch }) => (batch.status === 'ready' ? { batch: { ...batch, ...changes } } : {}));
+    const saveJob = async (changes: Partial<BatchJob>) => {
+      const { batch } = get();
+      if (batch.status !== 'ready') return;
+      const job = { ...batch.job, ...changes };
+      change({ job });
+      await batches.saveJob(job);
+    };
+
+    return {
+      batch: { status: 'none' },
+
+      async openBatch(file) {
+        get().stopBatch();
+        const fileName = file.name;
+        set({ batch: { status: 'reading', fileName } });
+        try {
+          const format = rowFormatOf(fileName);
+          if (format === undefined || fileName.toLowerCase().endsWith('.gz')) {
+            throw new AlignError('invalid-request', `${fileName} is no .csv, .tsv or .jsonl file.`);
+          }
+          if (file.size > MAX_FILE_BYTES) {
+            throw new AlignError(
+              'invalid-request',
+              `${fileName} has ${file.size} bytes; the page reads up to ${MAX_FILE_BYTES}. The command line’s “batch” reads files of any size.`,
+            );
+          }
+          const { columns: found, rows } = await rowsClient.read(file, fileName, format);
+          if (rows.length === 0) throw new AlignError('invalid-request', `${fileName} has no rows.`);
+          const columns = guessColumns(found, {});
+          const job: BatchJob = { fileName, format, file, found, columns, plan: undefined, isRunning: false };
+          await batches.begin(job);
+          set({ batch: ready(job, rows, []) });
+        } catch (error) {
+          set({ batch: { status: 'failed', fileName, error: toErrorData(error) } });
+        }
+      },
+
+      async mapColumns(columns) {
+        // What other columns gave is another run.
+        const { batch } = get();
+        if (batch.status !== 'ready' || batch.activity !== 'resting') return;
+        const job = { ...batch.job, columns, plan: undefined };
+        await batches.begin(job);
+        set({ batch: ready(job, batch.rows, []) });
+      },
+
+      async runBatch(plan, model) {
+        const { batch } = get();
+        if (batch.status !== 'ready' || batch.activity !== 'resting') return;
+        const { rows } = batch;
+        const results = batch.results as Map<number, RowState>;
+        const controller = new AbortController();
+        stopping = controller;
+        isPausing = false;
+        const startedMs = performance.now();
+        change({ activity: 'running', error: undefined, counts: countsOf(results, NOTHING_RUN) });
+        const finished = new FrameBatch<RowState>(scheduleFrame, (latest) => {
+          const { batch: shown } = get();
+          if (shown.status !== 'ready' || shown.results !== results) return;
+          const { run } = shown.counts;
+          const editTokens = latest.reduce((sum, one) => sum + ('edit' in one ? one.usage.editTokens : 0), 0);
+          const ms = performance.now() - startedMs;
+          const next = { rows: run.rows + latest.length, editTokens: run.editTokens + editTokens, ms };
+          change({ counts: countsOf(results, next) });
+        });
+        const work = async () => {
+          await saveJob({ plan, isRunning: true });
+          const { model: state } = get();
+          const isLoaded = state.status === 'ready' && state.model.id === model.id;
+          if (!isLoaded && !(await get().loadModel(model, plan.choice))) {
+            const { model: failed } = get();
+            if (failed.status === 'failed') change({ error: failed.error });
+            return;
+          }
+          await runBatch(items(), {
+            concurrency: 1,
+            signal: controller.signal,
+            run: async (request, signal) => await runRow(request, signal),
+            record: async (result) => {
+              await batches.saveResult(result);
+              results.set(result.row, result);
+              finished.push(result);
+            },
+          });
+        };
+        async function* items(): AsyncGenerator<BatchItem<AlignRequest>, void, void> {
+          const { batch: now } = get();
+          if (now.status !== 'ready') return;
+          for (const row of rows) {
+            if (isPausing) return;
+            if (results.has(row.index)) continue;
+            yield { row: row.index, set: 0, work: rowWork(row, now.job.columns, plan.settings) };
+          }
+        }
+        async function runRow(request: AlignRequest, signal: AbortSignal): Promise<RowOutcome> {
+          const { model: state } = get();
+          if (state.status !== 'ready' || state.model.id !== model.id) {
+            // No matter of the row: the run ends, and goes on with its own model.
+            controller.abort(
+              new AlignError('invalid-request', `${model.name} is not loaded any more, so the batch has stopped.`),
+            );
+            signal.throwIfAborted();
+          }
+          const used = modelUsed(state);
+          let end: Extract<AlignEvent, { type: 'edit-end' }> | undefined;
+          await client.align(request, (event) => (end = event.type === 'edit-end' ? event : end), signal);
+          if (end === undefined) throw new Error('The engine ended a run without saying how; this is a bug.');
+          const { edit, finishReason, usage, timings } = end;
+          signal.throwIfAborted();
+          return { edit, finishReason, usage, timings, model: used };
+        }
+
+        let isMine = true;
+        try {
+          isMine = await batches.alone(work);
+        } catch (error) {
+          if (!isAbort(error)) {
+            const data = toErrorData(error);
+            change({ error: data });
+            if (data.code === 'device-lost' || data.code === 'worker-crashed') get().failModel(error);
+          }
+        }
+        finished.flush();
+        // Only the file that it ran: another may have been opened meanwhile.
+        const { batch: now } = get();
+        if (now.status !== 'ready' || now.results !== results) return;
+        change({ activity: 'resting' });
+        if (!isMine) {
+          const message = 'Another tab runs this batch. Go on there, or close it first.';
+          change({ error: new AlignError('invalid-request', message).toJSON() });
+          return;
+        }
+        await saveJob({ isRunning: false }).catch(() => get().reportUnsaved());
+      },
+
+      pauseBatch() {
+        isPausing = true;
+        change({ activity: 'pausing' });
+      },
+
+      stopBatch() {
+        isPausing = true;
+        stopping?.abort();
+      },
+
+      retryFailed() {
+        const { batch } = get();
+        if (batch.status !== 'ready' || batch.activity !== 'resting') return;
+        const results = new Map([...batch.results].filter(([, state]) => !('error' in state)));
+        change({ results, counts: countsOf(results, NOTHING_RUN) });
+      },
+
+      async closeBatch() {
+        get().stopBatch();
+        set({ batch: { status: 'none' } });
+        await batches.forget().catch(() => get().reportUnsaved());
+      },
+
+      async restoreBatch(findModel) {
+        try {
+          const kept = await batches.load();
+          if (kept === undefined || get().batch.status !== 'none') return;
+          const { job, results } = kept;
+          set({ batch: { status: 'reading', fileName: job.fileName } });
+          const { rows } = await rowsClient.read(job.file, job.fileName, job.format);
+          set({ batch: ready(job, rows, results) });
+          if (!job.isRunning || job.plan === undefined) return;
+          const model = await findModel(job.plan.modelId);
+          if (model !== undefined) await get().runBatch(job.plan, model);
+        } catch (error) {
+          // Nothing is kept where nothing can be: the visitor is told when they open a file.
+          toErrorData(error);
+        }
+      },
+    };
+  };
+}
+
+function ready(job: BatchJob, rows: readonly SourceRow[], kept: readonly RowState[]): Batch {
+  const results = new Map(kept.map((result) => [result.row, result]));
+  const counts = countsOf(results, NOTHING_RUN);
+  return { status: 'ready', job, rows, results, counts, activity: 'resting', error: undefined };
+}
+
+function countsOf(results: ReadonlyMap<number, RowState>, run: BatchCounts['run']): BatchCounts {
+  let failed = 0;
+  for (const state of results.values()) if ('error' in state) failed += 1;
+  return { edited: results.size - failed, failed, run };
+}
