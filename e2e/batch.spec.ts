@@ -45,6 +45,8 @@ test('runs a file, goes on after a reload, opens a row for review, and writes th
   await expect(progress).toContainText('30 of 30 rows, 1 without an edit', { timeout: 120_000 });
   await expect(page.locator('tr[data-row="1"]')).toContainText('The answer is blank; there is nothing to edit.');
 
+  // A blank answer stays blank.
+  await expect(page.getByRole('button', { name: /failed again/ })).toBeHidden();
   const [download] = await Promise.all([
     page.waitForEvent('download'),
     page.getByRole('button', { name: 'CSV', exact: true }).click(),

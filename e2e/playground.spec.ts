@@ -224,7 +224,18 @@ test('breaks no accessibility rule and never scrolls sideways, in both colour sc
   await page.getByRole('link', { name: 'History' }).click();
   await expect(page.getByRole('button', { name: /^Open / }).first()).toBeVisible();
   await check();
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(1280);
+  await page.getByRole('link', { name: 'Batch' }).click();
+  await page.getByTestId('batch-input').setInputFiles({
+    name: 'rows.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from('query,generated_text\nWhy?,Because.\n'),
+  });
+  await expect(page.getByTestId('batch-progress')).toBeVisible();
+  await check();
+  for (const width of [320, 1280]) {
+    await page.setViewportSize({ width, height: 900 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+  }
   await page.getByRole('link', { name: 'Playground' }).click();
   for (const width of [320, 390, 768, 1024, 1440, 2560]) {
     await page.setViewportSize({ width, height: 900 });

@@ -53,6 +53,8 @@ export type Batch =
 export interface BatchCounts {
   edited: number;
   failed: number;
+  /** Of `failed`: not by what the row holds, so another try may do better. */
+  retryable: number;
   /** Of the rows that this page ran since the last start. */
   run: { rows: number; editTokens: number; ms: number };
 }
@@ -68,7 +70,7 @@ export interface BatchSlice {
   pauseBatch: () => void;
   /** At once; the row that was being written is written anew later. */
   stopBatch: () => void;
-  /** Rows that failed count as not reached. */
+  /** Rows that failed count as not reached, but those that cannot be run at all. */
   retryFailed: () => void;
   closeBatch: () => Promise<void>;
   /** What is kept from before; goes on with it if it was running. */
@@ -239,7 +241,7 @@ export function createBatchSlice({
       retryFailed() {
         const { batch } = get();
         if (batch.status !== 'ready' || batch.activity !== 'resting') return;
-        const results = new Map([...batch.results].filter(([, state]) => !('error' in state)));
+        const results = new Map([...batch.results].filter(([, state]) => !isRetryable(state)));
         change({ results, counts: countsOf(results, NOTHING_RUN) });
       },
 
@@ -275,8 +277,16 @@ function ready(job: BatchJob, rows: readonly SourceRow[], kept: readonly RowStat
   return { status: 'ready', job, rows, results, counts, activity: 'resting', error: undefined };
 }
 
+function isRetryable(state: RowState): boolean {
+  return 'error' in state && !['blank-answer', 'bad-row'].includes(state.error.code);
+}
+
 function countsOf(results: ReadonlyMap<number, RowState>, run: BatchCounts['run']): BatchCounts {
   let failed = 0;
-  for (const state of results.values()) if ('error' in state) failed += 1;
-  return { edited: results.size - failed, failed, run };
+  let retryable = 0;
+  for (const state of results.values()) {
+    failed += 'error' in state ? 1 : 0;
+    retryable += isRetryable(state) ? 1 : 0;
+  }
+  return { edited: results.size - failed, failed, retryable, run };
 }

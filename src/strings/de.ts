@@ -86,7 +86,7 @@ export const de: Strings = {
     otherModel: 'Das gewählte Modell ist ein anderes als das, mit dem er begann.',
     start: 'Alle Zeilen umschreiben',
     resume: 'Weiter',
-    pause: 'Anhalten',
+    pause: 'Pause',
     pausing: 'Nach dieser Zeile…',
     retry: (count) => `${formatCount(count)} fehlgeschlagene noch einmal`,
     progress: (finished, all, failed) =>

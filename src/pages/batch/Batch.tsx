@@ -129,6 +129,7 @@ function Columns({ batch: { job, rows, activity, counts } }: { batch: Ready }) {
       <div className={styles.line}>
         <h3 id={`${id}-title`}>{job.fileName}</h3>
         <p className={controls.hint}>{text.rows(rows.length)}</p>
+        <span className={styles.spring} />
         {isSure ? (
           <span className={styles.line}>
             {text.closeSure(finished)}
@@ -243,9 +244,9 @@ function RunPanel({ batch }: { batch: Ready }) {
             </button>
           </>
         )}
-        {counts.failed > 0 && (
+        {counts.retryable > 0 && (
           <button type="button" className={controls.quiet} disabled={activity !== 'resting'} onClick={retry}>
-            {text.retry(counts.failed)}
+            {text.retry(counts.retryable)}
           </button>
         )}
         {refusal !== undefined && <p className={controls.hint}>{refusal}</p>}
