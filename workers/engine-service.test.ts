@@ -5,7 +5,7 @@ import type { Engine } from '../src/align/engine.ts';
 import { AlignError } from '../src/align/errors.ts';
 import { type AlignRequest, GREEDY } from '../src/align/request.ts';
 import { type EngineHost, EngineService } from './engine-service.ts';
-import type { LoadedModelInfo, LoadRequest } from './protocol.ts';
+import type { LoadedModelInfo, LoadRequest, RunEvent } from './protocol.ts';
 
 const REQUEST: AlignRequest = {
   objectives: [{ key: 'length', label: 'Length', description: 'Length: short' }],
@@ -36,6 +36,7 @@ function manualModel(letter: string) {
   let wake = () => {};
   let isStopped = false;
   let isDisposed = false;
+  let isLost = false;
   const engine: Engine = {
     device: 'wasm',
     contextLength: 512,
@@ -51,6 +52,7 @@ function manualModel(letter: string) {
             signal.addEventListener('abort', () => resolve());
           });
           signal.throwIfAborted();
+          if (isLost) throw new AlignError('device-lost', 'The GPU device was lost: it hung.');
           if (isDisposed) throw new AlignError('engine-failed', 'disposed of');
           if (isStopped) return 'stop';
           yield [letter.charCodeAt(0)];
@@ -80,6 +82,10 @@ function manualModel(letter: string) {
     model,
     log,
     step: () => wake(),
+    lose: () => {
+      isLost = true;
+      wake();
+    },
     stop: () => {
       isStopped = true;
       wake();
@@ -107,9 +113,68 @@ const never = () => {
   throw new Error('no event was expected');
 };
 
-async function collect(service: EngineService, runId: string, events: AlignEvent[]) {
+async function collect(service: EngineService, runId: string, events: RunEvent[]) {
   await service.align(runId, REQUEST, (event) => void events.push(event));
 }
+
+describe('a device that is lost', () => {
+  it('is replaced: the model is loaded again and the run goes on from its tokens', async () => {
+    const [a, b] = [manualModel('a'), manualModel('b')];
+    const { service, loads } = hostOf(a, b);
+    await service.load(load('x/'), () => {});
+    const events: RunEvent[] = [];
+    const run = collect(service, '1', events);
+    await vi.waitUntil(() => a.log.includes('start'));
+    a.step();
+    await vi.waitUntil(() => events.length === 2);
+    a.lose();
+    await vi.waitUntil(() => b.log.includes('start'));
+    b.step();
+    await vi.waitUntil(() => events.length === 4);
+    b.stop();
+    await run;
+    expect(loads).toEqual([load('x/'), load('x/')]);
+    expect(a.log.at(-1)).toBe('dispose');
+    expect(events[2]).toMatchObject({
+      type: 'engine-restarted',
+      message: expect.stringContaining('it hung') as string,
+    });
+    expect(events.at(-1)).toMatchObject({ type: 'edit-end', edit: 'ab', finishReason: 'stop' });
+  });
+
+  it('is given up for the CPU after two losses in a row, and the model that came last is the one unloaded', async () => {
+    const models = [manualModel('a'), manualModel('b'), manualModel('c')] as const;
+    const { service, loads } = hostOf(...models);
+    await service.load({ ...load('x/'), device: 'webgpu', variant: 'q4' }, () => {});
+    const events: RunEvent[] = [];
+    const run = collect(service, '1', events);
+    for (const model of models.slice(0, 2)) {
+      await vi.waitUntil(() => model.log.includes('start'));
+      model.lose();
+    }
+    await vi.waitUntil(() => models[2].log.includes('start'));
+    models[2].stop();
+    await run;
+    expect(loads.at(-1)).toMatchObject({ device: 'wasm', variant: 'auto' });
+    expect(events.filter(({ type }) => type === 'engine-restarted').at(-1)).toMatchObject({
+      message: expect.stringContaining('2 times in a row, so the CPU takes over') as string,
+    });
+    await service.unload();
+    expect(models[2].log.at(-1)).toBe('dispose');
+  });
+
+  it('ends the run with the reason when the model cannot be loaded again, and the next load starts afresh', async () => {
+    const [a, b] = [manualModel('a'), manualModel('b')];
+    const { service } = hostOf(a, new AlignError('out-of-memory', 'It needed 9 GB.'), b);
+    await service.load(load('x/'), () => {});
+    const run = collect(service, '1', []);
+    await vi.waitUntil(() => a.log.includes('start'));
+    a.lose();
+    await expect(run).rejects.toMatchObject({ code: 'out-of-memory' });
+    await expect(service.countPromptTokens(REQUEST)).rejects.toMatchObject({ code: 'invalid-request' });
+    expect(await service.load(load('y/'), () => {})).toEqual(INFO);
+  });
+});
 
 describe('EngineService', () => {
   it('loads, reports, aligns and ends after the last event', async () => {

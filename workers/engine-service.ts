@@ -1,9 +1,17 @@
 import { align, type AlignerModel, encodePrompt } from '../src/align/align.ts';
-import type { AlignEvent } from '../src/align/edit.ts';
 import { AlignError } from '../src/align/errors.ts';
 import type { AlignRequest } from '../src/align/request.ts';
+import { lastingEngine } from '../src/engines/lasting-engine.ts';
 import { EventChannel } from './event-channel.ts';
-import type { DeviceReport, EngineWorkerApi, LoadedModelInfo, LoadEvent, LoadRequest, RunId } from './protocol.ts';
+import type {
+  DeviceReport,
+  EngineWorkerApi,
+  LoadedModelInfo,
+  LoadEvent,
+  LoadRequest,
+  RunEvent,
+  RunId,
+} from './protocol.ts';
 
 /** What the service needs of the machine. The worker gives it the real one. */
 export interface EngineHost {
@@ -18,10 +26,16 @@ export interface EngineHost {
 
 /** A model that is loaded or on its way. */
 interface Load {
+  request: LoadRequest;
   aborter: AbortController;
   outcome: ReturnType<EngineHost['load']>;
   model: AlignerModel | undefined;
+  /** Losses of its device since a run ended well. */
+  lossesInARow: number;
 }
+
+/** So many losses in a row say that the device is no good: the CPU takes over. */
+const LOSSES_BEFORE_CPU = 2;
 
 /**
  * One model at a time, one run at a time. A model that is replaced ends its runs as cancelled and is gone before the
@@ -65,7 +79,7 @@ export class EngineService implements EngineWorkerApi {
       aborter.signal.throwIfAborted();
       return this.#host.load(request, (event) => events.send(event), aborter.signal);
     };
-    const current: Load = { aborter, outcome: start(), model: undefined };
+    const current: Load = { request, aborter, outcome: start(), model: undefined, lossesInARow: 0 };
     this.#current = current;
     try {
       const { model, info } = await current.outcome;
@@ -86,17 +100,22 @@ export class EngineService implements EngineWorkerApi {
     await this.#previousGone;
   }
 
-  async align(runId: RunId, request: AlignRequest, onEvent: (event: AlignEvent) => void): Promise<void> {
+  async align(runId: RunId, request: AlignRequest, onEvent: (event: RunEvent) => void): Promise<void> {
     const events = new EventChannel(onEvent);
     const aborter = new AbortController();
     this.#runs.set(runId, aborter);
     const { signal } = aborter;
     const turn = this.#runsEnded;
     const run = (async () => {
-      const model = this.#model();
+      const load = this.#loaded();
       // A run that is cancelled in the queue ends at once: the engine is never asked, its signal is aborted already.
       await Promise.race([turn, aborted(signal)]);
-      for await (const event of align(request, model, signal)) events.send(event);
+      const engine = lastingEngine({
+        current: () => load.model.engine,
+        revive: async (loss) => events.send(await this.#revive(load, loss)),
+      });
+      for await (const event of align(request, { ...load.model, engine }, signal)) events.send(event);
+      load.lossesInARow = 0;
       await events.allArrived();
     })();
     this.#runsEnded = Promise.allSettled([turn, run]);
@@ -109,17 +128,44 @@ export class EngineService implements EngineWorkerApi {
   }
 
   async countPromptTokens(request: AlignRequest): Promise<number> {
-    return encodePrompt(request, this.#model()).length;
+    return encodePrompt(request, this.#loaded().model).length;
   }
 
   cancel(runId: RunId): void {
     this.#runs.get(runId)?.abort();
   }
 
-  #model(): AlignerModel {
-    const model = this.#current?.model;
-    if (model === undefined) throw new AlignError('invalid-request', 'No model is loaded yet; load one first.');
-    return model;
+  #loaded(): Load & { model: AlignerModel } {
+    const load = this.#current;
+    if (load?.model === undefined) throw new AlignError('invalid-request', 'No model is loaded yet; load one first.');
+    return load as Load & { model: AlignerModel };
+  }
+
+  /**
+   * Loads the model again, from where it was loaded, after its device went away.
+   *
+   * @throws as `EngineHost.load`; then there is no model
+   */
+  async #revive(load: Load, loss: AlignError): Promise<RunEvent> {
+    load.lossesInARow += 1;
+    const { aborter, request, lossesInARow } = load;
+    const isGivingUp = lossesInARow >= LOSSES_BEFORE_CPU;
+    // Its memory went with the device.
+    await load.model?.engine.dispose().catch(() => {});
+    try {
+      load.outcome = this.#host.load(
+        isGivingUp ? { ...request, device: 'wasm', variant: 'auto' } : request,
+        () => {},
+        aborter.signal,
+      );
+      const { model, info } = await load.outcome;
+      load.model = model;
+      const how = isGivingUp ? `${lossesInARow} times in a row, so the CPU takes over` : 'and started again';
+      return { type: 'engine-restarted', info, message: `${loss.message.replace(/[.\s]*$/, '')}; it was lost ${how}.` };
+    } catch (error) {
+      if (this.#current === load) this.#current = undefined;
+      throw error;
+    }
   }
 
   #drop(reason: string): void {
@@ -129,7 +175,8 @@ export class EngineService implements EngineWorkerApi {
     dropped.aborter.abort(new DOMException(reason, 'AbortError'));
     for (const run of this.#runs.values()) run.abort();
     this.#previousGone = dropped.outcome.then(
-      ({ model }) => model.engine.dispose(),
+      // Undefined where the load was not over: then what it gives is all there is.
+      ({ model }) => (dropped.model ?? model).engine.dispose(),
       // Whoever asked for it was told; a load that failed leaves nothing.
       () => {},
     );

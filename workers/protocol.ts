@@ -41,6 +41,12 @@ export interface LoadedModelInfo {
   loadMs: number;
 }
 
+/** What a run reports. */
+export type RunEvent =
+  | AlignEvent
+  /** The device went away; the run goes on with this one. `message` says so in one sentence. */
+  | { type: 'engine-restarted'; info: LoadedModelInfo; message: string };
+
 /** What the machine offers, asked once at start. */
 export interface DeviceReport {
   webgpu: {
@@ -68,7 +74,7 @@ export interface EngineWorkerApi {
   load(request: LoadRequest, onEvent: (event: LoadEvent) => void): Promise<LoadedModelInfo>;
   unload(): Promise<void>;
   /** Resolves after `edit-end`; runs queue one at a time. */
-  align(runId: RunId, request: AlignRequest, onEvent: (event: AlignEvent) => void): Promise<void>;
+  align(runId: RunId, request: AlignRequest, onEvent: (event: RunEvent) => void): Promise<void>;
   /** Token count of the prompt that the request would send, BOS included. */
   countPromptTokens(request: AlignRequest): Promise<number>;
   /** The run ends with `cancelled`. Unknown ids are ignored. */

@@ -72,6 +72,7 @@ export function createAppStore(given: Omit<AppDependencies, 'scheduleFrame'> & P
     reportUnsaved: () => store[0]({ isUnsaved: true }),
   }));
   history.onChange(() => void store.getState().loadHistory());
+  client.onRestart((restart) => store.getState().noteRestart(restart));
   client.onCrash((error) => store.getState().failModel(error));
   return store;
 }

@@ -6,7 +6,7 @@ import type { BatchStore } from '../history/batch-store.ts';
 import type { HistoryEntry } from '../history/history-entry.ts';
 import type { HistoryStore } from '../history/history-store.ts';
 import type { LoadedModelInfo, LoadEvent, LoadRequest } from '../../workers/protocol.ts';
-import type { EngineClient } from '../worker-client/engine-client.ts';
+import type { EngineClient, EngineRestart } from '../worker-client/engine-client.ts';
 import type { ConvertedModel, ModelLibrary } from '../worker-client/model-library.ts';
 import type { WeightsClient } from '../worker-client/weights-client.ts';
 import type { AppDependencies } from './app-store.ts';
@@ -47,6 +47,15 @@ export class FakeClient implements EngineClient {
 
   countPromptTokens(...call: [AlignRequest]): Promise<number> {
     return pend(this.counts, call);
+  }
+
+  restart: (restart: EngineRestart) => void = () => {
+    throw new Error('Nobody listens for a restart.');
+  };
+
+  onRestart(listener: (restart: EngineRestart) => void): () => void {
+    this.restart = listener;
+    return () => {};
   }
 
   onCrash(listener: (error: AlignError) => void): () => void {

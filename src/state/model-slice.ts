@@ -2,6 +2,7 @@ import type { StateCreator } from 'zustand/vanilla';
 
 import type { AlignErrorData } from '../align/errors.ts';
 import type { LoadedModelInfo, LoadEvent, LoadRequest } from '../../workers/protocol.ts';
+import type { EngineRestart } from '../worker-client/engine-client.ts';
 import type { ConvertedModel } from '../worker-client/model-library.ts';
 import type { AppDependencies, AppState } from './app-store.ts';
 import { isAbort, toErrorData } from './error-data.ts';
@@ -28,6 +29,8 @@ export interface ModelSlice {
   loadModel: (model: ConvertedModel, choice: Pick<LoadRequest, 'device' | 'variant'>) => Promise<boolean>;
   /** Frees the model, or gives up the load that is on its way. */
   unloadModel: () => Promise<void>;
+  /** It runs on another device, or anew; what is shown of it follows. */
+  noteRestart: (restart: EngineRestart) => void;
   /** The model is lost and says why; the next load starts afresh. */
   failModel: (error: unknown) => void;
 }
@@ -83,6 +86,12 @@ export function createModelSlice({
           // The page has let go of the model already; only a bug can be behind this.
           console.error(error);
         }
+      },
+
+      noteRestart({ info, message }) {
+        set(({ model }) =>
+          model.status === 'ready' ? { model: { ...model, info, notes: [...model.notes, message] } } : {},
+        );
       },
 
       failModel(error) {

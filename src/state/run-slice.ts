@@ -68,11 +68,15 @@ export function createRunSlice({ client, scheduleFrame }: AppDependencies): Stat
         const controller = new AbortController();
         current = controller;
         const isCurrent = () => current === controller;
-        const model = modelUsed(get().model);
+        const modelAtStart = modelUsed(get().model);
         set({ run: { status: 'running', request, edit: '', start: undefined, pace: undefined, isStopping: false } });
         const events = new FrameBatch<AlignEvent>(scheduleFrame, (batch) => {
           if (isCurrent())
-            set(({ run }) => ({ run: batch.reduce((before, event) => withEvent(before, event, model), run) }));
+            set(({ run, model }) => {
+              // A device that was lost on the way is not the one that wrote the end.
+              const used = model.status === 'ready' ? modelUsed(model) : modelAtStart;
+              return { run: batch.reduce((before, event) => withEvent(before, event, used), run) };
+            });
         });
         try {
           checkRequest(request);

@@ -1,7 +1,9 @@
 import type { AlignEvent } from '../align/edit.ts';
 import type { AlignError } from '../align/errors.ts';
 import type { AlignRequest } from '../align/request.ts';
-import type { DeviceReport, LoadedModelInfo, LoadEvent, LoadRequest } from '../../workers/protocol.ts';
+import type { DeviceReport, LoadedModelInfo, LoadEvent, LoadRequest, RunEvent } from '../../workers/protocol.ts';
+
+export type EngineRestart = Omit<Extract<RunEvent, { type: 'engine-restarted' }>, 'type'>;
 
 /** What the stores know of the engine: nothing of workers, Comlink or run ids. */
 export interface EngineClient {
@@ -28,4 +30,10 @@ export interface EngineClient {
    * @returns stops listening
    */
   onCrash(listener: (error: AlignError) => void): () => void;
+  /**
+   * The device went away and the engine runs on another, or on the same one anew; a run that was on its way goes on.
+   *
+   * @returns stops listening
+   */
+  onRestart(listener: (restart: EngineRestart) => void): () => void;
 }

@@ -1,7 +1,7 @@
 import { proxy } from 'comlink';
 import type { AlignError } from '../align/errors.ts';
 import type { EngineWorkerApi } from '../../workers/protocol.ts';
-import type { EngineClient } from './engine-client.ts';
+import type { EngineClient, EngineRestart } from './engine-client.ts';
 import { createWorkerCalls } from './worker-calls.ts';
 
 function startEngineWorker(): Worker {
@@ -15,6 +15,7 @@ function startEngineWorker(): Worker {
  */
 export function createWorkerClient(startWorker: () => Worker = startEngineWorker): EngineClient {
   const crashListeners = new Set<(error: AlignError) => void>();
+  const restartListeners = new Set<(restart: EngineRestart) => void>();
   let lastRun = 0;
   const { call, isRunning } = createWorkerCalls<EngineWorkerApi>(startWorker, 'The engine’s', (error) => {
     for (const listener of crashListeners) listener(error);
@@ -41,7 +42,8 @@ export function createWorkerClient(startWorker: () => Worker = startEngineWorker
             runId,
             request,
             proxy((event) => {
-              if (!isOver) onEvent(event);
+              if (event.type === 'engine-restarted') for (const listener of restartListeners) listener(event);
+              else if (!isOver) onEvent(event);
             }),
           );
           // Messages keep their order: the worker knows the run by then.
@@ -57,6 +59,10 @@ export function createWorkerClient(startWorker: () => Worker = startEngineWorker
     onCrash(listener) {
       crashListeners.add(listener);
       return () => crashListeners.delete(listener);
+    },
+    onRestart(listener) {
+      restartListeners.add(listener);
+      return () => restartListeners.delete(listener);
     },
   };
 }
