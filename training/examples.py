@@ -183,9 +183,10 @@ class Generator:
                 extra = self.insult_sentence() if r.random() < 0.5 else self.unsafe_sentence()
                 sentences.insert(r.randint(0, len(sentences)), extra)
         if "repeat" in kinds:
-            for _ in range(r.choice([1, 1, 1, 2])):
-                at = r.randrange(len(sentences))
-                sentences[at:at] = [sentences[at]] * r.choice([1, 1, 1, 2])
+            # Once each: a third copy in a row looks just like the second.
+            for sentence in r.sample(sentences, min(len(sentences), r.choice([1, 1, 1, 2]))):
+                at = sentences.index(sentence)
+                sentences.insert(at, sentence)
         if r.random() < 0.06:
             sentences.append(rules.edit([r.choice(["helpfulness", "humour"])], f" {topic}", "x")[2:])
         style = r.random()
@@ -216,6 +217,28 @@ class Generator:
             parts.append(word)
         separators = [" "] * 30 + ["  ", "\n", "\n\n", " - ", ", "]
         return parts[0] + "".join(r.choice(separators) + part for part in parts[1:])
+
+    def wild_text(self, word_count: int) -> str:
+        """Long text as people write it, whose phrases come again and go on differently: paragraphs, lists, quotes."""
+        r = self.random
+        phrases = [" ".join(self.any_word() for _ in range(r.randint(1, 6))) for _ in range(r.randint(3, 12))]
+        phrases += [self.verb_phrase(None) for _ in range(3)]
+        text, words_left = "", word_count
+        while words_left > 0:
+            length = r.randint(4, 24)
+            words_left -= length
+            parts = []
+            while sum(part.count(" ") + 1 for part in parts) < length:
+                kind = r.random()
+                part = r.choice(phrases) if kind < 0.4 else self.noun_phrase(None) if kind < 0.6 else self.any_word() if kind < 0.97 else self.odd_word()
+                parts.append(part + ("," if r.random() < 0.1 else ""))
+            body = " ".join(parts)
+            body = body[0].upper() + body[1:]
+            if r.random() < 0.1:
+                body = f'"{body}"' if r.random() < 0.5 else f"“{body}”"
+            gap = r.choice([" "] * 8 + ["\n", "\n\n", "\n\n", f"\n- ", f"\n{r.randint(1, 9)}. ", f"\n\n{r.randint(1, 9)}) ", "\n• "])
+            text += (gap if text else "") + body + r.choice(".....,:?!;)")
+        return text
 
     def question(self, topic: str | None) -> str:
         r = self.random
@@ -280,6 +303,14 @@ class Generator:
             answer = self.answer(other_topic if r.random() < 0.7 else None, r.randint(1, max_sentences), kinds)
         context = self.context(topic, template, 0 if r.random() < 0.7 else r.randint(1, 1 + max_sentences // 3))
         return make_case(objectives, context, answer, template, r.random() < 0.03)
+
+    def wild_case(self) -> Case:
+        """A long text, and any objectives."""
+        r = self.random
+        shortest, longest = r.choices([(10, 50), (50, 120), (120, 240)], [0.55, 0.35, 0.1])[0]
+        topic = r.choice(list(TOPIC_KEYWORDS)) if r.random() < 0.5 else None
+        context = self.context(topic, "hh-rlhf", r.choice([0, 0, 1]))
+        return make_case(self.objectives(), context, self.wild_text(r.randint(shortest, longest)))
 
 
 def make_case(objectives, context: str, answer: str, template: str = "hh-rlhf", vicuna: bool = False) -> Case:
