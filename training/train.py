@@ -34,7 +34,8 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--steps", type=int, default=3300)
     parser.add_argument("--tokens", type=int, default=4096, help="tokens in a batch, padding included")
-    parser.add_argument("--lr", type=float, default=0.002, help="Muon's; AdamW's is a third of it")
+    parser.add_argument("--lr", type=float, default=0.0003, help="Muon's")
+    parser.add_argument("--lr-others", type=float, default=0.0007, help="AdamW's: embedding, head and norms")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--vocabulary", type=int, default=1280)
     parser.add_argument("--eager", action="store_true", help="without torch.compile, which needs a C++ compiler")
@@ -56,7 +57,7 @@ def curriculum(part: float, random_: random.Random) -> int:
 RANDOM_COPY_SHARE = 0.08
 """Share of examples that copy random tokens: the widest test of copying."""
 WILD_SHARE = 0.06
-"""Share of examples with long texts that say the same phrases again."""
+"""Share of examples with long texts whose phrases come again."""
 
 
 class Batches:
@@ -181,9 +182,9 @@ def main() -> None:
     others = [p for name, p in model.named_parameters() if not (name.startswith("layers.") and p.ndim == 2)]
     optimizers = [
         Muon(matrices, options.lr),
-        torch.optim.AdamW(others, options.lr / 3, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
+        torch.optim.AdamW(others, options.lr_others, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
     ]
-    base_rates = [options.lr, options.lr / 3]
+    base_rates = [options.lr, options.lr_others]
     first_step, tokens_seen, seconds_before = 0, 0, 0.0
     checkpoint_path, log_path = options.out / "checkpoint.pt", options.out / "loss.csv"
     if options.resume and checkpoint_path.exists():
