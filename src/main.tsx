@@ -20,6 +20,7 @@ import { createSettingsStore } from './state/settings-store.ts';
 import { tabStorage } from './state/storage.ts';
 import { StoresContext } from './state/stores.ts';
 import { keepTabTold } from './state/tab-title.ts';
+import { whenAtRest } from './state/when-at-rest.ts';
 import { createModelLibrary } from './worker-client/model-library.ts';
 import { createRowsClient } from './worker-client/rows-client.ts';
 import { createWeightsClient } from './worker-client/weights-client.ts';
@@ -59,11 +60,14 @@ window.addEventListener('storage', ({ key }) => {
 // While developing it would keep what is being changed.
 if (import.meta.env.PROD) {
   const { reportProgram } = app.getState();
-  void registerServiceWorker(new URL('service-worker.js', document.baseURI).href, {
-    onWaiting: (waitingVersion) => reportProgram({ waitingVersion }),
-    onReady: () => reportProgram({ isKeptOffline: true }),
-    onIsolationReady: () => reportProgram({ canBecomeFaster: true }),
-  });
+  // It fetches the whole page again, 45 MB: a model that is loaded meanwhile would wait for it.
+  void whenAtRest(app, 2500).then(() =>
+    registerServiceWorker(new URL('service-worker.js', document.baseURI).href, {
+      onWaiting: (waitingVersion) => reportProgram({ waitingVersion }),
+      onReady: () => reportProgram({ isKeptOffline: true }),
+      onIsolationReady: () => reportProgram({ canBecomeFaster: true }),
+    }),
+  );
 }
 
 const root = document.getElementById('root');

@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises';
+import type { Browser } from '@playwright/test';
+import { expect, test } from './playground.fixture.ts';
+
+/** Bytes that the browser's page processes hold, by the kernel's count. */
+async function pageBytes(browser: Browser): Promise<number> {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+  await session.detach();
+  const sizes = processInfo
+    .filter(({ type }) => type === 'renderer')
+    .map(async ({ id }) => Number(/VmRSS:\s+(\d+) kB/.exec(await readFile(`/proc/${id}/status`, 'utf8'))?.[1]) * 1024);
+  return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** The first rounds fill what stays: the binary, compiled code, the heaps' reserves (a dozen loads until they are full). */
+const WARM_LOADS = 15;
+const LOADS = 30;
+const WARM_RUNS = 10;
+const RUNS = 50;
+/** Bytes of the model “Slow”. A load that leaked would add as much each time. */
+const MODEL_BYTES = 26_000_000;
+
+test('30 loads and 50 runs leave no memory behind', async ({ playground, browser }) => {
+  const { page } = playground;
+  await playground.comeBackWith({ modelId: 'Slow', device: 'wasm', variant: 'q8', maxNewTokens: 1 });
+  const sizes: number[] = [];
+  for (let load = 1; load <= LOADS; load += 1) {
+    await page.getByRole('button', { name: 'Load', exact: true }).click();
+    await expect(playground.loaded).toBeVisible();
+    await page.getByRole('button', { name: 'Unload' }).click();
+    sizes.push(await pageBytes(browser));
+  }
+  // The heaps breathe: the largest of a few is compared.
+  const growth = Math.max(...sizes.slice(-5)) - Math.max(...sizes.slice(WARM_LOADS - 5, WARM_LOADS));
+  expect(growth, 'growth over 15 loads').toBeLessThan(4 * MODEL_BYTES);
+
+  await page.getByRole('button', { name: 'Load', exact: true }).click();
+  await expect(playground.loaded).toBeVisible();
+  await playground.write('Human: Hi\n\nAssistant:', 'Hello.');
+  let before = 0;
+  for (let run = 1; run <= RUNS; run += 1) {
+    await playground.align.click();
+    await expect(playground.result).toHaveAttribute('data-status', 'done');
+    if (run === WARM_RUNS) before = await pageBytes(browser);
+  }
+  expect((await pageBytes(browser)) - before, 'growth over 40 runs').toBeLessThan(2 * MODEL_BYTES);
+});
