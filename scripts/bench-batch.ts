@@ -6,7 +6,7 @@
  * Needs the model of scripts/fetch-smollm2.sh, the data sets (METAALIGNER_DATA) and a Python with torch, transformers,
  * gguf and accelerate (PYTHON, by default python3).
  *
- * Usage: npm run bench:batch -- [--rows 48] [--new-tokens 48] [--turns 3] [--batch-size 8]
+ * Usage: npm run bench:batch -- [--rows 48] [--new-tokens 48] [--turns 3] [--batch-size 4]
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -43,7 +43,7 @@ const { values } = parseArgs({
     rows: { type: 'string', default: '48' },
     'new-tokens': { type: 'string', default: '48' },
     turns: { type: 'string', default: '3' },
-    'batch-size': { type: 'string', default: '8' },
+    'batch-size': { type: 'string', default: '4' },
   },
 });
 const rowCount = Number(values.rows);

@@ -84,7 +84,7 @@ export function addBatchCommand(program: Command): void {
       '--batch_size, --batch-size <number>',
       'rows at a time on this machine; they share each step',
       parseCount,
-      8,
+      4,
     )
     .option('--cuda', 'accepted; runs on the CPU')
     .option('--llama', 'accepted; all models are')
