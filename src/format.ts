@@ -59,3 +59,8 @@ const dateAndTime = new Intl.DateTimeFormat(language, { dateStyle: 'medium', tim
 export function formatDate(ms: number): string {
   return dateAndTime.format(ms);
 }
+
+/** What stands before a name's remarks: `Demo aligner` of `Demo aligner (built in, …): shows …`. */
+export function formatModelName(name: string): string {
+  return name.replace(/\s*[(:].*$/s, '');
+}

@@ -170,7 +170,10 @@ describe('a device that is lost', () => {
     const run = collect(service, '1', []);
     await vi.waitUntil(() => a.log.includes('start'));
     a.lose();
-    await expect(run).rejects.toMatchObject({ code: 'out-of-memory' });
+    await expect(run).rejects.toMatchObject({
+      code: 'device-lost',
+      message: expect.stringContaining('could not start again: It needed 9 GB.') as string,
+    });
     await expect(service.countPromptTokens(REQUEST)).rejects.toMatchObject({ code: 'invalid-request' });
     expect(await service.load(load('y/'), () => {})).toEqual(INFO);
   });

@@ -164,7 +164,16 @@ export class EngineService implements EngineWorkerApi {
       return { type: 'engine-restarted', info, message: `${loss.message.replace(/[.\s]*$/, '')}; it was lost ${how}.` };
     } catch (error) {
       if (this.#current === load) this.#current = undefined;
-      throw error;
+      if (aborter.signal.aborted) throw error;
+      // Whoever hears of it has to know that the model is gone, not only why it did not come back.
+      const why = error instanceof Error ? error.message : String(error);
+      throw new AlignError(
+        'device-lost',
+        `${loss.message.replace(/[.\s]*$/, '')}, and it could not start again: ${why}`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 

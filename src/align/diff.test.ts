@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 
 import { type Change, countChanges, diffEdit, StreamingDiff } from './diff.ts';
 
-const done = { isComplete: true, timeoutMs: 1000 };
-const streaming = { isComplete: false, timeoutMs: 1000 };
+const done = { isComplete: true, limit: { ms: 1000 } };
+const streaming = { isComplete: false, limit: { ms: 1000 } };
 
 /** `kept|-deleted|+inserted|?pending`, one string per piece. */
 function show(changes: readonly Change[]): string[] {
@@ -48,7 +48,7 @@ describe('diffEdit', () => {
           : `${'abcdefgh'.charAt((i * seed) % 8)} ${(i * seed) % 997} changes ${seed}. `,
       );
     const [before, after] = [sentences(7).join(''), sentences(11).join('')];
-    const changes = diffEdit(before, after, { isComplete: true, timeoutMs: 40 });
+    const changes = diffEdit(before, after, { isComplete: true, limit: { ms: 40 } });
     expect(original(changes)).toBe(before);
     expect(edit(changes)).toBe(after);
     expect(countChanges(changes).keptWords).toBeGreaterThan(2000);
@@ -59,7 +59,7 @@ describe('diffEdit', () => {
     const several = fc.array(sentence, { maxLength: 12 }).map((sentences) => sentences.join(''));
     fc.assert(
       fc.property(several, several, (before, after) => {
-        const changes = diffEdit(before, after, { isComplete: true, timeoutMs: -1 });
+        const changes = diffEdit(before, after, { isComplete: true, limit: { ms: -1 } });
         expect([original(changes), edit(changes)]).toEqual([before, after]);
       }),
     );
@@ -114,7 +114,7 @@ describe('diffEdit', () => {
   it('joins to both texts, whatever they are', () => {
     fc.assert(
       fc.property(text, text, fc.boolean(), fc.constantFrom(1000, -1), (before, after, isComplete, timeoutMs) => {
-        const changes = diffEdit(before, after, { isComplete, timeoutMs });
+        const changes = diffEdit(before, after, { isComplete, limit: { ms: timeoutMs } });
         expect(original(changes)).toBe(before);
         expect(edit(changes)).toBe(after);
         expect(changes.every((change) => change.text !== '')).toBe(true);
@@ -164,7 +164,7 @@ describe('diffEdit while the edit is being written', () => {
 
 describe('diffEdit out of time', () => {
   // A negative timeout ends the word diff before its first round.
-  const late = { isComplete: true, timeoutMs: -1 };
+  const late = { isComplete: true, limit: { ms: -1 } };
 
   it('keeps equal start and end and replaces the middle', () => {
     expect(show(diffEdit('Yes, the red car is here now.', 'Yes, the blue bus was here now.', late))).toEqual([
@@ -190,7 +190,7 @@ describe('StreamingDiff', () => {
     const diff = new StreamingDiff(answer, 1000);
     for (let end = 0; end < rewritten.length; end += 7) diff.update(rewritten.slice(0, end));
     expect(show(diff.update(rewritten))).toEqual(
-      show(diffEdit(answer, rewritten, { isComplete: true, timeoutMs: 5000 })),
+      show(diffEdit(answer, rewritten, { isComplete: true, limit: { ms: 5000 } })),
     );
   });
 

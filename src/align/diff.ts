@@ -13,9 +13,14 @@ export interface Change {
 export interface DiffOptions {
   /** False when the model was cut off or stopped: then what it did not reach is pending, not deleted. */
   isComplete: boolean;
-  /** After this long it is compared by sentences first, and after as long again the middle is shown as replaced whole. */
-  timeoutMs: number;
+  limit: DiffLimit;
 }
+
+/**
+ * When words take more, the texts are compared by sentences first, and words between them. In milliseconds for what is
+ * shown and gone; in changed words, which are the same on every machine, for what decisions are made on.
+ */
+export type DiffLimit = { ms: number } | { changes: number };
 
 /**
  * Word by word what the edit changed.
@@ -25,8 +30,8 @@ export interface DiffOptions {
  *
  * `diffWordsWithSpace`, not `diffWords`: the latter shows a lost paragraph break as no change.
  */
-export function diffEdit(original: string, edit: string, { isComplete, timeoutMs }: DiffOptions): Change[] {
-  const changes = tidy(diffTexts(original, edit, timeoutMs));
+export function diffEdit(original: string, edit: string, { isComplete, limit }: DiffOptions): Change[] {
+  const changes = tidy(diffTexts(original, edit, limit));
   return isComplete ? changes : tidy(withPendingTail(changes));
 }
 
@@ -62,7 +67,7 @@ export class StreamingDiff {
     // A copy of what is further down would have to pay for skipping more than was written.
     const reach = wordEnd(originalRest, Math.min(originalRest.length, editRest.length + UNSETTLED_LENGTH));
     const changes: Change[] = [
-      ...withPendingTail(tidy(diffTexts(originalRest.slice(0, reach), editRest, this.#timeoutMs))),
+      ...withPendingTail(tidy(diffTexts(originalRest.slice(0, reach), editRest, { ms: this.#timeoutMs }))),
       { type: 'pending', text: originalRest.slice(reach) },
     ];
     const all = tidy([...this.#settled, ...changes]);
@@ -93,25 +98,29 @@ export class StreamingDiff {
   }
 }
 
-/** The best comparison that the time allows: by words, or by sentences and then by words. */
-function diffTexts(original: string, edit: string, timeoutMs: number): Change[] {
-  return diffWords(original, edit, timeoutMs) ?? diffSentences(original, edit, timeoutMs);
+/** The best comparison that the limit allows: by words, or by sentences and then by words. */
+function diffTexts(original: string, edit: string, limit: DiffLimit): Change[] {
+  return diffWords(original, edit, limit) ?? diffSentences(original, edit, limit);
 }
 
-/** @returns undefined when the time is up */
-function diffWords(original: string, edit: string, timeoutMs: number): Change[] | undefined {
-  if (timeoutMs <= 0) return undefined;
+/** @returns undefined beyond the limit */
+function diffWords(original: string, edit: string, limit: DiffLimit): Change[] | undefined {
+  const options = 'ms' in limit ? { timeout: limit.ms } : { maxEditLength: limit.changes };
+  if ('ms' in limit && limit.ms <= 0) return undefined;
   const changes = WITHOUT_BLANKS.test(original + edit)
-    ? diffArrays(segmentWords(original), segmentWords(edit), { timeout: timeoutMs })?.map(({ value, ...change }) => ({
+    ? diffArrays(segmentWords(original), segmentWords(edit), options)?.map(({ value, ...change }) => ({
         ...change,
         value: value.join(''),
       }))
-    : diffWordsWithSpace(original, edit, { timeout: timeoutMs });
+    : diffWordsWithSpace(original, edit, options);
   return changes?.map(({ added, removed, value }) => ({
     type: added ? 'inserted' : removed ? 'deleted' : 'kept',
     text: value,
   }));
 }
+
+/** Of a limit in changes, what each stretch between two sentences may take. */
+const STRETCH_SHARE = 1 / 8;
 
 /**
  * Keeps the sentences that stand once in either text and in the same order in both, and compares what lies between them by
@@ -119,14 +128,16 @@ function diffWords(original: string, edit: string, timeoutMs: number): Change[] 
  *
  * @see Bram Cohen's patience diff
  */
-function diffSentences(original: string, edit: string, timeoutMs: number): Change[] {
-  const endMs = performance.now() + timeoutMs;
+function diffSentences(original: string, edit: string, limit: DiffLimit): Change[] {
+  const endMs = 'ms' in limit ? performance.now() + limit.ms : undefined;
+  const stretchLimit = (): DiffLimit =>
+    'ms' in limit ? { ms: (endMs ?? 0) - performance.now() } : { changes: Math.ceil(limit.changes * STRETCH_SHARE) };
   const [before, after] = [splitSentences(original), splitSentences(edit)];
   const changes: Change[] = [];
   let [from, to] = [0, 0];
   const compareUpTo = (nextFrom: number, nextTo: number) => {
     const [deleted, inserted] = [before.slice(from, nextFrom).join(''), after.slice(to, nextTo).join('')];
-    changes.push(...(diffWords(deleted, inserted, endMs - performance.now()) ?? diffEnds(deleted, inserted)));
+    changes.push(...(diffWords(deleted, inserted, stretchLimit()) ?? diffEnds(deleted, inserted)));
     [from, to] = [nextFrom + 1, nextTo + 1];
   };
   for (const [inBefore, inAfter] of commonSentences(before, after)) {
@@ -181,7 +192,7 @@ function splitSentences(text: string): string[] {
 
 /** Scripts that write no blanks between words: there, what stands between blanks is a sentence. */
 const WITHOUT_BLANKS = /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Thai}\p{scx=Khmer}\p{scx=Lao}\p{scx=Myanmar}]/u;
-const wordSegmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
+const wordSegmenter = new Intl.Segmenter('en', { granularity: 'word' });
 
 function segmentWords(text: string): string[] {
   return Array.from(wordSegmenter.segment(text), ({ segment }) => segment);

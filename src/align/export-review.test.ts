@@ -12,7 +12,7 @@ function reviewed(answer: string, edit: string, decisions: Decisions = new Map()
   const example = exampleAlignment();
   return {
     alignment: { ...example, request: { ...example.request, answer }, edit },
-    parts: reviewParts(diffEdit(answer, edit, { isComplete: true, timeoutMs: 1000 })),
+    parts: reviewParts(diffEdit(answer, edit, { isComplete: true, limit: { ms: 1000 } })),
     decisions,
   };
 }

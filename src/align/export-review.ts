@@ -83,7 +83,7 @@ function escapeMarkdown(text: string): string {
   return text
     .replace(/[\\`*_{}[\]<>~|&]/g, (mark) => `\\${mark}`)
     .replace(
-      /^(\s*)([#+-]|\d+[.)])/gm,
+      /^(\s*)([#+=-]|\d+[.)])/gm,
       (_, blanks: string, mark: string) => `${blanks}${mark.slice(0, -1)}\\${mark.slice(-1)}`,
     );
 }

@@ -25,7 +25,7 @@ it('finds repetition: half of the 4-word sequences of a sentence said twice', ()
 
 it('gives a share of 0 for equal texts, 1 for texts without a common word, and between otherwise', () => {
   const share = (original: string, edit: string) =>
-    changedShare(countChanges(diffEdit(original, edit, { isComplete: true, timeoutMs: 1000 })));
+    changedShare(countChanges(diffEdit(original, edit, { isComplete: true, limit: { ms: 1000 } })));
   expect(share('one two', 'one two')).toBe(0);
   expect(share('one two', 'three four')).toBe(1);
   fc.assert(
@@ -45,6 +45,6 @@ it.each([
   ['Take the red car home today.', 'Take the blue car home today.', 'changed'],
   ['Take the red car.', 'Nobody should drive in that state at all.', 'rewritten'],
 ])('tells “%s” to “%s” as %s', (original, edit, kind) => {
-  const count = countChanges(diffEdit(original, edit, { isComplete: true, timeoutMs: 1000 }));
+  const count = countChanges(diffEdit(original, edit, { isComplete: true, limit: { ms: 1000 } }));
   expect(kindOfEdit(original, edit, count)).toBe(kind);
 });

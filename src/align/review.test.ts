@@ -4,7 +4,7 @@ import { diffEdit } from './diff.ts';
 import { reviewedText, reviewParts } from './review.ts';
 
 const REJECTED = { type: 'rejected' } as const;
-const whole = { isComplete: true, timeoutMs: 1000 };
+const whole = { isComplete: true, limit: { ms: 1000 } };
 const review = (original: string, edit: string) => reviewParts(diffEdit(original, edit, whole));
 const all = (parts: ReturnType<typeof reviewParts>) =>
   new Map(parts.flatMap((part) => (part.type === 'change' ? [[part.index, REJECTED] as const] : [])));
@@ -56,7 +56,7 @@ describe('reviewedText', () => {
   });
 
   it('leaves out what the model did not reach', () => {
-    const parts = reviewParts(diffEdit('One. Two. Three.', 'One. ', { isComplete: false, timeoutMs: 1000 }));
+    const parts = reviewParts(diffEdit('One. Two. Three.', 'One. ', { isComplete: false, limit: { ms: 1000 } }));
     expect(reviewedText(parts, new Map()).trim()).toBe('One.');
   });
 });

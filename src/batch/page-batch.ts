@@ -47,7 +47,7 @@ export function exportRow(
   const { query, answer, goldens } = readTexts(row, columns, settings.template);
   const edit = state !== undefined && 'edit' in state ? state.edit : '';
   if (format !== 'markdown') return formatRow(format satisfies RowFormat, COLUMNS, [query, goldens, answer, edit]);
-  const note = state !== undefined && 'error' in state ? `*${state.error.message}*` : fenced(edit);
+  const note = state !== undefined && 'error' in state ? fenced(state.error.message) : fenced(edit);
   return `\n## ${row.index + 1}\n\n${fenced(query)}\n\n**Answer**\n\n${fenced(answer)}\n\n**Edit**\n\n${note}\n`;
 }
 

@@ -52,7 +52,8 @@ export async function runBatch<Work extends object, Outcome extends object>(
       failuresInARow = 0;
       return { row, set, ...outcome };
     } catch (error) {
-      if (!(error instanceof AlignError) || !ROW_FAILURES.includes(error.code)) throw error;
+      // After an abort it is the run's end, whatever its reason looks like.
+      if (either.aborted || !(error instanceof AlignError) || !ROW_FAILURES.includes(error.code)) throw error;
       failuresInARow += error.code === 'engine-failed' ? 1 : 0;
       if (failuresInARow >= MAX_FAILURES_IN_A_ROW) throw error;
       return { row, set, error: { code: error.code, message: error.message } };

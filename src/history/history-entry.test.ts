@@ -20,8 +20,8 @@ it('reads the file that it writes, decisions included', () => {
 
 it('keeps what is whole and counts what is not', () => {
   const file = JSON.parse(writeHistoryFile([exampleEntry()])) as { entries: unknown[] };
-  file.entries.push({ ...exampleEntry(), edit: 3 }, null);
-  expect(parseHistoryFile(JSON.stringify(file))).toEqual({ entries: [exampleEntry()], damaged: 2 });
+  file.entries.push({ ...exampleEntry(), edit: 3 }, { ...exampleEntry(), createdAt: 1e300 }, null);
+  expect(parseHistoryFile(JSON.stringify(file))).toEqual({ entries: [exampleEntry()], damaged: 3 });
 });
 
 it('refuses other files, and tells a newer release’s from a foreign one', () => {

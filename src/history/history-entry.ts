@@ -19,6 +19,9 @@ const FORMAT = 'metaaligner-history';
 /** Raised when an older release could not read the file. */
 const FORMAT_VERSION = 1;
 
+/** What a Date can hold; a later one cannot be shown. */
+const LAST_TIME_MS = 8.64e15;
+
 /** The entries as a file's text. */
 export function writeHistoryFile(entries: readonly HistoryEntry[]): string {
   return `${JSON.stringify({ format: FORMAT, version: FORMAT_VERSION, entries }, null, 1)}\n`;
@@ -61,7 +64,7 @@ export function parseHistoryEntry(value: unknown): HistoryEntry {
   const alignment = parseAlignment(value);
   const { id, createdAt, isPinned, decisions } = value as Record<string, unknown>;
   if (typeof id !== 'string' || id === '' || id.length > 100) throw new AlignError('invalid-request', 'id is no name.');
-  if (typeof createdAt !== 'number' || !Number.isFinite(createdAt)) {
+  if (typeof createdAt !== 'number' || !(Math.abs(createdAt) <= LAST_TIME_MS)) {
     throw new AlignError('invalid-request', 'createdAt is no time.');
   }
   return {

@@ -50,10 +50,16 @@ export interface AppDependencies {
   scheduleFrame: (callback: () => void) => void;
 }
 
+/** A hidden tab has no frames, but a title and a batch that go on. */
+function scheduleFrameOrSecond(callback: () => void): void {
+  if (document.hidden) setTimeout(callback, 1000);
+  else requestAnimationFrame(callback);
+}
+
 /** Nothing of it outlives the page: see settings-store.ts, draft-store.ts and src/history/ for what does. */
 export function createAppStore(given: Omit<AppDependencies, 'scheduleFrame'> & Partial<AppDependencies>): AppStore {
   const dependencies: AppDependencies = {
-    scheduleFrame: (callback) => void requestAnimationFrame(callback),
+    scheduleFrame: scheduleFrameOrSecond,
     ...given,
   };
   const { client, history } = dependencies;

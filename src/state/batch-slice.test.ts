@@ -115,6 +115,41 @@ it('stops, and says so, when another model is loaded meanwhile', async () => {
   expect(client.aligns).toHaveLength(1);
 });
 
+it('keeps nothing of a row whose model was unloaded while it was written', async () => {
+  const { client, store, batch, batches, start, settle } = setUp();
+  await store.getState().openBatch(file());
+  const { ended } = await start();
+  await store.getState().unloadModel();
+  const cancelled = {
+    type: 'edit-end',
+    edit: 'Half',
+    tokenIds: [],
+    finishReason: 'cancelled',
+    usage,
+    timings,
+  } as const;
+  client.aligns[0]!.arguments[1](cancelled);
+  client.aligns[0]!.resolve();
+  await settle();
+  await ended;
+  expect(batch()).toMatchObject({ activity: 'resting', counts: { edited: 0, failed: 0 } });
+  expect(batches.kept!.results).toEqual([]);
+});
+
+it('does not run over a file that another tab has opened since', async () => {
+  const { client, store, batch, batches, start } = setUp();
+  await store.getState().openBatch(file());
+  await batches.begin({ ...batches.kept!.job, id: 'other' });
+  await (
+    await start()
+  ).ended;
+  expect(batch()).toMatchObject({
+    activity: 'resting',
+    error: { message: expect.stringMatching(/another tab/) as string },
+  });
+  expect(client.aligns).toEqual([]);
+});
+
 it('tries failed rows again only when asked', async () => {
   const { client, store, batch, answer, start } = setUp(new FakeBatches(), ROWS.slice(0, 1));
   await store.getState().openBatch(file());

@@ -2,6 +2,7 @@ import type { StateCreator } from 'zustand/vanilla';
 
 import type { AlignEvent } from '../align/edit.ts';
 import { AlignError, type AlignErrorData } from '../align/errors.ts';
+import { newId } from '../align/new-id.ts';
 import type { AlignRequest } from '../align/request.ts';
 import { type ColumnMap, guessColumns } from '../batch/columns.ts';
 import { type BatchSettings, type RowOutcome, type RowState, rowWork } from '../batch/page-batch.ts';
@@ -16,6 +17,8 @@ import { modelUsed } from './run-slice.ts';
 
 /** A file of rows, how it is run, and how far it came. Kept in the browser with every finished row. */
 export interface BatchJob {
+  /** Of this opening of the file: results of another are not its own. */
+  id: string;
   fileName: string;
   format: RowFormat;
   file: Blob;
@@ -122,8 +125,17 @@ export function createBatchSlice({
           const { columns: found, rows } = await rowsClient.read(file, fileName, format);
           if (rows.length === 0) throw new AlignError('invalid-request', `${fileName} has no rows.`);
           const columns = guessColumns(found, {});
-          const job: BatchJob = { fileName, format, file, found, columns, plan: undefined, isRunning: false };
-          await batches.begin(job);
+          const job: BatchJob = {
+            id: newId(),
+            fileName,
+            format,
+            file,
+            found,
+            columns,
+            plan: undefined,
+            isRunning: false,
+          };
+          if (!(await batches.alone(() => batches.begin(job)))) throw busyElsewhere();
           set({ batch: ready(job, rows, []) });
         } catch (error) {
           set({ batch: { status: 'failed', fileName, error: toErrorData(error) } });
@@ -134,9 +146,13 @@ export function createBatchSlice({
         // What other columns gave is another run.
         const { batch } = get();
         if (batch.status !== 'ready' || batch.activity !== 'resting') return;
-        const job = { ...batch.job, columns, plan: undefined };
-        await batches.begin(job);
+        const job = { ...batch.job, id: newId(), columns, plan: undefined };
         set({ batch: ready(job, batch.rows, []) });
+        try {
+          if (!(await batches.alone(() => batches.begin(job)))) throw busyElsewhere();
+        } catch (error) {
+          change({ error: toErrorData(error) });
+        }
       },
 
       async runBatch(plan, model) {
@@ -147,7 +163,7 @@ export function createBatchSlice({
         const controller = new AbortController();
         stopping = controller;
         isPausing = false;
-        const startedMs = performance.now();
+        let startedMs = performance.now();
         change({ activity: 'running', error: undefined, counts: countsOf(results, NOTHING_RUN) });
         const finished = new FrameBatch<RowState>(scheduleFrame, (latest) => {
           const { batch: shown } = get();
@@ -159,6 +175,11 @@ export function createBatchSlice({
           change({ counts: countsOf(results, next) });
         });
         const work = async () => {
+          const kept = await batches.load();
+          const { batch: now } = get();
+          if (kept !== undefined && now.status === 'ready' && kept.job.id !== now.job.id) throw openedElsewhere();
+          // What another tab finished meanwhile is finished.
+          for (const result of kept?.results ?? []) if (!isRetryable(result)) results.set(result.row, result);
           await saveJob({ plan, isRunning: true });
           const { model: state } = get();
           const isLoaded = state.status === 'ready' && state.model.id === model.id;
@@ -167,6 +188,7 @@ export function createBatchSlice({
             if (failed.status === 'failed') change({ error: failed.error });
             return;
           }
+          startedMs = performance.now();
           await runBatch(items(), {
             concurrency: 1,
             signal: controller.signal,
@@ -187,22 +209,24 @@ export function createBatchSlice({
             yield { row: row.index, set: 0, work: rowWork(row, now.job.columns, plan.settings) };
           }
         }
+        /** No matter of the row: the run ends, and goes on with its own model. */
+        function throwNotLoaded(): never {
+          controller.abort(
+            new AlignError('invalid-request', `${model.name} is not loaded any more, so the batch has stopped.`),
+          );
+          throw controller.signal.reason;
+        }
         async function runRow(request: AlignRequest, signal: AbortSignal): Promise<RowOutcome> {
           const { model: state } = get();
-          if (state.status !== 'ready' || state.model.id !== model.id) {
-            // No matter of the row: the run ends, and goes on with its own model.
-            controller.abort(
-              new AlignError('invalid-request', `${model.name} is not loaded any more, so the batch has stopped.`),
-            );
-            signal.throwIfAborted();
-          }
-          const used = modelUsed(state);
+          if (state.status !== 'ready' || state.model.id !== model.id) throwNotLoaded();
           let end: Extract<AlignEvent, { type: 'edit-end' }> | undefined;
           await client.align(request, (event) => (end = event.type === 'edit-end' ? event : end), signal);
           if (end === undefined) throw new Error('The engine ended a run without saying how; this is a bug.');
           const { edit, finishReason, usage, timings } = end;
-          signal.throwIfAborted();
-          return { edit, finishReason, usage, timings, model: used };
+          // The model was unloaded in the middle of the row: what it had written is no edit.
+          if (finishReason === 'cancelled') throwNotLoaded();
+          const { model: after } = get();
+          return { edit, finishReason, usage, timings, model: modelUsed(after.status === 'ready' ? after : state) };
         }
 
         let isMine = true;
@@ -221,8 +245,7 @@ export function createBatchSlice({
         if (now.status !== 'ready' || now.results !== results) return;
         change({ activity: 'resting' });
         if (!isMine) {
-          const message = 'Another tab runs this batch. Go on there, or close it first.';
-          change({ error: new AlignError('invalid-request', message).toJSON() });
+          change({ error: busyElsewhere().toJSON() });
           return;
         }
         await saveJob({ isRunning: false }).catch(() => get().reportUnsaved());
@@ -248,7 +271,8 @@ export function createBatchSlice({
       async closeBatch() {
         get().stopBatch();
         set({ batch: { status: 'none' } });
-        await batches.forget().catch(() => get().reportUnsaved());
+        // One that another tab runs is that tab's.
+        await batches.alone(() => batches.forget()).catch(() => get().reportUnsaved());
       },
 
       async restoreBatch(findModel) {
@@ -263,12 +287,25 @@ export function createBatchSlice({
           const model = await findModel(job.plan.modelId);
           if (model !== undefined) await get().runBatch(job.plan, model);
         } catch (error) {
-          // Nothing is kept where nothing can be: the visitor is told when they open a file.
-          toErrorData(error);
+          const data = toErrorData(error);
+          const { batch } = get();
+          // Where nothing can be kept the visitor is told when they open a file.
+          if (batch.status === 'reading') set({ batch: { status: 'failed', fileName: batch.fileName, error: data } });
         }
       },
     };
   };
+}
+
+function busyElsewhere(): AlignError {
+  return new AlignError('invalid-request', 'Another tab runs a batch. Go on there, or stop it first.');
+}
+
+function openedElsewhere(): AlignError {
+  return new AlignError(
+    'invalid-request',
+    'Another file was opened in another tab. Close this one and open it again to run it.',
+  );
 }
 
 function ready(job: BatchJob, rows: readonly SourceRow[], kept: readonly RowState[]): Batch {

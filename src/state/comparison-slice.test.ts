@@ -95,3 +95,16 @@ it('goes on after a run that failed, and says why a model could not be loaded', 
   expect(states()).toEqual(['failed', 'done', 'failed', 'failed']);
   expect(store.getState().comparison!.cells[2]!.outcome).toMatchObject({ error: { code: 'out-of-memory' } });
 });
+
+it('ends, and can be started again, when the model is unloaded in the middle', async () => {
+  const { client, store, states, settle } = setUp();
+  const ended = store.getState().startComparison(request, sets, [demoModel], auto);
+  client.loads[0]!.resolve(demoInfo);
+  await settle();
+  await store.getState().unloadModel();
+  client.aligns[0]!.arguments[1](end('', 'cancelled'));
+  client.aligns[0]!.resolve();
+  await ended;
+  expect(states()).toEqual(['skipped', 'skipped', 'skipped']);
+  expect(store.getState().comparison!.isRunning).toBe(false);
+});

@@ -4,6 +4,7 @@ import type { Alignment, ModelUsed } from '../align/alignment.ts';
 import type { AlignEvent } from '../align/edit.ts';
 import type { AlignErrorData } from '../align/errors.ts';
 import type { ObjectiveSet } from '../align/objective-sets.ts';
+import { newId } from '../align/new-id.ts';
 import { type AlignRequest, checkRequest } from '../align/request.ts';
 import type { LoadRequest } from '../../workers/protocol.ts';
 import type { ConvertedModel } from '../worker-client/model-library.ts';
@@ -72,7 +73,7 @@ export function createComparisonSlice({
         const { signal } = controller;
         const cells: ComparisonCell[] = inOrder(models, get()).flatMap((model) =>
           sets.map((objectiveSet) => ({
-            id: crypto.randomUUID(),
+            id: newId(),
             set: objectiveSet,
             modelName: model.name,
             outcome: { status: 'waiting' as const },
@@ -83,17 +84,23 @@ export function createComparisonSlice({
           if (current === controller) set(({ comparison }) => withOutcome(comparison, id, outcome));
         };
 
-        for (const [i, model] of inOrder(models, get()).entries()) {
-          const ofModel = cells.slice(i * sets.length, (i + 1) * sets.length);
-          const ready = await isReady(model);
-          for (const { id, set: objectiveSet } of ofModel) {
-            if (signal.aborted) show(id, { status: 'skipped' });
-            else if (!ready) show(id, loadFailure());
-            else await run(id, { ...request, objectives: objectiveSet.objectives });
+        try {
+          for (const [i, model] of inOrder(models, get()).entries()) {
+            const ofModel = cells.slice(i * sets.length, (i + 1) * sets.length);
+            const ready = await isReady(model);
+            for (const { id, set: objectiveSet } of ofModel) {
+              // Unloaded or replaced meanwhile: nothing of it can be run.
+              const { model: state } = get();
+              const isHere = ready && state.status === 'ready' && state.model.id === model.id;
+              if (signal.aborted) show(id, { status: 'skipped' });
+              else if (!isHere) show(id, loadFailure());
+              else await run(id, { ...request, objectives: objectiveSet.objectives });
+            }
           }
-        }
-        if (current === controller) {
-          set(({ comparison }) => ({ comparison: comparison && { ...comparison, isRunning: false } }));
+        } finally {
+          if (current === controller) {
+            set(({ comparison }) => ({ comparison: comparison && { ...comparison, isRunning: false } }));
+          }
         }
 
         async function isReady(model: ConvertedModel): Promise<boolean> {
@@ -109,7 +116,7 @@ export function createComparisonSlice({
 
         async function run(id: string, one: AlignRequest): Promise<void> {
           show(id, { status: 'running', editTokens: 0 });
-          const used = modelUsed(get().model);
+          let used = modelUsed(get().model);
           let end: EndEvent | undefined;
           const progress = new FrameBatch<number>(scheduleFrame, (counts) =>
             show(id, { status: 'running', editTokens: counts.at(-1) ?? 0 }),
@@ -125,10 +132,15 @@ export function createComparisonSlice({
               signal,
             );
           } catch (error) {
-            show(id, { status: 'failed', error: toErrorData(error) });
+            const data = toErrorData(error);
+            show(id, { status: 'failed', error: data });
+            if (data.code === 'device-lost' || data.code === 'worker-crashed') get().failModel(error);
             return;
           }
           progress.flush();
+          const { model: after } = get();
+          // A device that was lost on the way is not the one that wrote the end.
+          if (after.status === 'ready') used = modelUsed(after);
           const alignment = ended(one, used, end);
           show(id, alignment === undefined ? { status: 'skipped' } : { status: 'done', alignment });
           if (alignment !== undefined) {

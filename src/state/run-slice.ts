@@ -3,6 +3,7 @@ import type { StateCreator } from 'zustand/vanilla';
 import type { Alignment, ModelUsed } from '../align/alignment.ts';
 import type { AlignEvent } from '../align/edit.ts';
 import type { AlignErrorCode, AlignErrorData } from '../align/errors.ts';
+import { newId } from '../align/new-id.ts';
 import { type AlignRequest, checkRequest } from '../align/request.ts';
 import type { Decisions } from '../align/review.ts';
 import type { HistoryEntry } from '../history/history-entry.ts';
@@ -143,7 +144,7 @@ function withEvent(run: Run, event: AlignEvent, model: ModelUsed): Run {
     case 'edit-end': {
       const { edit, finishReason, usage, timings } = event;
       const { request, start } = run;
-      const id = crypto.randomUUID();
+      const id = newId();
       return { status: 'done', id, model, request, start, decisions: new Map(), edit, finishReason, usage, timings };
     }
     default:

@@ -36,7 +36,7 @@ export function keepTabTold(
       ended = undefined;
     }
     if (!isWorking(state) && wasWorking) {
-      ended = state.run.status === 'failed' ? strings.tab.failed : strings.tab.ended;
+      ended = hasFailed(state, before) ? strings.tab.failed : strings.tab.ended;
       const isLong = beganMs !== undefined && now() - beganMs >= LONG_RUN_MS;
       if (isLong && tab.hidden && settings.getState().notifies) notify(endMessage(state, before));
     }
@@ -51,6 +51,12 @@ function isBatchRunning(batch: AppState['batch']): batch is Extract<AppState['ba
 
 function isWorking({ run, comparison, batch }: AppState): boolean {
   return run.status === 'running' || comparison?.isRunning === true || isBatchRunning(batch);
+}
+
+/** Of what was working, not of what ended before it. */
+function hasFailed({ run, batch }: AppState, before: AppState): boolean {
+  if (isBatchRunning(before.batch)) return batch.status === 'ready' && batch.error !== undefined;
+  return before.run.status === 'running' && run.status === 'failed';
 }
 
 function workTitle({ run, comparison, batch, model }: AppState): string | undefined {

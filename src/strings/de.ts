@@ -3,6 +3,7 @@ import {
   formatCount,
   formatDate,
   formatDuration,
+  formatModelName,
   formatParameters,
   formatPercent,
   formatRate,
@@ -12,7 +13,6 @@ import {
 import type { Strings } from '../strings.ts';
 
 const tokens = (count: number) => `${formatCount(count)} Token`;
-const shortName = (name: string) => name.replace(/\s*[(:].*$/s, '');
 const edits = (count: number) => `${formatCount(count)} ${count === 1 ? 'Fassung' : 'Fassungen'}`;
 const words = (count: number) => `${formatCount(count)} ${count === 1 ? 'Wort' : 'Wörter'}`;
 const signs = (count: number) => `${formatCount(count)} Zeichen`;
@@ -77,10 +77,10 @@ export const de: Strings = {
     missingColumn: 'Sagen Sie, welche Spalten den Kontext und die Antwort enthalten.',
     locked: 'Spalten lassen sich ändern, bevor die erste Zeile gelaufen ist.',
     close: 'Datei schließen',
-    closeSure: (count) => `${edits(count)} daraus werden vergessen.`,
+    closeSure: (count) => `Was aus ${formatCount(count)} Zeilen wurde, wird vergessen.`,
     runTitle: 'Lauf',
     plan: (model, objectives, maxNewTokens) =>
-      `${shortName(model)}, auf ${objectives.join(', ')} hin, höchstens ${tokens(maxNewTokens)} je Zeile.`,
+      `${formatModelName(model)}, auf ${objectives.join(', ')} hin, höchstens ${tokens(maxNewTokens)} je Zeile.`,
     planWhere: 'Modell, Ziele und Einstellungen sind die der Werkstatt.',
     planBegun: 'Er geht mit den Zielen und Einstellungen weiter, mit denen er begann.',
     otherModel: 'Das gewählte Modell ist ein anderes als das, mit dem er begann.',
@@ -120,7 +120,7 @@ export const de: Strings = {
     facts: (createdAt, model, variant, wordCount, isWhole, decided) =>
       [
         formatDate(createdAt),
-        `${shortName(model)} (${variant})`,
+        `${formatModelName(model)} (${variant})`,
         words(wordCount),
         ...(isWhole ? [] : ['nicht vollständig']),
         ...(decided > 0 ? [`${formatCount(decided)} entschieden`] : []),
@@ -522,13 +522,13 @@ export const de: Strings = {
       unchanged: () => 'Das Modell hat die Antwort gelassen, wie sie ist.',
       'only-spaces': () => 'Nur Leerzeichen und Zeilenumbrüche sind anders.',
       'only-shortened': ({ deletedWords, keptWords }) =>
-        `Nur gekürzt: ${formatCount(deletedWords)} von ${words(deletedWords + keptWords)} weniger (${formatPercent(deletedWords / (deletedWords + keptWords))}).`,
+        `Nur gekürzt: um ${formatCount(deletedWords)} von ${formatCount(deletedWords + keptWords)} Wörtern (${formatPercent(deletedWords / (deletedWords + keptWords))}).`,
       'only-extended': ({ insertedWords }) => `Nur ergänzt, um ${words(insertedWords)}.`,
       changed: (_, share) => `${formatPercent(share)} der Wörter geändert.`,
       rewritten: (_, share) => `Neu geschrieben: ${formatPercent(share)} der Wörter geändert.`,
     },
     writtenBy: ({ name, variant, device }) =>
-      `Geschrieben von ${shortName(name)} (${variant}) auf diesem Gerät, ${DEVICE_NAMES[device]}.`,
+      `Geschrieben von ${formatModelName(name)} (${variant}) auf diesem Gerät, ${DEVICE_NAMES[device]}.`,
     fold: 'Unverändertes falten',
     folded: (count) => `⋯ ${words(count)} unverändert`,
     export: 'Exportieren',

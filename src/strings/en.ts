@@ -14,6 +14,7 @@ import {
   formatCount,
   formatDate,
   formatDuration,
+  formatModelName,
   formatParameters,
   formatPercent,
   formatRate,
@@ -25,8 +26,6 @@ import type { ExampleId } from '../state/examples.ts';
 import type { ContextForm, EditView, Theme } from '../state/settings-store.ts';
 
 const tokens = (count: number) => `${formatCount(count)} ${count === 1 ? 'token' : 'tokens'}`;
-/** What stands before a name's remarks: `Demo aligner` of `Demo aligner (built in, …): shows …`. */
-const shortName = (name: string) => name.replace(/\s*[(:].*$/s, '');
 const edits = (count: number) => `${formatCount(count)} ${count === 1 ? 'edit' : 'edits'}`;
 const words = (count: number) => `${formatCount(count)} ${count === 1 ? 'word' : 'words'}`;
 
@@ -59,7 +58,7 @@ export const en = {
     ended: 'Edit finished',
     failed: 'Failed',
     notified: 'The edit is finished.',
-    notifiedComparison: (count: number) => `${formatCount(count)} edits are finished.`,
+    notifiedComparison: (count: number) => `Finished: ${edits(count)}.`,
   },
 
   share: {
@@ -87,10 +86,10 @@ export const en = {
     missingColumn: 'Say which columns hold the context and the answer.',
     locked: 'Columns can be changed before the first row is run.',
     close: 'Close the file',
-    closeSure: (count: number) => `${edits(count)} of it will be forgotten.`,
+    closeSure: (count: number) => `What became of ${formatCount(count)} rows will be forgotten.`,
     runTitle: 'Run',
     plan: (model: string, objectives: readonly string[], maxNewTokens: number) =>
-      `${shortName(model)}, towards ${objectives.join(', ')}, at most ${tokens(maxNewTokens)} a row.`,
+      `${formatModelName(model)}, towards ${objectives.join(', ')}, at most ${tokens(maxNewTokens)} a row.`,
     planWhere: 'Model, objectives and settings are those of the playground.',
     planBegun: 'It goes on with the objectives and settings that it was begun with.',
     otherModel: 'The model in use is another one than it was begun with.',
@@ -130,7 +129,7 @@ export const en = {
     facts: (createdAt: number, model: string, variant: string, wordCount: number, isWhole: boolean, decided: number) =>
       [
         formatDate(createdAt),
-        `${shortName(model)} (${variant})`,
+        `${formatModelName(model)} (${variant})`,
         words(wordCount),
         ...(isWhole ? [] : ['not whole']),
         ...(decided > 0 ? [`${formatCount(decided)} decided`] : []),
@@ -550,7 +549,7 @@ export const en = {
       rewritten: (_, share) => `Rewritten: ${formatPercent(share)} of the words changed.`,
     } satisfies Record<EditKind, (count: ChangeCount, share: number) => string>,
     writtenBy: ({ name, variant, device }: ModelUsed) =>
-      `Written by ${shortName(name)} (${variant}) on this device, ${DEVICE_NAMES[device]}.`,
+      `Written by ${formatModelName(name)} (${variant}) on this device, ${DEVICE_NAMES[device]}.`,
     fold: 'Fold what is unchanged',
     folded: (count: number) => `⋯ ${words(count)} unchanged`,
     export: 'Export',

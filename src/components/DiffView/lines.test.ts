@@ -8,7 +8,7 @@ import { type Fragment, type Sides, toLines } from './lines.ts';
 const NOTHING: Decisions = new Map();
 const unfolded = () => false;
 const parts = (original: string, edit: string): ReviewPart[] =>
-  reviewParts(diffEdit(original, edit, { isComplete: true, timeoutMs: 1000 }));
+  reviewParts(diffEdit(original, edit, { isComplete: true, limit: { ms: 1000 } }));
 
 function shown(line: readonly Fragment[]): string {
   return line.map((one) => (one.type === 'change' ? one.deleted + one.inserted : one.text)).join('');

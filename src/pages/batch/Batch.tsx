@@ -1,8 +1,9 @@
-import { type ChangeEvent, type DragEvent, useId, useRef, useState } from 'react';
+import { type DragEvent, useId, useState } from 'react';
 
 import { BATCH_EXPORTS, type BatchExport, exportHeader, exportRow } from '../../batch/page-batch.ts';
 import type { ColumnMap } from '../../batch/columns.ts';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
+import { FileButton } from '../../components/FileButton/FileButton.tsx';
 import { Icon } from '../../components/Icon/Icon.tsx';
 import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
 import type { Batch as BatchState } from '../../state/batch-slice.ts';
@@ -48,16 +49,11 @@ export function Batch() {
 
 function Drop() {
   const open = useApp((app) => app.openBatch);
-  const input = useRef<HTMLInputElement>(null);
   const [isOver, setIsOver] = useState(false);
   const drop = (event: DragEvent) => {
     event.preventDefault();
     setIsOver(false);
     const [file] = event.dataTransfer.files;
-    if (file !== undefined) void open(file);
-  };
-  const pick = (event: ChangeEvent<HTMLInputElement>) => {
-    const [file] = event.target.files ?? [];
     if (file !== undefined) void open(file);
   };
   return (
@@ -71,19 +67,12 @@ function Drop() {
       onDrop={drop}
     >
       <p>{text.drop}</p>
-      <button type="button" className={controls.primary} onClick={() => input.current?.click()}>
-        <Icon name="folder" />
-        {text.choose}
-      </button>
-      <input
-        ref={input}
-        className={controls.visuallyHidden}
-        type="file"
+      <FileButton
+        label={text.choose}
         accept=".csv,.tsv,.jsonl"
-        tabIndex={-1}
-        aria-label={text.choose}
-        data-testid="batch-input"
-        onChange={pick}
+        onPick={(file) => void open(file)}
+        isPrimary
+        testId="batch-input"
       />
       <p className={controls.hint}>{text.dropHint}</p>
     </div>
@@ -208,7 +197,7 @@ function RunPanel({ batch }: { batch: Ready }) {
         {isOtherModel && ` ${text.otherModel}`}
       </p>
       <ProgressBar label={text.runTitle} fraction={finished / rows.length} />
-      <p role="status" data-testid="batch-progress">
+      <p data-testid="batch-progress">
         {text.progress(finished, rows.length, counts.failed)}
         {activity !== 'resting' && counts.run.rows > 0 && (
           <span className={controls.hint}>

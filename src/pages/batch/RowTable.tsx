@@ -98,19 +98,23 @@ interface RowProps {
 function Row({ row, query, answer, state, batch }: RowProps) {
   const stores = useStores();
   const keep = useApp((app) => app.keepEntry);
+  const history = useApp((app) => app.history);
   const { plan, columns } = batch.job;
   const open = async () => {
     if (state === undefined || !('edit' in state) || plan === undefined) return;
     const { edit, finishReason, usage, timings, model } = state;
     const request = rowRequest(row, columns, plan.settings);
-    const entry = {
+    // The same row is the same entry, with what was decided on it.
+    const id = `${batch.job.id}-${row.index}`;
+    const kept = history.status === 'ready' ? history.entries.find((one) => one.id === id) : undefined;
+    const entry = kept ?? {
       ...{ edit, finishReason, usage, timings, model, request },
-      id: crypto.randomUUID(),
+      id,
       createdAt: Date.now(),
       isPinned: false,
       decisions: [],
     };
-    await keep(entry);
+    if (kept === undefined) await keep(entry);
     void openEntry(stores, entry);
     window.location.hash = '';
   };

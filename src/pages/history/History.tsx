@@ -1,7 +1,8 @@
-import { type ChangeEvent, useDeferredValue, useMemo, useRef, useState } from 'react';
+import { useDeferredValue, useMemo, useState } from 'react';
 
 import { isWhole } from '../../align/alignment.ts';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
+import { FileButton } from '../../components/FileButton/FileButton.tsx';
 import { Icon } from '../../components/Icon/Icon.tsx';
 import { type HistoryEntry, matchesSearch, writeHistoryFile } from '../../history/history-entry.ts';
 import { MAX_UNPINNED_ENTRIES } from '../../state/history-slice.ts';
@@ -91,20 +92,11 @@ interface FilesProps {
 
 /** The history as a file, and back. */
 function Files({ entries, found, isSearching }: FilesProps) {
-  const input = useRef<HTMLInputElement>(null);
   const outcome = useApp((app) => app.historyImport);
   const importHistory = useApp((app) => app.importHistory);
   const remove = useApp((app) => app.removeEntries);
   const [isSure, setIsSure] = useState(false);
   const unpinned = found.filter(({ isPinned }) => !isPinned);
-  const pick = async (event: ChangeEvent<HTMLInputElement>) => {
-    const [file] = event.target.files ?? [];
-    if (file === undefined) return;
-    const read = await file.text();
-    // Picking the same file again is a change again.
-    if (input.current !== null) input.current.value = '';
-    await importHistory(read);
-  };
   const save = () =>
     saveFile(new Blob([writeHistoryFile(isSearching ? found : entries)], { type: 'application/json' }), 'history.json');
   return (
@@ -113,19 +105,11 @@ function Files({ entries, found, isSearching }: FilesProps) {
         <Icon name="save" />
         {isSearching ? text.exportFound(found.length) : text.export}
       </button>
-      <button type="button" className={controls.button} onClick={() => input.current?.click()}>
-        <Icon name="folder" />
-        {text.import}
-      </button>
-      <input
-        ref={input}
-        className={controls.visuallyHidden}
-        type="file"
+      <FileButton
+        label={text.import}
         accept=".json,application/json"
-        tabIndex={-1}
-        aria-label={text.import}
-        data-testid="history-import"
-        onChange={(event) => void pick(event)}
+        onPick={(file) => void file.text().then(importHistory)}
+        testId="history-import"
       />
       {isSure ? (
         <span className={styles.sure}>

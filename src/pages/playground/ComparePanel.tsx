@@ -20,7 +20,7 @@ import { useCurrentRequest } from './use-current-request.ts';
 import { useRefusal } from './use-align.ts';
 
 const text = strings.compare;
-const DIFF_MS = 100;
+const LIMIT = { changes: 1200 };
 const NO_REVIEW: DiffReview = {
   current: undefined,
   isRewording: false,
@@ -193,7 +193,7 @@ function Edit({ id, title, alignment, answer, onOpen }: EditProps) {
   const history = useApp((app) => app.history);
   const { edit, timings } = alignment;
   const changes = useMemo(
-    () => diffEdit(answer, edit, { isComplete: isWhole(alignment), timeoutMs: DIFF_MS }),
+    () => diffEdit(answer, edit, { isComplete: isWhole(alignment), limit: LIMIT }),
     [answer, edit, alignment],
   );
   const parts = useMemo(() => reviewParts(changes), [changes]);

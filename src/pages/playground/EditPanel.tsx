@@ -27,9 +27,10 @@ import { useReview } from './use-review.ts';
 
 const text = strings.edit;
 
-/** While text streams the diff is made many times a second; at the end it may take as long as nobody notices. */
+/** While text streams the diff is made many times a second. */
 const STREAMING_DIFF_MS = 15;
-const FINAL_DIFF_MS = 40;
+/** At the end it has to be the same on every machine: decisions are kept by the number of a change. About 40 ms. */
+const FINAL_LIMIT = { changes: 1200 };
 
 /** Characters without a change; from here on folding them is offered. */
 const LONG_STRETCH = 600;
@@ -159,8 +160,7 @@ function useChanges(run: Started): readonly Change[] {
   const isComplete = run.status === 'done' && isWhole(run);
   const streaming = useMemo(() => new StreamingDiff(request.answer, STREAMING_DIFF_MS), [request]);
   return useMemo(
-    () =>
-      isRunning ? streaming.update(edit) : diffEdit(request.answer, edit, { isComplete, timeoutMs: FINAL_DIFF_MS }),
+    () => (isRunning ? streaming.update(edit) : diffEdit(request.answer, edit, { isComplete, limit: FINAL_LIMIT })),
     [streaming, request, edit, isComplete, isRunning],
   );
 }

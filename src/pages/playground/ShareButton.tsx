@@ -13,14 +13,14 @@ const SAFE_LINK_LENGTH = 8000;
 export function ShareButton({ request }: { request: AlignRequest }) {
   const [said, setSaid] = useState<string | undefined>(undefined);
   const copy = async () => {
-    const address = new URL(document.baseURI);
-    address.hash = await writeShareFragment(request);
     try {
+      const address = new URL(document.baseURI);
+      address.hash = await writeShareFragment(request);
       await navigator.clipboard.writeText(address.href);
       const { length } = address.href;
       setSaid(length > SAFE_LINK_LENGTH ? strings.share.long(length) : strings.share.copied);
     } catch {
-      // Denied by the browser, or no secure context: the button says so.
+      // Denied by the browser, no secure context, or a browser that packs nothing: the button says so.
       setSaid(strings.edit.copyFailed);
     }
   };
@@ -28,6 +28,8 @@ export function ShareButton({ request }: { request: AlignRequest }) {
     <button
       type="button"
       className={controls.quiet}
+      // What cannot be aligned cannot be opened either.
+      disabled={request.answer.trim() === '' || request.objectives.length === 0}
       title={strings.share.why}
       onClick={() => void copy()}
       onBlur={() => setSaid(undefined)}

@@ -1,6 +1,7 @@
-import { type ChangeEvent, useEffect, useRef, useState } from 'react';
+import { useEffect, useState } from 'react';
 
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
+import { FileButton } from '../../components/FileButton/FileButton.tsx';
 import { GetModel } from '../../components/GetModel/GetModel.tsx';
 import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
 import { isEndpoint } from '../../state/settings-store.ts';
@@ -43,16 +44,9 @@ export function Storage() {
 }
 
 function Models({ models }: { models: readonly StoredModel[] }) {
-  const input = useRef<HTMLInputElement>(null);
   const importing = useApp((app) => app.importing);
   const importError = useApp((app) => app.importError);
   const importStored = useApp((app) => app.importStored);
-  const pick = (event: ChangeEvent<HTMLInputElement>) => {
-    const [file] = event.target.files ?? [];
-    // Copied first: clearing empties the list, and picking the same file again is a change again.
-    event.target.value = '';
-    if (file !== undefined) void importStored(file);
-  };
   return (
     <section className={classNames(controls.panel, styles.section)} aria-labelledby="storage-models">
       <h3 id="storage-models">{strings.storage.models}</h3>
@@ -66,23 +60,12 @@ function Models({ models }: { models: readonly StoredModel[] }) {
         </ul>
       )}
       <div className={styles.line}>
-        <button
-          type="button"
-          className={controls.button}
-          disabled={importing !== undefined}
-          onClick={() => input.current?.click()}
-        >
-          {strings.storage.import}
-        </button>
-        <input
-          ref={input}
-          className={controls.visuallyHidden}
-          type="file"
+        <FileButton
+          label={strings.storage.import}
           accept=".tar"
-          tabIndex={-1}
-          aria-label={strings.storage.import}
-          data-testid="import-input"
-          onChange={pick}
+          onPick={(file) => void importStored(file)}
+          isDisabled={importing !== undefined}
+          testId="import-input"
         />
         <p className={controls.hint}>
           {importing === undefined
