@@ -93,6 +93,13 @@ export function createBatchSlice({
   return (set, get) => {
     let stopping: AbortController | undefined;
     let isPausing = false;
+    /** Of whatever begins: two at once would leave the columns of one with the results of the other. */
+    let begun: Promise<unknown> = Promise.resolve();
+    const begin = async (job: BatchJob) => {
+      const beginning = begun.then(() => batches.alone(() => batches.begin(job)));
+      begun = beginning.catch(() => undefined);
+      if (!(await beginning)) throw busyElsewhere();
+    };
     type Ready = Extract<Batch, { status: 'ready' }>;
     const change = (changes: Partial<Ready>) =>
       set(({ batch }) => (batch.status === 'ready' ? { batch: { ...batch, ...changes } } : {}));
@@ -135,7 +142,7 @@ export function createBatchSlice({
             plan: undefined,
             isRunning: false,
           };
-          if (!(await batches.alone(() => batches.begin(job)))) throw busyElsewhere();
+          await begin(job);
           set({ batch: ready(job, rows, []) });
         } catch (error) {
           set({ batch: { status: 'failed', fileName, error: toErrorData(error) } });
@@ -149,7 +156,7 @@ export function createBatchSlice({
         const job = { ...batch.job, id: newId(), columns, plan: undefined };
         set({ batch: ready(job, batch.rows, []) });
         try {
-          if (!(await batches.alone(() => batches.begin(job)))) throw busyElsewhere();
+          await begin(job);
         } catch (error) {
           change({ error: toErrorData(error) });
         }
@@ -183,7 +190,7 @@ export function createBatchSlice({
           await saveJob({ plan, isRunning: true });
           const { model: state } = get();
           const isLoaded = state.status === 'ready' && state.model.id === model.id;
-          if (!isLoaded && !(await get().loadModel(model, plan.choice))) {
+          if (!isLoaded && !(await get().loadModel(model, plan.choice, controller.signal))) {
             const { model: failed } = get();
             if (failed.status === 'failed') change({ error: failed.error });
             return;

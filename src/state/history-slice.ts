@@ -5,6 +5,7 @@ import type { Decisions } from '../align/review.ts';
 import { type HistoryEntry, parseHistoryFile } from '../history/history-entry.ts';
 import type { AppDependencies, AppState } from './app-store.ts';
 import { toErrorData } from './error-data.ts';
+import type { Run } from './run-slice.ts';
 
 /** Beyond this many the oldest go that are not pinned. */
 export const MAX_UNPINNED_ENTRIES = 1000;
@@ -25,6 +26,7 @@ export type HistoryImport =
 export interface HistorySlice {
   history: HistoryState;
   historyImport: HistoryImport | undefined;
+  /** Reads it as it is stored now; decisions of the edit on the page follow. */
   loadHistory: () => Promise<void>;
   /** Keeps a run; a failure is told in `isUnsaved` and loses nothing that is on the page. */
   keepEntry: (entry: HistoryEntry) => Promise<void>;
@@ -56,8 +58,14 @@ export function createHistorySlice({ history }: AppDependencies): StateCreator<A
       historyImport: undefined,
 
       async loadHistory() {
+        const { run: before } = get();
         try {
-          set({ history: { status: 'ready', entries: await history.list() } });
+          const entries = await history.list();
+          set(({ run }) => ({
+            history: { status: 'ready', entries },
+            // Decided in another tab, on the edit that is on this page too; what is decided here meanwhile counts more.
+            ...(run === before && { run: withKeptDecisions(run, entries) }),
+          }));
         } catch (error) {
           set({ history: { status: 'failed', error: toErrorData(error) } });
         }
@@ -105,4 +113,11 @@ export function createHistorySlice({ history }: AppDependencies): StateCreator<A
       },
     };
   };
+}
+
+function withKeptDecisions(run: Run, entries: readonly HistoryEntry[]): Run {
+  if (run.status !== 'done') return run;
+  const kept = entries.find(({ id }) => id === run.id);
+  const isSame = kept === undefined || JSON.stringify(kept.decisions) === JSON.stringify([...run.decisions]);
+  return isSame ? run : { ...run, decisions: new Map(kept.decisions) };
 }

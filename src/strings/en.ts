@@ -138,6 +138,7 @@ export const en = {
     openLabel: (name: string) => `Open ${name}`,
     pin: 'Pin',
     pinLabel: (name: string) => `Pin ${name}`,
+    removePinnedSure: 'It is pinned. Delete it for good?',
     removeLabel: (name: string) => `Delete ${name}`,
   },
 
@@ -396,7 +397,8 @@ export const en = {
     title: 'Text',
     choose: 'Your own text or an example',
     own: 'Your own text',
-    opened: 'Opened text',
+    opened: (number: number | undefined) => (number === undefined ? 'Opened text' : `Opened text ${number}, changed`),
+    forget: 'Remove this text',
     examples: 'Examples',
     exampleNames: {
       'rude-reply': 'A rude reply',
@@ -553,6 +555,17 @@ export const en = {
     fold: 'Fold what is unchanged',
     folded: (count: number) => `⋯ ${words(count)} unchanged`,
     export: 'Export',
+    exportWords: {
+      title: 'Reviewed alignment',
+      objectives: 'Objectives',
+      model: 'Model',
+      decoding: 'Decoding',
+      greedy: 'greedy',
+      asCheckpoint: 'as the checkpoint says',
+      context: 'Context',
+      reviewedText: 'Reviewed text',
+      changes: 'Changes',
+    },
     exportFormats: {
       text: 'Plain text',
       markdown: 'Markdown, with changes',

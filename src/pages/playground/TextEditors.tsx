@@ -5,7 +5,7 @@ import { countOddCharacters, removeOddCharacters } from '../../align/odd-charact
 import { MAX_TEXT_LENGTH } from '../../align/parse-alignment.ts';
 import { CONTEXT_NAMES, type TemplateId } from '../../align/prompt.ts';
 import { Segmented } from '../../components/Segmented/Segmented.tsx';
-import { draftTexts, isEdited, OPENED_TEXT, OWN_TEXT } from '../../state/draft-store.ts';
+import { draftTexts, isEdited, OPENED_TEXT, openedTexts, OWN_TEXT } from '../../state/draft-store.ts';
 import { addTurnMarks, EXAMPLES, lacksTurnMarks } from '../../state/examples.ts';
 import { useCurrentTemplate, useDraft, useSettings } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
@@ -168,12 +168,19 @@ function TextChoice({ id, onChoose }: { id: string; onChoose: () => void }) {
   const texts = useDraft((draft) => draft.texts);
   const chooseText = useDraft((draft) => draft.chooseText);
   const restoreExample = useDraft((draft) => draft.restoreExample);
+  const forgetText = useDraft((draft) => draft.forgetText);
+  const opened = openedTexts({ textId, texts });
   const request = useCurrentRequest();
   return (
     <div className={styles.example}>
       {isEdited({ textId, texts }) && (
         <button type="button" className={styles.link} onClick={restoreExample}>
           {text.restore}
+        </button>
+      )}
+      {opened.includes(textId) && (
+        <button type="button" className={styles.link} onClick={() => forgetText(textId)}>
+          {text.forget}
         </button>
       )}
       <ShareButton request={request} />
@@ -190,9 +197,11 @@ function TextChoice({ id, onChoose }: { id: string; onChoose: () => void }) {
         }}
       >
         <option value={OWN_TEXT}>{text.own}</option>
-        {(textId === OPENED_TEXT || texts[OPENED_TEXT] !== undefined) && (
-          <option value={OPENED_TEXT}>{text.opened}</option>
-        )}
+        {opened.map((id) => (
+          <option key={id} value={id}>
+            {text.opened(id === OPENED_TEXT ? undefined : Number(id.slice(OPENED_TEXT.length + 1)))}
+          </option>
+        ))}
         <optgroup label={text.examples}>
           {EXAMPLES.map((example) => (
             <option key={example.id} value={example.id}>
