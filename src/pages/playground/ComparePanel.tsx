@@ -26,8 +26,8 @@ const NO_REVIEW: DiffReview = {
   isRewording: false,
   decisions: new Map(),
   select: () => {},
-  decide: () => {},
-  setRewording: () => {},
+  write: () => {},
+  endRewording: () => {},
 };
 
 /** One answer under several objective sets, on one model or two. */

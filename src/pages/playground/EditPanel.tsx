@@ -23,7 +23,7 @@ import { ShareButton } from './ShareButton.tsx';
 import { useAlign } from './use-align.ts';
 import { useFollowCaret } from './use-follow-caret.ts';
 import { useIsStale } from './use-is-stale.ts';
-import { useReview } from './use-review.ts';
+import { type Review, useReview } from './use-review.ts';
 
 const text = strings.edit;
 
@@ -87,7 +87,15 @@ function Outcome({ run }: { run: Started }) {
   const hasText = run.edit !== '';
   const changes = useChanges(run);
   const parts = useMemo(() => reviewParts(changes), [changes]);
-  const review = useReview(run, parts.filter(({ type }) => type === 'change').length);
+  const changeReview = useReview(run, parts.filter(({ type }) => type === 'change').length);
+  const review: Review = {
+    ...changeReview,
+    startRewording() {
+      // The edit alone has no marks, so no place to write at.
+      if (view === 'clean') change({ editView: 'inline' });
+      changeReview.startRewording();
+    },
+  };
   const reviewed = reviewedText(parts, review.decisions);
   const canFold = view !== 'clean' && parts.some((part) => part.type === 'kept' && part.text.length > LONG_STRETCH);
 

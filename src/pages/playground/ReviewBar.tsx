@@ -16,7 +16,13 @@ export function ReviewBar({ review }: { review: Review }) {
   const rewordedCount = decisions.size - rejectedCount;
   const areAllRejected = rejectedCount === changeCount;
   return (
-    <div className={styles.bar} role="group" aria-label={text.title}>
+    <div
+      className={styles.bar}
+      role="group"
+      aria-label={text.title}
+      // A press here is about the words that are being written: they are not left by it.
+      onMouseDown={(event) => isRewording && event.preventDefault()}
+    >
       <button type="button" className={controls.quiet} onClick={() => review.move(-1)} aria-label={text.previous}>
         <Icon name="up" />
       </button>
@@ -41,7 +47,7 @@ export function ReviewBar({ review }: { review: Review }) {
         className={controls.quiet}
         disabled={!isChosen}
         aria-pressed={isRewording}
-        onClick={() => review.setRewording(!isRewording)}
+        onClick={() => (isRewording ? review.endRewording(true) : review.startRewording())}
       >
         <Icon name="pen" />
         {text.reword}
@@ -69,7 +75,7 @@ export function reviewKey(review: Review, event: React.KeyboardEvent): void {
     p: () => review.move(-1),
     a: () => review.decide(undefined),
     r: () => review.decide(REJECTED),
-    e: () => review.setRewording(true),
+    e: review.startRewording,
     u: review.undo,
     A: () => review.decideAll(undefined),
     R: () => review.decideAll(REJECTED),

@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 
 import type { Decision, Decisions } from '../../align/review.ts';
 import type { Run } from '../../state/run-slice.ts';
@@ -16,10 +16,14 @@ export interface Review {
   select: (index: number) => void;
   /** To the next change or the one before, around the ends. */
   move: (step: 1 | -1) => void;
-  /** Of the current change; undefined accepts it. Goes on to the next. */
+  /** Of the current change; undefined accepts it, in the words that are being written if any are. Goes on to the next. */
   decide: (decision: Decision | undefined) => void;
   decideAll: (decision: Decision | undefined) => void;
-  setRewording: (isRewording: boolean) => void;
+  startRewording: () => void;
+  /** The new words so far. They are kept by whatever is done next, but rejecting. */
+  write: (words: string) => void;
+  /** @param isKept  whether the words that were written are */
+  endRewording: (isKept: boolean) => void;
   undo: () => void;
 }
 
@@ -41,10 +45,24 @@ export function useReview(run: Run, changeCount: number): Review {
   const [stored, setState] = useState(fresh);
   const state = stored.of === of ? stored : fresh;
   const { current, isRewording, before } = state;
-  const change = (next: Partial<ReviewState>) => setState({ ...state, ...next });
+  /** Typed, and not kept yet. No state: drawing a long edit anew for every letter would be slow. */
+  const words = useRef<string | undefined>(undefined);
+  const show = (next: Partial<ReviewState>) => {
+    words.current = undefined;
+    setState({ ...state, isRewording: false, ...next });
+  };
   const replace = (next: Decisions, at = current) => {
-    change({ before: [...before, decisions], current: at, isRewording: false });
+    show({ before: [...before, decisions], current: at });
     keep(next);
+  };
+  /** Of the current change; the words that were written, if any were. */
+  const written = (): Decision | undefined =>
+    isRewording && words.current !== undefined ? { type: 'reworded', text: words.current } : undefined;
+  /** Looks at another change, and keeps what was written for this one. */
+  const turnTo = (index: number | undefined) => {
+    const reworded = written();
+    if (reworded === undefined || current === undefined) show({ current: index });
+    else replace(new Map(decisions).set(current, reworded), index);
   };
   return {
     changeCount: of === undefined ? 0 : changeCount,
@@ -52,17 +70,20 @@ export function useReview(run: Run, changeCount: number): Review {
     isRewording,
     decisions,
     canUndo: before.length > 0,
-    select: (index) => change({ current: index, isRewording: isRewording && index === current }),
+    select(index) {
+      if (index !== current) turnTo(index);
+    },
     move(step) {
       if (changeCount === 0) return;
       const start = current ?? (step === 1 ? -1 : 0);
-      change({ current: (start + step + changeCount) % changeCount, isRewording: false });
+      turnTo((start + step + changeCount) % changeCount);
     },
     decide(decision) {
       if (current === undefined) return;
+      const decided = decision ?? written();
       const next = new Map(decisions);
-      if (decision === undefined) next.delete(current);
-      else next.set(current, decision);
+      if (decided === undefined) next.delete(current);
+      else next.set(current, decided);
       replace(next, Math.min(current + 1, changeCount - 1));
     },
     decideAll: (decision) =>
@@ -71,9 +92,15 @@ export function useReview(run: Run, changeCount: number): Review {
           decision === undefined ? [] : Array.from({ length: changeCount }, (_, index) => [index, decision] as const),
         ),
       ),
-    setRewording: (isOn) => change({ isRewording: isOn && current !== undefined }),
+    startRewording: () => show({ isRewording: current !== undefined }),
+    write: (text) => (words.current = text),
+    endRewording(isKept) {
+      if (!isRewording) return;
+      if (isKept) turnTo(current);
+      else show({});
+    },
     undo() {
-      change({ before: before.slice(0, -1), isRewording: false });
+      show({ before: before.slice(0, -1) });
       keep(before.at(-1) ?? decisions);
     },
   };
