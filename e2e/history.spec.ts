@@ -27,7 +27,10 @@ test('takes a file, searches, pins, deletes, and writes the file again', async (
   await expect(page.locator('main li').first()).toContainText('Number 1.');
 
   // What is pinned is asked about; the answer has the focus, and “no” gives it back.
-  const deletePinned = page.locator('main li').first().getByRole('button', { name: /^Delete / });
+  const deletePinned = page
+    .locator('main li')
+    .first()
+    .getByRole('button', { name: /^Delete / });
   await deletePinned.press('Enter');
   await expect(page.getByRole('button', { name: 'Delete', exact: true })).toBeFocused();
   await page.keyboard.press('Escape');
