@@ -11,11 +11,12 @@ import type { JobDescription, RowResult } from '../../src/batch/journal.ts';
 import { formatHeader, formatRow, requireColumns, type SourceRow } from '../../src/batch/row-format.ts';
 import { type BatchItem, runBatch } from '../../src/batch/run-batch.ts';
 import { matcherOf, selectRange } from '../../src/batch/select-rows.ts';
+import { packageVersion } from '../package-version.ts';
 import { note, ProgressLine } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
 import type { Job, Runner } from './job.ts';
 import { JournalFile, syncFolder } from './journal-file.ts';
-import { readColumns, readRows } from './read-rows.ts';
+import { readColumns, readRows, readRowsBeside } from './read-rows.ts';
 
 /** Counted in rows times objective sets. */
 export interface JobSummary {
@@ -47,7 +48,12 @@ export async function runJob(job: Job, runner: Runner, signal: AbortSignal): Pro
   const { input, output, columns } = job;
   const conditions = job.selection.where.map(({ column }) => column);
   const wanted = [columns.query, columns.answer, ...(columns.goldens === undefined ? [] : [columns.goldens])];
-  requireColumns(input.path, await readColumns(input), [...new Set([...wanted, ...conditions])]);
+  const found = await readColumns(input);
+  if (job.queries !== undefined) {
+    requireColumns(job.queries.file.path, await readColumns(job.queries.file), [job.queries.column]);
+    found.push(columns.query);
+  }
+  requireColumns(input.path, found, [...new Set([...wanted, ...conditions])]);
 
   const range = await countRows(job);
   await refuseTooLong(job, runner, range, signal);
@@ -102,7 +108,7 @@ export async function runJob(job: Job, runner: Runner, signal: AbortSignal): Pro
         cores: cpus().length,
         memoryBytes: totalmem(),
       },
-      versions: { node: process.version },
+      versions: { metaaligner: packageVersion(), node: process.version, ...runner.versions },
       counts: { rows: range.end - range.start, sets: job.sets.length, ...counts, ...details },
       startedAt: started.toISOString(),
       seconds: (Date.now() - started.getTime()) / 1000,
@@ -123,10 +129,14 @@ interface Range {
   end: number;
 }
 
+function jobRows({ input, queries, columns }: Job): AsyncGenerator<SourceRow, void, void> {
+  return queries === undefined ? readRows(input) : readRowsBeside(input, queries, columns.query);
+}
+
 async function countRows(job: Job): Promise<Range> {
   const matches = matcherOf(job.selection.where);
   let matching = 0;
-  for await (const row of readRows(job.input)) if (matches(row)) matching += 1;
+  for await (const row of jobRows(job)) if (matches(row)) matching += 1;
   return selectRange(matching, job.selection);
 }
 
@@ -134,7 +144,7 @@ async function* selectedRows(job: Job, { start, end }: Range): AsyncGenerator<So
   const matches = matcherOf(job.selection.where);
   let ordinal = 0;
   if (start === end) return;
-  for await (const row of readRows(job.input)) {
+  for await (const row of jobRows(job)) {
     if (!matches(row)) continue;
     if (ordinal >= start) yield row;
     ordinal += 1;
@@ -181,11 +191,11 @@ function workOf(job: Job, runner: Runner, row: SourceRow, set: number): BatchIte
 
 /** Settings that change the edits, or which rows have one. */
 async function describe(job: Job, runner: Runner): Promise<JobDescription> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(job.input.path), hash);
   const { where, limit = null, shard = null } = job.selection;
+  const { input, queries } = job;
   return {
-    input: { sha256: hash.digest('hex'), format: job.input.format },
+    input: { sha256: await sha256(input.path), format: input.format },
+    ...(queries !== undefined && { queries: { sha256: await sha256(queries.file.path), column: queries.column } }),
     columns: { ...job.columns, goldens: job.columns.goldens ?? null },
     objectives: job.sets.map(({ objectives }) => objectives.map(({ description }) => description)),
     settings: job.settings,
@@ -195,6 +205,12 @@ async function describe(job: Job, runner: Runner): Promise<JobDescription> {
     shard,
     model: runner.identity,
   };
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
 }
 
 /** @returns what the whole output holds; also sets `edited` and `failed` */
