@@ -1,4 +1,4 @@
-import { type ReactNode, type RefObject, useMemo, useRef, useState } from 'react';
+import { memo, type ReactNode, type RefObject, useDeferredValue, useMemo, useRef, useState } from 'react';
 
 import { isWhole } from '../../align/alignment.ts';
 import { type Change, countChanges, diffEdit, StreamingDiff } from '../../align/diff.ts';
@@ -32,6 +32,10 @@ const STREAMING_DIFF_MS = 15;
 /** At the end it has to be the same on every machine: decisions are kept by the number of a change. About 40 ms. */
 const FINAL_LIMIT = { changes: 1200 };
 
+/** Characters of an edit that takes long to draw. */
+const LONG_EDIT = 20_000;
+const NOTHING_YET = { status: 'idle' } as const satisfies Run;
+
 /** Characters without a change; from here on folding them is offered. */
 const LONG_STRETCH = 600;
 
@@ -40,7 +44,10 @@ type Done = Extract<Run, { status: 'done' }>;
 
 /** The edit as it is written, beside its original, and how the run went. */
 export function EditPanel({ panel }: { panel: RefObject<HTMLElement | null> }) {
-  const run = useApp((app) => app.run);
+  const latest = useApp((app) => app.run);
+  // A long edit that is opened or decided on is drawn piece by piece, so that the page answers meanwhile.
+  const drawn = useDeferredValue(latest, isLong(latest) ? NOTHING_YET : latest);
+  const run = latest.status === 'running' ? latest : drawn;
   return (
     <section
       ref={panel}
@@ -51,6 +58,10 @@ export function EditPanel({ panel }: { panel: RefObject<HTMLElement | null> }) {
       {run.status === 'idle' ? <Empty /> : <Outcome run={run} />}
     </section>
   );
+}
+
+function isLong(run: Run): boolean {
+  return 'edit' in run && run.edit.length > LONG_EDIT;
 }
 
 function Empty() {
@@ -76,7 +87,7 @@ function Empty() {
   );
 }
 
-function Outcome({ run }: { run: Started }) {
+const Outcome = memo(function Outcome({ run }: { run: Started }) {
   const view = useSettings((settings) => settings.editView);
   const change = useSettings((settings) => settings.change);
   const setAnswer = useDraft((draft) => draft.setAnswer);
@@ -159,7 +170,7 @@ function Outcome({ run }: { run: Started }) {
       </footer>
     </>
   );
-}
+});
 
 /** What the edit changed, as far as it is written. */
 function useChanges(run: Started): readonly Change[] {
