@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
+import { gzipSync } from 'node:zlib';
 import { join, resolve } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -250,6 +251,21 @@ describe('metaaligner batch', () => {
       cwd: directory,
     });
     expect([code, stderr]).toEqual([1, expect.stringContaining('answers.csv has more rows than few.csv, which has 3')]);
+  });
+
+  it('takes contexts beside a column of the same name, finds a later file’s fault first, and unpacks but never packs', async () => {
+    const cells = [['Is it?', 'It is not.']];
+    const folder = join(directory, 'several');
+    await mkdir(folder);
+    await writeFile(join(folder, 'a.csv.gz'), gzipSync(csv(cells, ['query', 'generated_text'])));
+    await writeFile(join(directory, 'contexts.csv'), csv([['Ask me.']], ['query']));
+    await run(inputArgs('several', 'unpacked/', '--query-file', 'contexts.csv', '--where', 'query=Is it?'));
+    expect(await readCsv('unpacked/a.csv')).toMatchObject([{ query: 'Ask me.', origin_responses: 'It is not.' }]);
+
+    await writeFile(join(folder, 'b.csv'), csv([['x']], ['other']));
+    const { code, stderr } = await runCli(inputArgs('several', 'none/'), { cwd: directory });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('b.csv')]);
+    expect(existsSync(join(directory, 'none'))).toBe(false);
   });
 
   it('names a missing column and those that there are', async () => {

@@ -34,7 +34,7 @@ export async function* readRows(file: RowFile): AsyncGenerator<SourceRow, void, 
 }
 
 /**
- * Rows with one cell from another file, row for row, in the column `name`.
+ * Rows with one cell from another file, row for row, in a column `name` that they do not have.
  *
  * @throws AlignError `invalid-request` when one of the files has more rows
  */
@@ -51,8 +51,8 @@ export async function* readRowsBeside(
       if (done) throw ofOtherLength(file, other, count);
       count += 1;
       const cell = value.cells[column];
-      const problem =
-        row.problem ?? value.problem ?? (cell === undefined ? `${other.path} has no “${column}” here.` : undefined);
+      const theirs = value.problem ?? (cell === undefined ? `There is no “${column}”.` : undefined);
+      const problem = row.problem ?? (theirs === undefined ? undefined : `In ${other.path}: ${theirs}`);
       yield { ...row, cells: { ...row.cells, [name]: cell }, ...(problem !== undefined && { problem }) };
     }
     if (!(await others.next()).done) throw ofOtherLength(other, file, count);

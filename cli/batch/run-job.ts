@@ -36,27 +36,41 @@ function pathBeside(outputPath: string, kind: string): string {
   return `${outputPath.replace(/\.[^./\\]+$/, '')}.${kind}`;
 }
 
+/** A job that can be run, as far as its files say. */
+export interface CheckedJob extends Job {
+  range: Range;
+}
+
+/**
+ * Reads the job's files once, and tells which rows are too long.
+ *
+ * @throws AlignError `invalid-request` for a file that cannot be read or does not fit the job, `prompt-too-long`; the
+ *   signal's reason
+ */
+export async function checkJob(job: Job, runner: Runner, signal: AbortSignal): Promise<CheckedJob> {
+  const { input, queries, columns } = job;
+  const conditions = job.selection.where.map(({ column }) => column);
+  const wanted = [columns.query, columns.answer, ...(columns.goldens === undefined ? [] : [columns.goldens])];
+  const found = await readColumns(input);
+  if (queries !== undefined) {
+    requireColumns(queries.file.path, await readColumns(queries.file), [queries.column]);
+    found.push(columns.query);
+  }
+  requireColumns(input.path, found, [...new Set([...wanted, ...conditions])]);
+  const range = await countRows(job);
+  await refuseTooLong(job, runner, range, signal);
+  return { ...job, range };
+}
+
 /**
  * Runs one file to its end. The output is there whole or not at all, and what was finished stays finished whenever the
  * process ends.
  *
- * @throws AlignError `invalid-request` for a file that cannot be read or does not fit the job; what the runner throws;
- *   the signal's reason
+ * @throws AlignError `invalid-request` for a journal of another job; what the runner throws; the signal's reason
  */
-export async function runJob(job: Job, runner: Runner, signal: AbortSignal): Promise<JobSummary> {
+export async function runJob(job: CheckedJob, runner: Runner, signal: AbortSignal): Promise<JobSummary> {
   const started = new Date();
-  const { input, output, columns } = job;
-  const conditions = job.selection.where.map(({ column }) => column);
-  const wanted = [columns.query, columns.answer, ...(columns.goldens === undefined ? [] : [columns.goldens])];
-  const found = await readColumns(input);
-  if (job.queries !== undefined) {
-    requireColumns(job.queries.file.path, await readColumns(job.queries.file), [job.queries.column]);
-    found.push(columns.query);
-  }
-  requireColumns(input.path, found, [...new Set([...wanted, ...conditions])]);
-
-  const range = await countRows(job);
-  await refuseTooLong(job, runner, range, signal);
+  const { input, output, range } = job;
   const journalPath = pathBeside(output.path, 'journal.jsonl');
   await mkdir(dirname(output.path), { recursive: true });
   if (!job.isRestarted && existsSync(output.path) && !existsSync(journalPath)) {

@@ -11,7 +11,7 @@ import { ROW_FORMATS, type RowFormat, rowFormatOf } from '../../src/batch/row-fo
 import { parseCondition, parseShard, type Selection } from '../../src/batch/select-rows.ts';
 import type { Job, ObjectiveSet, QueryFile, Runner } from '../batch/job.ts';
 import { readColumns, type RowFile } from '../batch/read-rows.ts';
-import { type JobSummary, runJob } from '../batch/run-job.ts';
+import { type CheckedJob, checkJob, type JobSummary, runJob } from '../batch/run-job.ts';
 import { createEndpointRunner, startLocalRunner } from '../batch/runners.ts';
 import { addGenerateOptions, type GenerateCommandOptions, parseCount, samplingOf } from '../generate-options.ts';
 import { findModel } from '../model-lookup.ts';
@@ -146,27 +146,27 @@ interface Shared {
 
 async function runAll(files: readonly FilePair[], shared: Shared): Promise<void> {
   const { options, selection, sets, settings, runner, signal } = shared;
+  const jobs: CheckedJob[] = [];
+  // All of them first: the last file's fault is not found after hours of the others.
   for (const { input, output, isReference } of files) {
     const queries = await chooseQueries(input, options);
-    const summary = await runJob(
-      {
-        input,
-        queries,
-        output: { ...output, path: withShard(output.path, selection) },
-        columns: isReference ? REFERENCE_COLUMNS : await chooseColumns(input, options, queries),
-        sets,
-        isLong: options.long === true,
-        selection,
-        settings,
-        onTooLong: options.onTooLong,
-        isRestarted: options.restart === true,
-        isRetryingFailed: options.retryFailed === true,
-      },
-      runner,
-      signal,
-    );
-    report(withShard(output.path, selection), summary);
+    const isAsReference = isReference && queries === undefined;
+    const job: Job = {
+      input,
+      queries,
+      output: { ...output, path: withShard(output.path, selection) },
+      columns: isAsReference ? REFERENCE_COLUMNS : await chooseColumns(input, options, queries),
+      sets,
+      isLong: options.long === true,
+      selection,
+      settings,
+      onTooLong: options.onTooLong,
+      isRestarted: options.restart === true,
+      isRetryingFailed: options.retryFailed === true,
+    };
+    jobs.push(await checkJob(job, runner, signal));
   }
+  for (const job of jobs) report(job.output.path, await runJob(job, runner, signal));
 }
 
 function endpointRunner({ endpoint = '', model, concurrency }: BatchOptions): Runner {
@@ -227,7 +227,9 @@ async function chooseFiles(options: BatchOptions): Promise<FilePair[]> {
   const inputs = (await Promise.all(input.map(expand))).flat();
   const isFolder = inputs.length > 1 || (await isDirectory(output)) || rowFormatOf(output) === undefined;
   const pairs = await Promise.all(
-    inputs.map((path) => checkedPair(path, isFolder ? join(output, basename(path)) : output, false)),
+    inputs.map((path) =>
+      checkedPair(path, isFolder ? join(output, basename(path).replace(/\.gz$/i, '')) : output, false),
+    ),
   );
   const names = pairs.map((pair) => pair.output.path.replace(/\.[^.]+$/, ''));
   const twice = names.find((name, i) => names.indexOf(name) < i);
@@ -237,6 +239,7 @@ async function chooseFiles(options: BatchOptions): Promise<FilePair[]> {
 
 async function checkedPair(input: string, output: string, isReference: boolean): Promise<FilePair> {
   const file = await checkedFile(input);
+  if (/\.gz$/i.test(output)) throw new UsageError(`${output} is written plain; leave .gz out of its name.`);
   if (resolve(input) === resolve(output)) throw new UsageError(`${input} cannot be both input and output.`);
   return { input: file, output: { path: output, format: formatOf(output) }, isReference };
 }
@@ -283,8 +286,11 @@ async function isDirectory(path: string): Promise<boolean> {
 
 async function chooseColumns(input: RowFile, options: BatchOptions, queries?: QueryFile): Promise<ColumnMap> {
   const { queryColumn, answerColumn, goldensColumn } = options;
-  const query = queries === undefined ? queryColumn : REFERENCE_COLUMNS.query;
-  return guessColumns(await readColumns(input), {
+  const found = await readColumns(input);
+  // A column of the input's own may be called so as well, and be the answer, or what --where looks at.
+  const ofQueryFile = found.includes(REFERENCE_COLUMNS.query) ? 'query of the query file' : REFERENCE_COLUMNS.query;
+  const query = queries === undefined ? queryColumn : ofQueryFile;
+  return guessColumns(found, {
     ...(query !== undefined && { query }),
     ...(answerColumn !== undefined && { answer: answerColumn }),
     ...(goldensColumn !== undefined && { goldens: goldensColumn }),
