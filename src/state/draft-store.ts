@@ -89,7 +89,7 @@ export function createDraftStore(area: StorageArea | undefined, onWriteFailed: O
             return {
               textId: OPENED_TEXT,
               texts: { ...withOpenedKept(texts), [OPENED_TEXT]: { context, answer } },
-              objectiveKeys: keys,
+              objectiveKeys: [...new Set(keys)],
               customObjectives: custom,
             };
           }),
@@ -227,19 +227,28 @@ export function mergeDrafts(shared: string | null, before: string | null, writte
   const [others, last, now] = [parseStored(shared), parseStored(before), parseStored(written)];
   if (others === undefined || last === undefined || now === undefined) return written;
   const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
-  const ids = new Set([...Object.keys(others.texts), ...Object.keys(now.texts)]);
-  const texts = [...ids].flatMap((id) => {
-    const from = isSame(last.texts[id], now.texts[id]) ? others : now;
-    const text = from.texts[id];
-    return text === undefined ? [] : [[id, text] as const];
-  });
+  const texts: Record<string, Texts> = {};
+  for (const id of new Set([...Object.keys(others.texts), ...Object.keys(now.texts)])) {
+    const isTheirs = isSame(last.texts[id], now.texts[id]);
+    const text = (isTheirs ? others : now).texts[id];
+    if (text !== undefined) texts[id] = text;
+  }
+  // Opened here and there: both stay.
+  const theirs = others.texts[OPENED_TEXT];
+  const isOpenedTwice = theirs?.isChanged === true && !isSame(theirs, last.texts[OPENED_TEXT]);
+  if (
+    isOpenedTwice &&
+    !isSame(theirs, texts[OPENED_TEXT]) &&
+    !Object.values(texts).some((one) => isSame(one, theirs))
+  ) {
+    texts[firstFree('opened-', (id) => texts[id] === undefined)] = theirs;
+  }
   const isIn = (list: readonly Objective[], objective: Objective) => list.some((one) => isSame(one, objective));
   const added = now.customObjectives.filter((objective) => !isIn(last.customObjectives, objective));
   const dropped = last.customObjectives.filter((objective) => !isIn(now.customObjectives, objective));
-  const kept = others.customObjectives.filter(
-    (objective) => !isIn(dropped, objective) && added.every(({ key }) => key !== objective.key),
-  );
-  const state = { ...now, texts: Object.fromEntries(texts), customObjectives: [...kept, ...added] };
+  const kept = others.customObjectives.filter((objective) => !isIn(dropped, objective));
+  const { custom } = withOpenedObjectives(kept, added);
+  const state = { ...now, texts, customObjectives: custom };
   return JSON.stringify({ ...(JSON.parse(written) as object), state });
 }
 

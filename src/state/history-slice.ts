@@ -44,12 +44,16 @@ export function createHistorySlice({ history }: AppDependencies): StateCreator<A
       set(({ history: shown }) =>
         shown.status === 'ready' ? { history: { status: 'ready', entries: change(shown.entries) } } : {},
       );
+    /** Entries that are newer on the page than what could be stored. */
+    const unsaved = new Set<string>();
     const update = async (id: string, changes: Partial<HistoryEntry>) => {
       try {
         await history.update(id, (entry) => ({ ...entry, ...changes }));
+        unsaved.delete(id);
         show((entries) => entries.map((entry) => (entry.id === id ? { ...entry, ...changes } : entry)));
       } catch (error) {
         toErrorData(error);
+        unsaved.add(id);
         get().reportUnsaved();
       }
     };
@@ -64,7 +68,12 @@ export function createHistorySlice({ history }: AppDependencies): StateCreator<A
           set(({ run }) => ({
             history: { status: 'ready', entries },
             // Decided in another tab, on the edit that is on this page too; what is decided here meanwhile counts more.
-            ...(run === before && { run: withKeptDecisions(run, entries) }),
+            ...(run === before && {
+              run: withKeptDecisions(
+                run,
+                entries.filter(({ id }) => !unsaved.has(id)),
+              ),
+            }),
           }));
         } catch (error) {
           set({ history: { status: 'failed', error: toErrorData(error) } });

@@ -63,9 +63,10 @@ export function tabStorage(
     },
     setItem(key, value) {
       const before = had.get(key) ?? null;
-      had.set(key, value);
       tab.setItem(key, value);
       shared.setItem(key, merge(shared.getItem(key), before, value));
+      // Not of a write that failed: the next one has all of it to share.
+      had.set(key, value);
     },
     removeItem(key) {
       had.delete(key);

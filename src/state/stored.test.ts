@@ -193,6 +193,34 @@ describe('a draft', () => {
     expect(customObjectives.map(({ label }) => label)).toEqual(['Warmth']);
   });
 
+  it('of one tab keeps what another opened and changed, and its objective of the same name', () => {
+    const { tab } = tabs();
+    const [one, other] = [tab(), tab()].map((area) => createDraftStore(area, neverFails).getState());
+    one!.openRequest({ context: '', answer: 'X', objectives: [] });
+    one!.setAnswer('X, changed.');
+    one!.defineObjective('Warmth', 'be kind');
+    other!.openRequest({ context: '', answer: 'Y', objectives: [] });
+    other!.defineObjective('Warmth', 'be hot');
+    const { texts, customObjectives } = createDraftStore(tab(), neverFails).getState();
+    expect(Object.values(texts).map(({ answer }) => answer)).toEqual(['Y', 'X, changed.']);
+    expect(customObjectives.map(({ description }) => description)).toEqual(['Warmth: be kind', 'Warmth: be hot']);
+  });
+
+  it('shares later what could not be written once', () => {
+    const shared = new FakeStorage();
+    const area = new FakeStorage();
+    const tab = tabStorage(area, shared, mergeDrafts);
+    const { getState } = createDraftStore(tab, vi.fn());
+    getState().chooseText(OWN_TEXT);
+    const fails = vi.spyOn(shared, 'setItem').mockImplementationOnce(() => {
+      throw new Error('full');
+    });
+    getState().setAnswer('Mine.');
+    expect(fails).toHaveBeenCalled();
+    getState().setObjectives([]);
+    expect(answerIn(tabStorage(new FakeStorage(), shared, mergeDrafts))).toBe('Mine.');
+  });
+
   it('takes over the objectives of an example, and keeps the chosen ones for the own text', () => {
     const { getState } = createDraftStore(new FakeStorage(), neverFails);
     getState().chooseText('long-winded');

@@ -379,6 +379,7 @@ export const de: Strings = {
     choose: 'Eigener Text oder ein Beispiel',
     own: 'Eigener Text',
     opened: (number) => (number === undefined ? 'Geöffneter Text' : `Geöffneter Text ${number}, geändert`),
+    forgetSure: 'Sie haben ihn geändert. Endgültig löschen?',
     forget: 'Diesen Text entfernen',
     examples: 'Beispiele (englisch)',
     exampleNames: {

@@ -66,7 +66,8 @@ export const en = {
     copied: 'Link copied',
     why: 'The text, objectives and settings are in the address itself, after the #. Nothing is sent anywhere.',
     long: (length: number) => `Link copied; at ${formatCount(length)} characters some programs cut it`,
-    opened: 'A shared text is on the page. Your own is under “Your own text”. Nothing runs until you press Align.',
+    opened:
+      'A shared text with its objectives and generation settings is on the page. Your own is under “Your own text”. Nothing runs until you press Align.',
     otherFamily: (family: TemplateId) =>
       `It was made for ${FAMILIES[family]} models; the one in use is of another family.`,
     close: 'Close',
@@ -398,6 +399,7 @@ export const en = {
     choose: 'Your own text or an example',
     own: 'Your own text',
     opened: (number: number | undefined) => (number === undefined ? 'Opened text' : `Opened text ${number}, changed`),
+    forgetSure: 'You changed it. Delete it for good?',
     forget: 'Remove this text',
     examples: 'Examples',
     exampleNames: {

@@ -16,6 +16,8 @@ export interface DiffReview {
   /** New words so far. */
   write: (words: string) => void;
   endRewording: (isKept: boolean) => void;
+  /** The field goes without being left. */
+  keepWords: () => void;
 }
 
 interface DiffViewProps {
@@ -75,7 +77,7 @@ export function DiffView({ parts, view, isWriting, isFolded, review }: DiffViewP
 }
 
 /** What can be done to a change; always the same object, so that a change is drawn anew only when it is another. */
-type Actions = Pick<DiffReview, 'select' | 'write' | 'endRewording'>;
+type Actions = Pick<DiffReview, 'select' | 'write' | 'endRewording' | 'keepWords'>;
 
 function useSteadyActions(review: DiffReview): Actions {
   const latest = useRef(review);
@@ -87,6 +89,7 @@ function useSteadyActions(review: DiffReview): Actions {
       select: (index) => latest.current.select(index),
       write: (words) => latest.current.write(words),
       endRewording: (isKept) => latest.current.endRewording(isKept),
+      keepWords: () => latest.current.keepWords(),
     }),
     [],
   );
@@ -268,6 +271,13 @@ function outside(place: number, from: number, to: number): number {
 
 /** Enter keeps what is written, and so does leaving; Escape lets it be. The text around has the focus again after. */
 function Rewording({ text, actions }: { text: string; actions: Actions }) {
+  useEffect(() => {
+    window.addEventListener('pagehide', actions.keepWords);
+    return () => {
+      window.removeEventListener('pagehide', actions.keepWords);
+      actions.keepWords();
+    };
+  }, [actions]);
   const endByKey = (event: KeyboardEvent<HTMLTextAreaElement>, isKept: boolean) => {
     event.preventDefault();
     event.stopPropagation();
@@ -283,10 +293,11 @@ function Rewording({ text, actions }: { text: string; actions: Actions }) {
       aria-label={strings.edit.review.rewordLabel}
       onClick={(event) => event.stopPropagation()}
       onChange={(event) => actions.write(event.target.value)}
-      onBlur={() => actions.endRewording(true)}
+      // Another window takes the focus only for a while.
+      onBlur={(event) => document.activeElement !== event.currentTarget && actions.endRewording(true)}
       onKeyDown={(event) => {
         if (event.nativeEvent.isComposing) return;
-        if (event.key === 'Enter' && !event.shiftKey && !event.ctrlKey && !event.metaKey) endByKey(event, true);
+        if (event.key === 'Enter' && !event.shiftKey) endByKey(event, true);
         if (event.key === 'Escape') endByKey(event, false);
       }}
     />

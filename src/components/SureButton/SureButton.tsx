@@ -24,6 +24,7 @@ export function SureButton(props: SureButtonProps) {
   const { children, label, title, className, question, sure, isDisabled = false, onSure } = props;
   const [isAsking, setIsAsking] = useState(false);
   const wasAsked = useRef(false);
+  if (isAsking && question === undefined) setIsAsking(false);
   if (isAsking && question !== undefined) {
     const stop = () => {
       wasAsked.current = true;
@@ -36,6 +37,9 @@ export function SureButton(props: SureButtonProps) {
           type="button"
           className={controls.primary}
           autoFocus
+          disabled={isDisabled}
+          // Of a key that is held since the question.
+          onKeyDown={(event) => event.repeat && event.preventDefault()}
           onClick={(event) => {
             onSure(event.currentTarget);
             stop();

@@ -12,7 +12,8 @@ import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
 import { Segmented } from '../../components/Segmented/Segmented.tsx';
 import { paceTokensPerSecond, type Run } from '../../state/run-slice.ts';
 import { EDIT_VIEWS, type EditView } from '../../state/settings-store.ts';
-import { useApp, useDraft, useSettings } from '../../state/stores.ts';
+import { draftTexts } from '../../state/draft-store.ts';
+import { useApp, useCurrentTemplate, useSettings, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
@@ -90,7 +91,14 @@ function Empty() {
 const Outcome = memo(function Outcome({ run }: { run: Started }) {
   const view = useSettings((settings) => settings.editView);
   const change = useSettings((settings) => settings.change);
-  const setAnswer = useDraft((draft) => draft.setAnswer);
+  const { draft } = useStores();
+  const template = useCurrentTemplate();
+  /** As the next answer of its own text; where another text is on the page by now, beside it. */
+  const useAsAnswer = () => {
+    const { openRequest, setAnswer } = draft.getState();
+    if (draftTexts(draft.getState(), template).answer === run.request.answer) setAnswer(reviewed);
+    else openRequest({ ...run.request, answer: reviewed });
+  };
   const [isFolded, setIsFolded] = useState(false);
   const body = useRef<HTMLDivElement>(null);
   const { onScroll } = useFollowCaret(body, run.edit);
@@ -103,7 +111,7 @@ const Outcome = memo(function Outcome({ run }: { run: Started }) {
     ...changeReview,
     startRewording() {
       // The edit alone has no marks, so no place to write at.
-      if (view === 'clean') change({ editView: 'inline' });
+      if (view === 'clean' && review.current !== undefined) change({ editView: 'inline' });
       changeReview.startRewording();
     },
   };
@@ -136,7 +144,7 @@ const Outcome = memo(function Outcome({ run }: { run: Started }) {
         role="group"
         aria-label={text.title}
         aria-busy={isWriting}
-        aria-keyshortcuts={review.changeCount > 0 ? 'n p a r e u' : undefined}
+        aria-keyshortcuts={review.changeCount > 0 ? 'n p a r e u A R' : undefined}
         onScroll={onScroll}
         onKeyDown={(event) => reviewKey(review, event)}
       >
@@ -146,7 +154,7 @@ const Outcome = memo(function Outcome({ run }: { run: Started }) {
         )}
       </div>
       <footer className={styles.footer}>
-        <ReviewBar review={review} />
+        <ReviewBar review={review} onFocusLost={() => body.current?.focus({ preventScroll: true })} />
         <Statistics run={run} changes={changes} />
         {run.status === 'done' && hasText && <Measures run={run} changes={changes} reviewed={reviewed} />}
         <div className={styles.actions}>
@@ -158,7 +166,7 @@ const Outcome = memo(function Outcome({ run }: { run: Started }) {
             <>
               <ShareButton request={run.request} />
               <ExportMenu reviewed={{ alignment: run, parts, decisions: review.decisions }} />
-              <button type="button" className={controls.quiet} onClick={() => setAnswer(reviewed)}>
+              <button type="button" className={controls.quiet} onClick={useAsAnswer}>
                 <Icon name="reply" />
                 {text.useAsAnswer}
               </button>

@@ -1,10 +1,11 @@
-import { type ClipboardEvent, useId, useState } from 'react';
+import { type ClipboardEvent, useId, useRef, useState } from 'react';
 
 import { formatDialogue, parsePasted, type PastedConversation } from '../../align/conversation.ts';
 import { countOddCharacters, removeOddCharacters } from '../../align/odd-characters.ts';
 import { MAX_TEXT_LENGTH } from '../../align/parse-alignment.ts';
 import { CONTEXT_NAMES, type TemplateId } from '../../align/prompt.ts';
 import { Segmented } from '../../components/Segmented/Segmented.tsx';
+import { SureButton } from '../../components/SureButton/SureButton.tsx';
 import { draftTexts, isEdited, OPENED_TEXT, openedTexts, OWN_TEXT } from '../../state/draft-store.ts';
 import { addTurnMarks, EXAMPLES, lacksTurnMarks } from '../../state/examples.ts';
 import { useCurrentTemplate, useDraft, useSettings } from '../../state/stores.ts';
@@ -20,7 +21,12 @@ const text = strings.text;
 
 /** What became of a paste that was not taken as it is. */
 type Pasted =
-  | { kind: 'conversation'; conversation: PastedConversation; before: { context: string; answer: string } }
+  | {
+      kind: 'conversation';
+      textId: string;
+      conversation: PastedConversation;
+      before: { context: string; answer: string };
+    }
   | { kind: 'too-long'; length: number };
 
 /** The context and the answer to improve. */
@@ -57,7 +63,7 @@ export function TextEditors() {
     event.preventDefault();
     setContext(contextOf(conversation, template));
     if (conversation.answer !== undefined) setAnswer(conversation.answer);
-    setPasted({ kind: 'conversation', conversation, before: { context, answer } });
+    setPasted({ kind: 'conversation', textId, conversation, before: { context, answer } });
   };
   const undoPaste = ({ context: contextBefore, answer: answerBefore }: { context: string; answer: string }) => {
     setContext(contextBefore);
@@ -72,7 +78,7 @@ export function TextEditors() {
         <TextChoice id={`${id}-text`} onChoose={() => setPasted(undefined)} />
       </div>
       {template === 'imhi' && <p className={controls.notice}>{strings.imhi}</p>}
-      {pasted?.kind === 'conversation' && (
+      {pasted?.kind === 'conversation' && pasted.textId === textId && (
         <p className={controls.hint} role="status">
           {text.pasted(pasted.conversation.turns.length, pasted.conversation.answer !== undefined)}
           {pasted.conversation.leftOut > 0 && ` ${text.pastedLeftOut(pasted.conversation.leftOut)}`}{' '}
@@ -170,6 +176,7 @@ function TextChoice({ id, onChoose }: { id: string; onChoose: () => void }) {
   const restoreExample = useDraft((draft) => draft.restoreExample);
   const forgetText = useDraft((draft) => draft.forgetText);
   const opened = openedTexts({ textId, texts });
+  const choice = useRef<HTMLSelectElement>(null);
   const request = useCurrentRequest();
   return (
     <div className={styles.example}>
@@ -179,15 +186,24 @@ function TextChoice({ id, onChoose }: { id: string; onChoose: () => void }) {
         </button>
       )}
       {opened.includes(textId) && (
-        <button type="button" className={styles.link} onClick={() => forgetText(textId)}>
+        <SureButton
+          className={styles.link}
+          question={texts[textId]?.isChanged === true ? text.forgetSure : undefined}
+          sure={strings.storage.remove}
+          onSure={() => {
+            forgetText(textId);
+            choice.current?.focus();
+          }}
+        >
           {text.forget}
-        </button>
+        </SureButton>
       )}
       <ShareButton request={request} />
       <label className={controls.visuallyHidden} htmlFor={id}>
         {text.choose}
       </label>
       <select
+        ref={choice}
         id={id}
         className={controls.select}
         value={textId}

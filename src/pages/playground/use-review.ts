@@ -2,7 +2,7 @@ import { useRef, useState } from 'react';
 
 import type { Decision, Decisions } from '../../align/review.ts';
 import type { Run } from '../../state/run-slice.ts';
-import { useApp } from '../../state/stores.ts';
+import { useStores } from '../../state/stores.ts';
 
 /** A person's way through the changes of one edit. All are accepted until one is decided otherwise. */
 export interface Review {
@@ -24,6 +24,8 @@ export interface Review {
   write: (words: string) => void;
   /** @param isKept  whether the words that were written are */
   endRewording: (isKept: boolean) => void;
+  /** Where the field goes without being left. */
+  keepWords: () => void;
   undo: () => void;
 }
 
@@ -40,7 +42,12 @@ const NO_DECISIONS: Decisions = new Map();
 export function useReview(run: Run, changeCount: number): Review {
   const of = run.status === 'done' ? run.id : undefined;
   const decisions = run.status === 'done' ? run.decisions : NO_DECISIONS;
-  const keep = useApp((app) => app.decide);
+  const { app } = useStores();
+  /** As they are at a press: a long edit is drawn a while after. Undefined where another run is on the page by then. */
+  const latestDecisions = () => {
+    const { run: latest } = app.getState();
+    return latest.status === 'done' && latest.id === of ? latest.decisions : undefined;
+  };
   const fresh: ReviewState = { of, current: undefined, isRewording: false, before: [] };
   const [stored, setState] = useState(fresh);
   const state = stored.of === of ? stored : fresh;
@@ -51,9 +58,11 @@ export function useReview(run: Run, changeCount: number): Review {
     words.current = undefined;
     setState({ ...state, isRewording: false, ...next });
   };
-  const replace = (next: Decisions, at = current) => {
-    show({ before: [...before, decisions], current: at });
-    keep(next);
+  const replace = (change: (decisions: Decisions) => Decisions, at = current) => {
+    const latest = latestDecisions();
+    if (latest === undefined) return;
+    show({ before: [...before, latest], current: at });
+    app.getState().decide(change(latest));
   };
   /** Of the current change; the words that were written, if any were. */
   const written = (): Decision | undefined =>
@@ -62,14 +71,14 @@ export function useReview(run: Run, changeCount: number): Review {
   const turnTo = (index: number | undefined) => {
     const reworded = written();
     if (reworded === undefined || current === undefined) show({ current: index });
-    else replace(new Map(decisions).set(current, reworded), index);
+    else replace((latest) => new Map(latest).set(current, reworded), index);
   };
   return {
     changeCount: of === undefined ? 0 : changeCount,
     current,
     isRewording,
     decisions,
-    canUndo: before.length > 0,
+    canUndo: before.length > 0 || isRewording,
     select(index) {
       if (index !== current) turnTo(index);
     },
@@ -80,17 +89,24 @@ export function useReview(run: Run, changeCount: number): Review {
     },
     decide(decision) {
       if (current === undefined) return;
-      const decided = decision ?? written();
-      const next = new Map(decisions);
-      if (decided === undefined) next.delete(current);
-      else next.set(current, decided);
-      replace(next, Math.min(current + 1, changeCount - 1));
+      const ownWords = written();
+      replace(
+        (latest) => {
+          const next = new Map(latest);
+          const decided = decision ?? ownWords ?? (isRewording ? latest.get(current) : undefined);
+          if (decided === undefined) next.delete(current);
+          else next.set(current, decided);
+          return next;
+        },
+        Math.min(current + 1, changeCount - 1),
+      );
     },
     decideAll: (decision) =>
       replace(
-        new Map(
-          decision === undefined ? [] : Array.from({ length: changeCount }, (_, index) => [index, decision] as const),
-        ),
+        () =>
+          new Map(
+            decision === undefined ? [] : Array.from({ length: changeCount }, (_, index) => [index, decision] as const),
+          ),
       ),
     startRewording: () => show({ isRewording: current !== undefined }),
     write: (text) => (words.current = text),
@@ -99,9 +115,16 @@ export function useReview(run: Run, changeCount: number): Review {
       if (isKept) turnTo(current);
       else show({});
     },
+    keepWords() {
+      if (written() !== undefined) turnTo(current);
+    },
     undo() {
-      show({ before: before.slice(0, -1) });
-      keep(before.at(-1) ?? decisions);
+      // Of words that are being written, these.
+      if (isRewording) show({});
+      else if (latestDecisions() !== undefined) {
+        show({ before: before.slice(0, -1) });
+        app.getState().decide(before.at(-1) ?? decisions);
+      }
     },
   };
 }
