@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { ENDPOINT_HELP, readApiKey } from '../api-key.ts';
 import { parseCount } from '../generate-options.ts';
 import { type Variant, VARIANTS } from '../../src/align/variant.ts';
 import type { ModelFolder } from '../../src/weights/node-model-folders.ts';
@@ -13,8 +14,6 @@ import { askJudge, costOf, estimateTokens, type JudgeCall, type Prices } from '.
 import { endpointJudge, type Judge, localAddress, type LocalJudgeOptions, startLocalJudge } from './judge.ts';
 import { VerdictCache } from './verdict-cache.ts';
 
-/** The variables that hold the judge's key, so that it stands in no shell history. */
-const KEY_VARIABLES = ['METAALIGNER_API_KEY', 'OPENAI_API_KEY'];
 /** The cache's name in the report's folder. */
 const CACHE_NAME = 'verdicts.jsonl';
 
@@ -39,10 +38,7 @@ export function addJudgeOptions(command: Command): Command {
   return command
     .option('--objectives <keys>', 'comma-separated; the judge considers one at a time')
     .option('--objective <text>', 'one in your own words, "Name: description"; may be repeated', collect)
-    .option(
-      '--judge <url>',
-      `OpenAI-compatible, as http://127.0.0.1:8000/v1; key in ${KEY_VARIABLES.join(' or ')}; without it a converted model on this machine judges`,
-    )
+    .option('--judge <url>', `${ENDPOINT_HELP}; without it a converted model on this machine judges`)
     .addOption(new Option('--variant <variant>', 'of a judge on this machine').choices(VARIANTS))
     .option('--threads <number>', 'of a judge on this machine; by default one for each core', parseCount)
     .option(
@@ -162,8 +158,7 @@ async function askAll(
   };
   try {
     if (url !== undefined) {
-      const apiKey = KEY_VARIABLES.map((name) => process.env[name]).find((key) => key !== undefined && key !== '');
-      await ask(endpointJudge(url, apiKey), calls);
+      await ask(endpointJudge(url, readApiKey()), calls);
     }
     // One model in memory at a time.
     for (const [model, folder] of folders) {

@@ -9,10 +9,12 @@ import {
 } from '../../../src/evaluation/imhi-labels.ts';
 import { note, print } from '../../terminal.ts';
 import { UsageError } from '../../usage-error.ts';
+import { addImhiGenerateCommand } from './imhi-generate.ts';
 import { formatTable, listOutputs, readCells } from './outputs.ts';
 
 export function addImhiCommand(evaluate: Command): void {
   const imhi = evaluate.command('imhi').description('mental health data sets; for research, not for diagnosis');
+  addImhiGenerateCommand(imhi);
   imhi
     .command('rule')
     .description('labels found in the text by rules, against those of the references')
