@@ -11,6 +11,7 @@ import { packageVersion } from '../package-version.ts';
 import { ProgressLine } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
 import type { AnswerLimits, QueryRunner } from './query-runners.ts';
+import { RESPONSIBLE_USE } from './responsible-use.ts';
 
 export interface AnswerJob {
   dataset: string;
@@ -34,8 +35,6 @@ export interface AnswerSummary {
   cutOff: number;
 }
 
-export const RESPONSIBLE_USE =
-  'For research. Nothing that a model writes here is a diagnosis or advice; who needs help should see a professional.';
 const OUTPUT_COLUMNS = ['query', 'goldens', 'generated_text'];
 
 /**

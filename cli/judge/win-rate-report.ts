@@ -12,6 +12,7 @@ import {
   winRateOf,
 } from '../../src/evaluation/win-rate.ts';
 import { formatTable } from '../commands/evaluate/outputs.ts';
+import { RESPONSIBLE_USE } from '../imhi/responsible-use.ts';
 import { note, print } from '../terminal.ts';
 import {
   type AdvantageRow,
@@ -72,9 +73,7 @@ export async function writeReport(
   if (isPrintedAsJson) await print(json);
   else await print(tablesOf(report));
   for (const agreement of report.agreement) note(agreementText(agreement));
-  if (settings.family === 'imhi') {
-    note('IMHI measures research models. None of it is a diagnosis; who needs help should see a professional.');
-  }
+  if (settings.family === 'imhi') note(RESPONSIBLE_USE);
 }
 
 function readCall(

@@ -18,6 +18,10 @@ export const IMHI_DATASETS = [
 ] as const;
 export type ImhiDataset = (typeof IMHI_DATASETS)[number];
 
+export function isImhiDataset(name: string): name is ImhiDataset {
+  return (IMHI_DATASETS as readonly string[]).includes(name);
+}
+
 /** What is looked for, in this order, and the label that the first one found gives. */
 type Rule = readonly (readonly [phrase: string, label: number])[];
 

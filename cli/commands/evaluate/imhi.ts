@@ -3,10 +3,12 @@ import { classificationMetrics, confusionMatrix, percent } from '../../../src/ev
 import {
   IMHI_DATASETS,
   type ImhiDataset,
+  isImhiDataset,
   labelNames,
   labelOfOutput,
   labelOfReference,
 } from '../../../src/evaluation/imhi-labels.ts';
+import { RESPONSIBLE_USE } from '../../imhi/responsible-use.ts';
 import { note, print } from '../../terminal.ts';
 import { UsageError } from '../../usage-error.ts';
 import { addImhiGenerateCommand } from './imhi-generate.ts';
@@ -47,7 +49,7 @@ export function addImhiCommand(evaluate: Command): void {
       }
       await print(tableOf(reports));
       if (options.confusion) for (const report of reports) await print(confusionOf(report));
-      note('IMHI measures research models. None of it is a diagnosis; who needs help should see a professional.');
+      note(RESPONSIBLE_USE);
     });
 }
 
@@ -115,8 +117,4 @@ function confusionOf({ dataset, labels, matrix }: RuleReport): string {
     [`${dataset}: reference, then outputs`, ...labels.map(nameOf)],
     matrix.map((row, i) => [nameOf(labels[i]!), ...row.map(String)]),
   )}`;
-}
-
-function isImhiDataset(name: string): name is ImhiDataset {
-  return (IMHI_DATASETS as readonly string[]).includes(name);
 }

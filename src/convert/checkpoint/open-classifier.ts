@@ -68,7 +68,7 @@ export async function openClassifierCheckpoint(folder: SourceFolder): Promise<Cl
 }
 
 /** The first BERTs named their norms' tensors after TensorFlow's. */
-function withNewNames(stored: ReadonlyMap<string, StoredTensor>): Map<string, StoredTensor> {
+export function withNewNames(stored: ReadonlyMap<string, StoredTensor>): Map<string, StoredTensor> {
   return new Map(
     [...stored].map(([name, tensor]) => [
       name.replace(/LayerNorm\.gamma$/, 'LayerNorm.weight').replace(/LayerNorm\.beta$/, 'LayerNorm.bias'),

@@ -94,9 +94,15 @@ function readArchitecture(json: JsonObject, file: string): ClassifierArchitectur
   return architecture;
 }
 
-type Sizes = Omit<ClassifierConfig, 'architecture' | 'labels' | 'padTokenId'>;
+export type ClassifierSizes = Omit<ClassifierConfig, 'architecture' | 'labels' | 'padTokenId'>;
 
-function readSizes(architecture: ClassifierArchitecture, read: SettingReader, json: JsonObject, file: string): Sizes {
+/** Sizes as the architecture's config names them. */
+export function readSizes(
+  architecture: ClassifierArchitecture,
+  read: SettingReader,
+  json: JsonObject,
+  file: string,
+): ClassifierSizes {
   switch (architecture) {
     case 'bert':
       refuse(json, file, 'position_embedding_type', ['absolute']);

@@ -44,7 +44,8 @@ export function classifierCheckpointFolder(classifierCase: ClassifierCase): Memo
   return folder;
 }
 
-function safetensors(tensors: readonly { name: string; shape: readonly number[]; seed: number }[]): Uint8Array {
+/** model.safetensors with values drawn as the reference scripts do. */
+export function safetensors(tensors: readonly { name: string; shape: readonly number[]; seed: number }[]): Uint8Array {
   const header: Record<string, object> = {};
   const contents: Uint8Array[] = [];
   let end = 0;

@@ -1,8 +1,9 @@
 import type { Variant } from '../../align/variant.ts';
 import type { ClassifierActivation, ClassifierConfig } from '../classifier/classifier-config.ts';
+import type { EncoderConfig } from '../encoder/encoder-config.ts';
 import { GraphBuilder } from './graph-builder.ts';
 import { declareConstants } from './graph-constants.ts';
-import { type ClassifierWeight, planClassifierWeights } from './sequence-classifier-plan.ts';
+import { type ClassifierWeight, planBertLayers, planClassifierWeights } from './sequence-classifier-plan.ts';
 import {
   applyEmbedding,
   applyLinear,
@@ -47,9 +48,25 @@ export function buildClassifierGraph(config: ClassifierConfig, variant: VariantF
   return { graph, weights };
 }
 
+/**
+ * The states of a BERT or RoBERTa behind its last layer, as an ONNX graph.
+ *
+ * Inputs as {@link buildClassifierGraph}'s, all three of them. Output: `last_hidden_state` float32 [batch, tokens, hidden].
+ */
+export function buildEncoderGraph(config: EncoderConfig, variant: VariantFormat): ClassifierGraph {
+  const weights = planBertLayers(config, '');
+  const graph = new GraphBuilder();
+  for (const weight of weights) declareWeight(graph, weight, variant);
+  declareConstants(graph);
+  const state = new ClassifierWriter(graph, config, variant, weights).writeStates();
+  graph.node('Identity', [state], ['last_hidden_state']);
+  graph.output('last_hidden_state', 'float32', ['batch', 'tokens', config.hiddenSize]);
+  return { graph, weights };
+}
+
 class ClassifierWriter {
   readonly #graph: GraphBuilder;
-  readonly #config: ClassifierConfig;
+  readonly #config: ClassifierConfig | EncoderConfig;
   readonly #variant: VariantFormat;
   readonly #weights: ReadonlyMap<string, ClassifierWeight>;
   readonly #quantized = new Map<string, QuantizedInput>();
@@ -60,7 +77,7 @@ class ClassifierWriter {
 
   constructor(
     graph: GraphBuilder,
-    config: ClassifierConfig,
+    config: ClassifierConfig | EncoderConfig,
     variant: VariantFormat,
     weights: readonly ClassifierWeight[],
   ) {
@@ -76,9 +93,19 @@ class ClassifierWriter {
 
   /** BERT and DistilBERT: the first token's last state goes through one more layer and the head. */
   writeEncoder(): string {
-    const { architecture, layerCount } = this.#config;
+    const state = this.writeStates();
+    const first = this.#graph.node('Gather', [state, this.#scalar('first_token', 0n)], ['pooled'], { axis: 1 });
+    const pooler = this.#addBias(this.#linear(first, 'pooler'), 'pooler');
+    const activation = this.#config.architecture === 'bert' ? 'Tanh' : 'Relu';
+    const activated = this.#graph.node(activation, [pooler], ['pooler.activated']);
+    return this.#addBias(this.#linear(activated, 'head'), 'head');
+  }
+
+  /** The states behind the last layer: float32 [batch, tokens, hidden]. */
+  writeStates(): string {
+    const { typeCount, layerCount } = this.#config;
     let embedded = this.#embed();
-    if (architecture === 'bert') {
+    if (typeCount > 0) {
       const types = this.#graph.input('token_type_ids', 'int64', ['batch', 'tokens']);
       const typed = this.#graph.node('Gather', ['types.data', types], ['types.output']);
       embedded = this.#graph.node('Add', [embedded, typed], ['embedding.typed']);
@@ -92,10 +119,7 @@ class ClassifierWriter {
       const down = this.#linear(this.#activate(state, layer), name('down'));
       state = this.#addAndNorm(down, state, name('output_norm'), name('down_bias')).normed;
     }
-    const first = this.#graph.node('Gather', [state, this.#scalar('first_token', 0n)], ['pooled'], { axis: 1 });
-    const pooler = this.#addBias(this.#linear(first, 'pooler'), 'pooler');
-    const activated = this.#graph.node(architecture === 'bert' ? 'Tanh' : 'Relu', [pooler], ['pooler.activated']);
-    return this.#addBias(this.#linear(activated, 'head'), 'head');
+    return state;
   }
 
   /** GPT-2: the state of each row's last token that is no padding goes through the head. */
@@ -119,11 +143,12 @@ class ClassifierWriter {
   /** Words and positions: float32 [batch, tokens, hidden]. */
   #embed(): string {
     const words = applyEmbedding(this.#graph, this.#ids, this.#weight('embedding'), this.#variant);
-    const positions = this.#graph.node(
-      'Slice',
-      ['positions.data', 'int64_zero', this.#tokenCount, 'int64_zero'],
-      ['positions.output'],
-    );
+    let [start, end] = ['int64_zero', this.#tokenCount];
+    if ('firstPosition' in this.#config) {
+      start = this.#graph.constant('first_position', 'int64', [1], int64(BigInt(this.#config.firstPosition)));
+      end = this.#graph.node('Add', [start, this.#tokenCount], ['positions.end']);
+    }
+    const positions = this.#graph.node('Slice', ['positions.data', start, end, 'int64_zero'], ['positions.output']);
     return this.#graph.node('Add', [words, positions], ['embedding.positioned']);
   }
 

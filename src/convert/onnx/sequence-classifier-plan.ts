@@ -1,4 +1,4 @@
-import type { ClassifierConfig } from '../classifier/classifier-config.ts';
+import type { ClassifierConfig, ClassifierSizes } from '../classifier/classifier-config.ts';
 import type { PlannedWeight } from './llama-plan.ts';
 
 /** A weight of a classifier, with the shape of each of its tensors in the checkpoint. */
@@ -26,8 +26,13 @@ export function planClassifierWeights(config: ClassifierConfig): ClassifierWeigh
 }
 
 /** Names and shapes of the tensors in the checkpoint. */
-export function* classifierTensorShapes(config: ClassifierConfig): Generator<[string, readonly number[]]> {
-  for (const { kind, sources, rows, columns, isStoredTransposed } of planClassifierWeights(config)) {
+export function classifierTensorShapes(config: ClassifierConfig): Generator<[string, readonly number[]]> {
+  return weightShapes(planClassifierWeights(config));
+}
+
+/** Names and shapes of some weights' tensors in the checkpoint. */
+export function* weightShapes(plan: readonly ClassifierWeight[]): Generator<[string, readonly number[]]> {
+  for (const { kind, sources, rows, columns, isStoredTransposed } of plan) {
     const rowsOfEach = rows / sources.length;
     for (const source of sources) {
       if (kind === 'norm') yield [source, [columns]];
@@ -47,8 +52,18 @@ export function isIgnoredByClassifier(name: string): boolean {
 }
 
 function planBert(config: ClassifierConfig): ClassifierWeight[] {
-  const { hiddenSize, vocabularySize, positionCount, typeCount, labels } = config;
-  const embeddings = 'bert.embeddings';
+  const { hiddenSize, labels } = config;
+  return [
+    ...planBertLayers(config, 'bert.'),
+    ...linear('pooler', ['bert.pooler.dense'], hiddenSize, hiddenSize),
+    ...linear('head', ['classifier'], labels.length, hiddenSize, 'head'),
+  ];
+}
+
+/** What BERT and RoBERTa have in common: embeddings and layers. */
+export function planBertLayers(config: ClassifierSizes, namespace: string): ClassifierWeight[] {
+  const { hiddenSize, vocabularySize, positionCount, typeCount } = config;
+  const embeddings = `${namespace}embeddings`;
   const plan: ClassifierWeight[] = [
     embedding(`${embeddings}.word_embeddings.weight`, vocabularySize, hiddenSize),
     table('positions', `${embeddings}.position_embeddings.weight`, positionCount, hiddenSize),
@@ -56,7 +71,7 @@ function planBert(config: ClassifierConfig): ClassifierWeight[] {
     ...norm('embedding_norm', `${embeddings}.LayerNorm`, hiddenSize),
   ];
   for (let layer = 0; layer < config.layerCount; layer++) {
-    const prefix = `bert.encoder.layer.${layer}`;
+    const prefix = `${namespace}encoder.layer.${layer}`;
     plan.push(
       ...encoderLayer(config, layer, {
         qkv: ['query', 'key', 'value'].map((name) => `${prefix}.attention.self.${name}`),
@@ -68,10 +83,6 @@ function planBert(config: ClassifierConfig): ClassifierWeight[] {
       }),
     );
   }
-  plan.push(
-    ...linear('pooler', ['bert.pooler.dense'], hiddenSize, hiddenSize),
-    ...linear('head', ['classifier'], labels.length, hiddenSize, 'head'),
-  );
   return plan;
 }
 
@@ -146,7 +157,7 @@ interface EncoderLayerNames {
 }
 
 function encoderLayer(
-  { hiddenSize, intermediateSize }: ClassifierConfig,
+  { hiddenSize, intermediateSize }: Pick<ClassifierConfig, 'hiddenSize' | 'intermediateSize'>,
   layer: number,
   names: EncoderLayerNames,
 ): ClassifierWeight[] {

@@ -1,6 +1,6 @@
 import { corrupt, missing } from '../checkpoint/checkpoint-errors.ts';
 import { type JsonObject, parseJsonObject } from '../checkpoint/json-reader.ts';
-import type { ClassifierConfig } from '../classifier/classifier-config.ts';
+import type { ClassifierArchitecture } from '../classifier/classifier-config.ts';
 import type { TokenizerFiles } from './tokenizer-files.ts';
 
 /** Texts of the files that a folder has. */
@@ -20,13 +20,14 @@ export interface ClassifierTokenizerTexts {
  * @throws AlignError `weights-missing` that names what is absent; `checkpoint-corrupt`
  */
 export function classifierTokenizerFiles(
-  { architecture }: ClassifierConfig,
+  { architecture }: { architecture: ClassifierArchitecture | 'roberta' },
   folderName: string,
   texts: ClassifierTokenizerTexts,
 ): TokenizerFiles {
   const tokenizerConfigJson = texts.tokenizerConfigJson ?? '{}\n';
   const config = parseJsonObject(tokenizerConfigJson, 'tokenizer_config.json');
   if (texts.tokenizerJson !== undefined) return { tokenizerJson: texts.tokenizerJson, tokenizerConfigJson };
+  if (architecture === 'roberta') throw missing(folderName, 'there is no tokenizer.json');
   if (architecture === 'gpt2') {
     const { vocabularyJson, mergesText } = texts;
     if (vocabularyJson === undefined || mergesText === undefined) {
