@@ -20,6 +20,9 @@ export interface ClassifierParts {
   Tensor: TensorConstructor;
 }
 
+/** See {@link Classifier.encode}. */
+export type ClassifierInput = TokenizedText;
+
 export interface ClassifyOptions {
   signal?: AbortSignal;
   /** After each batch. */
@@ -48,12 +51,12 @@ export class Classifier {
   }
 
   /** See {@link TextTokenizer.encode}. */
-  encode(text: string, pair?: string): TokenizedText {
+  encode(text: string, pair?: string): ClassifierInput {
     return this.#tokenizer.encode(text, pair);
   }
 
   /** See {@link TextTokenizer.encodeStart}. */
-  encodeStart(text: string): TokenizedText {
+  encodeStart(text: string): ClassifierInput {
     return this.#tokenizer.encodeStart(text);
   }
 
@@ -62,7 +65,7 @@ export class Classifier {
    * @throws AlignError `prompt-too-long` for an input with more tokens than the model has positions, `invalid-request` for
    *   one without tokens, `engine-failed`, `out-of-memory`; the signal's reason
    */
-  async classify(inputs: readonly TokenizedText[], options: ClassifyOptions = {}): Promise<Float32Array[]> {
+  async classify(inputs: readonly ClassifierInput[], options: ClassifyOptions = {}): Promise<Float32Array[]> {
     for (const { ids } of inputs) this.#check(ids.length);
     const order = inputs.map((_, i) => i).sort((a, b) => inputs[a]!.ids.length - inputs[b]!.ids.length);
     const logits: Float32Array[] = Array<Float32Array>(inputs.length);
@@ -92,7 +95,7 @@ export class Classifier {
     );
   }
 
-  async #run(inputs: readonly TokenizedText[]): Promise<Float32Array[]> {
+  async #run(inputs: readonly ClassifierInput[]): Promise<Float32Array[]> {
     const { config, session, Tensor } = this.#parts;
     const { feeds } = padInputs(inputs, config, Tensor);
     let output: Tensor | undefined;
