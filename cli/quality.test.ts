@@ -5,7 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { formatHeader, formatRow } from '../src/batch/row-format.ts';
-import { BERT_SCORE_REFERENCE, encoderCheckpointFolder } from '../src/engines/small-encoder.fixture.ts';
+import {
+  BART_SCORE_REFERENCE,
+  BERT_SCORE_REFERENCE,
+  smallCheckpointFolder,
+} from '../src/engines/small-scorers.fixture.ts';
 import { runCli } from './run-cli.fixture.ts';
 
 const { texts, references, cases } = BERT_SCORE_REFERENCE;
@@ -37,7 +41,7 @@ async function writeOutputs(rows: readonly (readonly [goldens: string, text: str
 async function writeEncoder(index: number): Promise<string> {
   const directory = join(folder, `encoder-${index}`);
   await mkdir(directory);
-  const { files } = encoderCheckpointFolder(cases[index]!);
+  const { files } = smallCheckpointFolder(cases[index]!);
   for (const [path, bytes] of files) await writeFile(join(directory, path), bytes);
   return directory;
 }
@@ -88,6 +92,22 @@ describe('evaluate quality --metrics bertscore', { timeout: 60_000 }, () => {
     expect(code, stderr).toBe(exitCode);
     expect(stderr).toContain(said);
   });
+});
+
+it('evaluate quality --metrics bartscore equals BARTScore within 1e-3', { timeout: 60_000 }, async () => {
+  const { sources, targets, cases: bartCases } = BART_SCORE_REFERENCE;
+  const outputs = await writeOutputs(sources.map((source, i) => [targets[i]!, source]));
+  const directory = join(folder, 'bart');
+  await mkdir(directory);
+  for (const [path, bytes] of smallCheckpointFolder(bartCases[0]!).files) await writeFile(join(directory, path), bytes);
+  const args = ['evaluate', 'quality', '--outputs', outputs, '--metrics', 'bartscore', '--json'];
+  const { code, stdout, stderr } = await runCli([...args, '--bartscore-model', directory]);
+  expect(code, stderr).toBe(0);
+  const [scores] = JSON.parse(stdout.toString()) as { bartScore: number }[];
+  expect(Math.abs(scores!.bartScore - mean(bartCases[0]!.scores))).toBeLessThan(1e-3);
+  const without = await runCli(args);
+  expect(without.code).toBe(2);
+  expect(without.stderr).toContain('bartscore needs --bartscore-model');
 });
 
 describe('evaluate quality --metrics gptscore', { timeout: 60_000 }, () => {

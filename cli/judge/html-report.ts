@@ -21,7 +21,7 @@ export interface Examples {
 const EXAMPLES_OF_EACH = 3;
 const STYLE = `
 :root { color-scheme: light dark; --line: #767676; --mark: light-dark(#1a56a8, #8ab8f5); }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .5rem 0; }

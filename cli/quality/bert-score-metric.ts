@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { openEncoderCheckpoint } from '../../src/convert/checkpoint/open-encoder.ts';
 import { parseJsonObject } from '../../src/convert/checkpoint/json-reader.ts';
 import { convertEncoder } from '../../src/convert/encoder/convert-encoder.ts';
@@ -12,9 +10,10 @@ import {
   idfWeights,
   type ScoredText,
 } from '../../src/evaluation/bert-score.ts';
-import { createNodeTarget, openNodeFolder } from '../../src/weights/node-folder.ts';
+import { openNodeFolder } from '../../src/weights/node-folder.ts';
 import { ProgressLine } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
+import { startConvertedSession } from './converted-session.ts';
 import { meanOf, type TextMetric } from './text-metric.ts';
 
 export interface BertScoreOptions {
@@ -52,7 +51,7 @@ export async function startBertScore(options: BertScoreOptions, signal: AbortSig
       `Which layer of ${folder} is meant? Say --bertscore-layer N; known are those of ${Object.keys(DEFAULT_LAYERS).join(', ')}.`,
     );
   }
-  const { encoder, directory } = await startEncoder(folder, layer, options.threads, signal);
+  const { encoder, remove } = await startEncoder(folder, layer, options.threads, signal);
   const scoreAll = async (texts: readonly string[], references: readonly string[]) => {
     const surrounding = new Set(encoder.tokenize('').ids);
     const weights = isWeightedByRarity
@@ -81,37 +80,27 @@ export async function startBertScore(options: BertScoreOptions, signal: AbortSig
     scoreRows: async (texts, references) => (await scoreAll(texts, references)).map(({ f1 }) => f1),
     dispose: async () => {
       await encoder.dispose();
-      await rm(directory, { recursive: true, force: true });
+      await remove();
     },
   };
 }
 
-/** Converting copies the weights once; what is left behind by a kill lies in the system's temporary folder. */
 async function startEncoder(
   path: string,
   layer: number,
   threads: number | undefined,
   signal: AbortSignal,
-): Promise<{ encoder: Encoder; directory: string }> {
+): Promise<{ encoder: Encoder; remove: () => Promise<void> }> {
   const { Encoder } = await import('../../src/engines/encoder.ts');
-  const { startNodeSession } = await import('../../src/engines/node-classifier.ts');
   const checkpoint = await openEncoderCheckpoint(await openNodeFolder(path), layer);
-  const directory = await mkdtemp(join(tmpdir(), 'metaaligner-encoder-'));
-  try {
-    const files = await convertEncoder(checkpoint, createNodeTarget(directory), { signal });
-    const folder = await openNodeFolder(directory);
-    const sources = await Promise.all(files.map(async (file) => ({ ...file, source: await folder.open(file.path) })));
-    const started = await startNodeSession({ directory, ...(threads !== undefined && { threads }) })(sources);
-    const { tokenizerJson, tokenizerConfigJson } = checkpoint.tokenizer;
-    const encoder = new Encoder({
-      config: checkpoint.config,
-      tokenizerJson: parseJsonObject(tokenizerJson, 'tokenizer.json'),
-      tokenizerConfigJson: parseJsonObject(tokenizerConfigJson, 'tokenizer_config.json'),
-      ...started,
-    });
-    return { encoder, directory };
-  } catch (error) {
-    await rm(directory, { recursive: true, force: true });
-    throw error;
-  }
+  const { tokenizerJson, tokenizerConfigJson } = checkpoint.tokenizer;
+  const tokenizer = {
+    tokenizerJson: parseJsonObject(tokenizerJson, 'tokenizer.json'),
+    tokenizerConfigJson: parseJsonObject(tokenizerConfigJson, 'tokenizer_config.json'),
+  };
+  const { remove, ...started } = await startConvertedSession(
+    (target) => convertEncoder(checkpoint, target, { signal }),
+    threads,
+  );
+  return { encoder: new Encoder({ config: checkpoint.config, ...tokenizer, ...started }), remove };
 }

@@ -9,7 +9,7 @@ import { bertScore, equalWeights, idfWeights, type ScoredText } from '../evaluat
 import { openNodeFolder } from '../weights/node-folder.ts';
 import { Encoder } from './encoder.ts';
 import { startNodeSession } from './node-classifier.ts';
-import { BERT_SCORE_REFERENCE, type EncoderCase, encoderCheckpointFolder } from './small-encoder.fixture.ts';
+import { BERT_SCORE_REFERENCE, type EncoderCase, smallCheckpointFolder } from './small-scorers.fixture.ts';
 
 const { texts, references, cases } = BERT_SCORE_REFERENCE;
 
@@ -19,7 +19,7 @@ afterAll(() => rm(root, { recursive: true }));
 
 async function startEncoder(encoderCase: EncoderCase): Promise<Encoder> {
   const directory = await mkdtemp(join(root, 'case-'));
-  const checkpoint = await openEncoderCheckpoint(encoderCheckpointFolder(encoderCase), encoderCase.layer);
+  const checkpoint = await openEncoderCheckpoint(smallCheckpointFolder(encoderCase), encoderCase.layer);
   const converted = new MemoryFolder();
   const files = await convertEncoder(checkpoint, converted);
   for (const [path, bytes] of converted.files) {
@@ -69,16 +69,16 @@ describe.each(cases)('$name', (encoderCase) => {
   });
 
   it('refuses a layer that it does not have, and a tensor that would change the states', async () => {
-    const folder = encoderCheckpointFolder(encoderCase);
+    const folder = smallCheckpointFolder(encoderCase);
     await expect(openEncoderCheckpoint(folder, 12)).rejects.toMatchObject({ code: 'unsupported-model' });
     const prefix = encoderCase.shapes['embeddings.LayerNorm.bias'] === undefined ? 'bert.' : '';
     const shapes = { ...encoderCase.shapes, [`${prefix}encoder.layer.0.adapter.weight`]: [2, 2] };
-    const adapted = encoderCheckpointFolder({ ...encoderCase, shapes });
+    const adapted = smallCheckpointFolder({ ...encoderCase, shapes });
     await expect(openEncoderCheckpoint(adapted, encoderCase.layer)).rejects.toThrow('adapter');
   });
 });
 
 it('refuses a model that is neither BERT nor RoBERTa', async () => {
-  const folder = encoderCheckpointFolder({ ...cases[0]!, config: { ...cases[0]!.config, model_type: 't5' } });
+  const folder = smallCheckpointFolder({ ...cases[0]!, config: { ...cases[0]!.config, model_type: 't5' } });
   await expect(openEncoderCheckpoint(folder, 1)).rejects.toMatchObject({ code: 'unsupported-model' });
 });

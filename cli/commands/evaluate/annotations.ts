@@ -20,7 +20,7 @@ export function addAnnotationsCommand(evaluate: Command): void {
   const command = evaluate
     .command('annotations')
     .description(
-      'how BLEU, ROUGE and, where a model is given, BERTScore and GPTScore go with what people thought of explanations, as a Markdown report',
+      'how BLEU, ROUGE and, where a model is given, BERTScore, BARTScore and GPTScore go with what people thought of explanations, as a Markdown report',
     )
     .requiredOption(
       '--annotations <folder>',
@@ -49,6 +49,9 @@ async function run(options: AnnotationsOptions): Promise<void> {
   try {
     if (options.bertscoreModel !== undefined) {
       metrics.push({ name: 'BERTScore', ...(await startModelMetric('bertscore', options, signal)) });
+    }
+    if (options.bartscoreModel !== undefined) {
+      metrics.push({ name: 'BARTScore', ...(await startModelMetric('bartscore', options, signal)) });
     }
     if (options.endpoint !== undefined) {
       metrics.push({ name: 'GPTScore', ...(await startModelMetric('gptscore', options, signal)) });

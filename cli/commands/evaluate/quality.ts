@@ -1,7 +1,13 @@
 import type { Command } from 'commander';
 import { isImhiDataset } from '../../../src/evaluation/imhi-labels.ts';
 import { RESPONSIBLE_USE } from '../../imhi/responsible-use.ts';
-import { addMetricOptions, type MetricOptions, MODEL_METRICS, startModelMetric } from '../../quality/metric-options.ts';
+import {
+  addMetricOptions,
+  type MetricOptions,
+  MODEL_METRICS,
+  type ModelMetric,
+  startModelMetric,
+} from '../../quality/metric-options.ts';
 import { PLAIN_METRICS, type TextMetric } from '../../quality/text-metric.ts';
 import { interruptSignal, note, print } from '../../terminal.ts';
 import { EXIT, UsageError } from '../../usage-error.ts';
@@ -26,7 +32,7 @@ export function addQualityCommand(evaluate: Command): void {
   const command = evaluate
     .command('quality')
     .description(
-      'generated texts against their references: BLEU as sacrebleu’s, ROUGE as rouge_score’s, BERTScore as bert_score’s, 0 to 1; GPTScore is a mean log-probability',
+      'generated texts against their references: BLEU as sacrebleu’s, ROUGE as rouge_score’s, BERTScore as bert_score’s, 0 to 1; BARTScore and GPTScore are mean log-probabilities',
     )
     .requiredOption('--outputs <folder>', 'CSV files with columns goldens, generated_text')
     .option('--metrics <names>', `comma-separated: ${METRIC_NAMES.join(', ')}`, Object.keys(PLAIN_METRICS).join(','))
@@ -65,11 +71,15 @@ async function startMetric(
   options: MetricOptions,
   signal: AbortSignal,
 ): Promise<Pick<TextMetric, 'score' | 'dispose'>> {
-  if (name === 'bertscore' || name === 'gptscore') return startModelMetric(name, options, signal);
+  if (isModelMetric(name)) return startModelMetric(name, options, signal);
   return {
     score: async (texts, references) => PLAIN_METRICS[name](texts, references),
     dispose: async () => undefined,
   };
+}
+
+function isModelMetric(name: Metric): name is ModelMetric {
+  return (MODEL_METRICS as readonly string[]).includes(name);
 }
 
 function jsonOf(reports: readonly QualityReport[]): string {

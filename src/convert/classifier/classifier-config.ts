@@ -158,7 +158,7 @@ function refuse(json: JsonObject, file: string, key: string, run: readonly unkno
   throw unsupported(file, `${key} is ${show(value)}; we run ${run.join(' or ')}`);
 }
 
-function readActivation(json: JsonObject, key: string, fallback: string, file: string): ClassifierActivation {
+export function readActivation(json: JsonObject, key: string, fallback: string, file: string): ClassifierActivation {
   const name = json[key] ?? fallback;
   const found = typeof name === 'string' && Object.hasOwn(ACTIVATIONS, name) ? ACTIVATIONS[name] : undefined;
   if (found === undefined) {

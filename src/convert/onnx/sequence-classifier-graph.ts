@@ -268,7 +268,7 @@ class ClassifierWriter {
   }
 }
 
-const ACTIVATION_OPERATORS: Record<ClassifierActivation, { type: string; domain: '' | 'com.microsoft' }> = {
+export const ACTIVATION_OPERATORS: Record<ClassifierActivation, { type: string; domain: '' | 'com.microsoft' }> = {
   gelu: { type: 'Gelu', domain: 'com.microsoft' },
   'gelu-tanh': { type: 'FastGelu', domain: 'com.microsoft' },
   relu: { type: 'Relu', domain: '' },

@@ -20,14 +20,14 @@ export interface ClassifierTokenizerTexts {
  * @throws AlignError `weights-missing` that names what is absent; `checkpoint-corrupt`
  */
 export function classifierTokenizerFiles(
-  { architecture }: { architecture: ClassifierArchitecture | 'roberta' },
+  { architecture }: { architecture: ClassifierArchitecture | 'roberta' | 'bart' },
   folderName: string,
   texts: ClassifierTokenizerTexts,
 ): TokenizerFiles {
   const tokenizerConfigJson = texts.tokenizerConfigJson ?? '{}\n';
   const config = parseJsonObject(tokenizerConfigJson, 'tokenizer_config.json');
   if (texts.tokenizerJson !== undefined) return { tokenizerJson: texts.tokenizerJson, tokenizerConfigJson };
-  if (architecture === 'roberta') throw missing(folderName, 'there is no tokenizer.json');
+  if (architecture === 'roberta' || architecture === 'bart') throw missing(folderName, 'there is no tokenizer.json');
   if (architecture === 'gpt2') {
     const { vocabularyJson, mergesText } = texts;
     if (vocabularyJson === undefined || mergesText === undefined) {
