@@ -1,6 +1,11 @@
 """Logits and token ids of small random sequence classifiers under Hugging Face transformers (CPU, float32).
 
-Usage: python scripts/reference/small_classifiers.py src/convert/classifier/fixtures/small-classifiers.json
+Usage: python scripts/reference/small_classifiers.py src/convert/classifier/fixtures/small-classifiers.json \
+         cli/fixtures/scores.json
+
+The second file holds the standardized scores of made-up pairs, by the published script's rules: a pair is dropped when a
+dialogue has fewer than 8 tokens or more than the limit of any of the tokenizers, scores are rounded to one decimal, and mean
+and deviation (numpy's) are those of chosen and rejected together.
 Needs: torch, transformers, tokenizers, numpy.
 
 The weights are not committed: both sides draw them from the same generator (mulberry32 and Box-Muller; the other
@@ -96,6 +101,9 @@ def byte_level(specials=("<|endoftext|>",)):
                            model_max_length=120)
 
 
+MADE = {}
+
+
 def case(name, model_class, config, tokenizer, settings, seed, pad_token):
     model = model_class(config).eval()
     fill(model, seed)
@@ -126,11 +134,43 @@ def case(name, model_class, config, tokenizer, settings, seed, pad_token):
             assert np.allclose(row, alone["logits"], atol=1e-5), (name, row, alone)
     cut = fast(TEXTS[1], truncation=True, max_length=12)["input_ids"]
     vocabulary = tokenizer.get_vocab()
+    MADE[name] = fast, model
     return {
         "name": name, "seed": seed, "config": json.loads(config.to_json_string(use_diff=False)),
         "tokenizer": json.loads(tokenizer.to_str()), "tokenizerConfig": settings,
         "vocabulary": sorted(vocabulary, key=vocabulary.get), "rows": rows, "cutTo12": cut,
     }
+
+
+def made_up_pairs():
+    words = " ".join(CORPUS).split()
+    pairs = []
+    for i in range(60):
+        take = lambda start, count: " ".join(words[(start * 7 + k * (1 + start % 3)) % len(words)] for k in range(count))
+        prompt = f"\n\nHuman: {take(i, 1 + i % 9)} \n\nAssistant:" if i % 20 else "Hi:"
+        pairs.append([prompt, take(i + 3, 1 + (5 * i) % 17), take(i + 11, 1 + (3 * i) % 23)])
+    return pairs
+
+
+def scores(scorers):
+    """scorers: (tokenizer, limit, model, index, whether it reads pairs)"""
+    pairs = made_up_pairs()
+    kept = [(prompt, chosen, rejected) for prompt, chosen, rejected in pairs if all(
+        8 <= len(tokenizer(f"{prompt} {response}")["input_ids"]) <= limit
+        for tokenizer, limit, _, _, _ in scorers for response in (chosen, rejected))]
+    columns = []
+    for tokenizer, _, model, index, reads_pairs in scorers:
+        def score(prompt, response):
+            texts = (prompt, response) if reads_pairs else (response,)
+            inputs = tokenizer(*texts, return_tensors="pt", return_token_type_ids=False)
+            with torch.no_grad():
+                return round(model(**inputs).logits[0][index].item(), 1)
+        columns.append(([score(p, c) for p, c, _ in kept], [score(p, r) for p, _, r in kept]))
+    statistics = [(float(np.mean(c + r)), float(np.std(c + r))) for c, r in columns]
+    sides = [[((np.array(column[side]) - mean) / std).tolist() for column, (mean, std) in zip(columns, statistics)]
+             for side in (0, 1)]
+    return {"pairs": pairs, "kept": [pairs.index(list(pair)) for pair in kept], "statistics": statistics,
+            "chosen": sides[0], "rejected": sides[1]}
 
 
 def trimmed(config, keys):
@@ -176,6 +216,17 @@ def main():
             "versions": {"torch": torch.__version__, "transformers": transformers.__version__,
                          "tokenizers": tokenizers.__version__},
             "cases": cases,
+        }, file, separators=(",", ":"), ensure_ascii=False)
+        file.write("\n")
+
+    (gpt2_tokens, gpt2), (bert_tokens, distilbert) = MADE[cases[2]["name"]], MADE[cases[1]["name"]]
+    _, other = MADE[cases[3]["name"]]
+    with open(sys.argv[2], "w", encoding="utf-8") as file:
+        json.dump({
+            "maker": "scripts/reference/small_classifiers.py",
+            "versions": {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": np.__version__},
+            **scores([(gpt2_tokens, 120, gpt2, 0, True), (gpt2_tokens, 120, other, 1, True),
+                      (bert_tokens, 64, distilbert, 1, False)]),
         }, file, separators=(",", ":"), ensure_ascii=False)
         file.write("\n")
 
