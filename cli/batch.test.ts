@@ -1,8 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import { existsSync, readFileSync } from 'node:fs';
-import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
+import { gzipSync } from 'node:zlib';
 import { join, resolve } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -228,6 +229,43 @@ describe('metaaligner batch', () => {
     const { code, stderr } = await runCli(args, { cwd: directory });
     expect(code).toBe(2);
     expect(stderr).toContain(message);
+  });
+
+  it('takes contexts from a file of their own, row for row, and refuses one of another length', async () => {
+    const rows = ROWS.map(([query = '', goldens = '', answer = '']) => ({ query, goldens, answer }));
+    const answers = rows.map(({ goldens, answer }) => [goldens, answer]);
+    await mkdir(join(directory, 'questions'));
+    await writeFile(join(directory, 'answers.csv'), csv(answers, ['goldens', 'generated_text']));
+    const questions = (from: typeof rows) =>
+      csv(
+        from.map(({ query }) => [query, 'x']),
+        ['query', 'gpt-3.5-turbo'],
+      );
+    await writeFile(join(directory, 'questions/answers.csv'), questions(rows));
+    await run(inputArgs('answers.csv', 'joined.csv', '--query-file', 'questions'));
+    await run(inputArgs('Claude-3.csv', 'together.csv'));
+    expect(await readCsv('joined.csv')).toEqual(await readCsv('together.csv'));
+
+    await writeFile(join(directory, 'few.csv'), questions(rows.slice(1)));
+    const { code, stderr } = await runCli(inputArgs('answers.csv', 'other.csv', '--query-file', 'few.csv'), {
+      cwd: directory,
+    });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('answers.csv has more rows than few.csv, which has 3')]);
+  });
+
+  it('takes contexts beside a column of the same name, finds a later file’s fault first, and unpacks but never packs', async () => {
+    const cells = [['Is it?', 'It is not.']];
+    const folder = join(directory, 'several');
+    await mkdir(folder);
+    await writeFile(join(folder, 'a.csv.gz'), gzipSync(csv(cells, ['query', 'generated_text'])));
+    await writeFile(join(directory, 'contexts.csv'), csv([['Ask me.']], ['query']));
+    await run(inputArgs('several', 'unpacked/', '--query-file', 'contexts.csv', '--where', 'query=Is it?'));
+    expect(await readCsv('unpacked/a.csv')).toMatchObject([{ query: 'Ask me.', origin_responses: 'It is not.' }]);
+
+    await writeFile(join(folder, 'b.csv'), csv([['x']], ['other']));
+    const { code, stderr } = await runCli(inputArgs('several', 'none/'), { cwd: directory });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('b.csv')]);
+    expect(existsSync(join(directory, 'none'))).toBe(false);
   });
 
   it('names a missing column and those that there are', async () => {

@@ -26,6 +26,16 @@ test('takes a file, searches, pins, deletes, and writes the file again', async (
   await page.getByLabel('Search texts, objectives and models').fill('');
   await expect(page.locator('main li').first()).toContainText('Number 1.');
 
+  // What is pinned is asked about; the answer has the focus, and “no” gives it back.
+  const deletePinned = page
+    .locator('main li')
+    .first()
+    .getByRole('button', { name: /^Delete / });
+  await deletePinned.press('Enter');
+  await expect(page.getByRole('button', { name: 'Delete', exact: true })).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(deletePinned).toBeFocused();
+
   await page.getByRole('button', { name: 'Delete all that are not pinned' }).click();
   await expect(page.getByText('Delete 2 edits for good?')).toBeVisible();
   await page.getByRole('button', { name: 'Delete', exact: true }).click();

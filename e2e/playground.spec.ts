@@ -321,4 +321,14 @@ test('reviews an edit: one change is taken back by keyboard, and what is copied 
   expect(await playground.editText()).toBe('What a lazy question. Water them twice a week.');
   await page.getByRole('button', { name: 'Accept all' }).click();
   expect(await playground.editText()).toBe(edit);
+
+  // Presses that come faster than the page is drawn all count.
+  const text = page.getByRole('group', { name: 'Edit', exact: true });
+  await text.focus();
+  await page.keyboard.press('p');
+  await page.keyboard.press('n');
+  await text.evaluate((element) => {
+    for (const key of ['r', 'r']) element.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+  });
+  await expect(page.locator('[data-change="rejected"]')).toHaveCount(Math.min(count, 2));
 });

@@ -36,9 +36,17 @@ test('a person’s session, from the first visit to the exported text, the last 
   await expect(page.getByText(`Change 2 of ${changeCount}`)).toBeVisible();
   await page.getByRole('group', { name: 'Edit', exact: true }).focus();
   await page.keyboard.press('e');
-  await page.getByLabel(/^Your own words for this change/).fill(' Ask at a nursery!');
-  await page.keyboard.press('Enter');
+  const ownWords = page.getByLabel(/^Your own words for this change/);
+  await ownWords.fill('Never mind.');
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('group', { name: 'Edit', exact: true })).toBeFocused();
+  await expect(page.getByText('1 reworded')).toBeHidden();
+  await page.keyboard.press('e');
+  await ownWords.fill(' Ask at a nursery!');
+  // Words that were typed are not lost by going elsewhere.
+  await page.getByLabel('Answer', { exact: true }).click();
   await expect(page.getByText('1 rejected · 1 reworded')).toBeVisible();
+  await expect(ownWords).toBeHidden();
   const reviewed = await playground.editText();
   expect(reviewed).toContain('What a lazy question.');
   expect(reviewed).toContain('Ask at a nursery!');

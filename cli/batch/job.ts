@@ -9,6 +9,8 @@ import type { RowFile } from './read-rows.ts';
 /** One batch: one input file to one output file. */
 export interface Job {
   input: RowFile;
+  /** The contexts of the input's rows, row for row, where they are in a file of their own. */
+  queries: QueryFile | undefined;
   output: RowFile;
   columns: ColumnMap;
   sets: readonly ObjectiveSet[];
@@ -19,6 +21,11 @@ export interface Job {
   onTooLong: OnTooLong;
   isRestarted: boolean;
   isRetryingFailed: boolean;
+}
+
+export interface QueryFile {
+  file: RowFile;
+  column: string;
 }
 
 /** Objectives of one prompt, in order. */
@@ -34,6 +41,8 @@ export interface Runner {
   identity: Record<string, unknown>;
   /** Shown and reported. */
   description: Record<string, unknown>;
+  /** Of what runs here, by package. */
+  versions: Record<string, string>;
   concurrency: number;
   /** @returns the request that fits, or undefined where the row is too long; absent when the length is not known */
   fit?: (request: AlignRequest) => { request: AlignRequest; droppedCharacters?: number } | undefined;

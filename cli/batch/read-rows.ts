@@ -33,6 +33,42 @@ export async function* readRows(file: RowFile): AsyncGenerator<SourceRow, void, 
   }
 }
 
+/**
+ * Rows with one cell from another file, row for row, in a column `name` that they do not have.
+ *
+ * @throws AlignError `invalid-request` when one of the files has more rows
+ */
+export async function* readRowsBeside(
+  file: RowFile,
+  { file: other, column }: { file: RowFile; column: string },
+  name: string,
+): AsyncGenerator<SourceRow, void, void> {
+  const others = readRows(other);
+  let count = 0;
+  try {
+    for await (const row of readRows(file)) {
+      const { done, value } = await others.next();
+      if (done) throw ofOtherLength(file, other, count);
+      count += 1;
+      const cell = value.cells[column];
+      const theirs = value.problem ?? (cell === undefined ? `There is no “${column}”.` : undefined);
+      const problem = row.problem ?? (theirs === undefined ? undefined : `In ${other.path}: ${theirs}`);
+      yield { ...row, cells: { ...row.cells, [name]: cell }, ...(problem !== undefined && { problem }) };
+    }
+    if (!(await others.next()).done) throw ofOtherLength(other, file, count);
+  } finally {
+    await others.return();
+  }
+}
+
+function ofOtherLength(longer: RowFile, shorter: RowFile, count: number): AlignError {
+  return new AlignError(
+    'invalid-request',
+    `${longer.path} has more rows than ${shorter.path}, which has ${count}: they do not belong together row for row.`,
+    { details: { longer: longer.path, shorter: shorter.path } },
+  );
+}
+
 /** @returns the names in the header; for JSONL, the keys of the first object; none for an empty file */
 export async function readColumns(file: RowFile): Promise<string[]> {
   if (file.format === 'jsonl') {

@@ -11,12 +11,13 @@ import type { JobDescription, RowResult } from '../../src/batch/journal.ts';
 import { formatHeader, formatRow, requireColumns, type SourceRow } from '../../src/batch/row-format.ts';
 import { type BatchItem, runBatch } from '../../src/batch/run-batch.ts';
 import { matcherOf, selectRange } from '../../src/batch/select-rows.ts';
+import { packageVersion } from '../package-version.ts';
 import { note, ProgressLine } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
 import type { Job, Runner } from './job.ts';
 import { JournalFile } from './journal-file.ts';
 import { pathBeside, writeWhole } from './output-files.ts';
-import { readColumns, readRows } from './read-rows.ts';
+import { readColumns, readRows, readRowsBeside } from './read-rows.ts';
 
 /** Counted in rows times objective sets. */
 export interface JobSummary {
@@ -31,22 +32,41 @@ interface Work {
   droppedCharacters?: number;
 }
 
+/** A job that can be run, as far as its files say. */
+export interface CheckedJob extends Job {
+  range: Range;
+}
+
+/**
+ * Reads the job's files once, and tells which rows are too long.
+ *
+ * @throws AlignError `invalid-request` for a file that cannot be read or does not fit the job, `prompt-too-long`; the
+ *   signal's reason
+ */
+export async function checkJob(job: Job, runner: Runner, signal: AbortSignal): Promise<CheckedJob> {
+  const { input, queries, columns } = job;
+  const conditions = job.selection.where.map(({ column }) => column);
+  const wanted = [columns.query, columns.answer, ...(columns.goldens === undefined ? [] : [columns.goldens])];
+  const found = await readColumns(input);
+  if (queries !== undefined) {
+    requireColumns(queries.file.path, await readColumns(queries.file), [queries.column]);
+    found.push(columns.query);
+  }
+  requireColumns(input.path, found, [...new Set([...wanted, ...conditions])]);
+  const range = await countRows(job);
+  await refuseTooLong(job, runner, range, signal);
+  return { ...job, range };
+}
+
 /**
  * Runs one file to its end. The output is there whole or not at all, and what was finished stays finished whenever the
  * process ends.
  *
- * @throws AlignError `invalid-request` for a file that cannot be read or does not fit the job; what the runner throws;
- *   the signal's reason
+ * @throws AlignError `invalid-request` for a journal of another job; what the runner throws; the signal's reason
  */
-export async function runJob(job: Job, runner: Runner, signal: AbortSignal): Promise<JobSummary> {
+export async function runJob(job: CheckedJob, runner: Runner, signal: AbortSignal): Promise<JobSummary> {
   const started = new Date();
-  const { input, output, columns } = job;
-  const conditions = job.selection.where.map(({ column }) => column);
-  const wanted = [columns.query, columns.answer, ...(columns.goldens === undefined ? [] : [columns.goldens])];
-  requireColumns(input.path, await readColumns(input), [...new Set([...wanted, ...conditions])]);
-
-  const range = await countRows(job);
-  await refuseTooLong(job, runner, range, signal);
+  const { input, output, range } = job;
   const journalPath = pathBeside(output.path, 'journal.jsonl');
   await mkdir(dirname(output.path), { recursive: true });
   if (!job.isRestarted && existsSync(output.path) && !existsSync(journalPath)) {
@@ -98,7 +118,7 @@ export async function runJob(job: Job, runner: Runner, signal: AbortSignal): Pro
         cores: cpus().length,
         memoryBytes: totalmem(),
       },
-      versions: { node: process.version },
+      versions: { metaaligner: packageVersion(), node: process.version, ...runner.versions },
       counts: { rows: range.end - range.start, sets: job.sets.length, ...counts, ...details },
       startedAt: started.toISOString(),
       seconds: (Date.now() - started.getTime()) / 1000,
@@ -119,10 +139,14 @@ interface Range {
   end: number;
 }
 
+function jobRows({ input, queries, columns }: Job): AsyncGenerator<SourceRow, void, void> {
+  return queries === undefined ? readRows(input) : readRowsBeside(input, queries, columns.query);
+}
+
 async function countRows(job: Job): Promise<Range> {
   const matches = matcherOf(job.selection.where);
   let matching = 0;
-  for await (const row of readRows(job.input)) if (matches(row)) matching += 1;
+  for await (const row of jobRows(job)) if (matches(row)) matching += 1;
   return selectRange(matching, job.selection);
 }
 
@@ -130,7 +154,7 @@ async function* selectedRows(job: Job, { start, end }: Range): AsyncGenerator<So
   const matches = matcherOf(job.selection.where);
   let ordinal = 0;
   if (start === end) return;
-  for await (const row of readRows(job.input)) {
+  for await (const row of jobRows(job)) {
     if (!matches(row)) continue;
     if (ordinal >= start) yield row;
     ordinal += 1;
@@ -177,11 +201,11 @@ function workOf(job: Job, runner: Runner, row: SourceRow, set: number): BatchIte
 
 /** Settings that change the edits, or which rows have one. */
 async function describe(job: Job, runner: Runner): Promise<JobDescription> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(job.input.path), hash);
   const { where, limit = null, shard = null } = job.selection;
+  const { input, queries } = job;
   return {
-    input: { sha256: hash.digest('hex'), format: job.input.format },
+    input: { sha256: await sha256(input.path), format: input.format },
+    ...(queries !== undefined && { queries: { sha256: await sha256(queries.file.path), column: queries.column } }),
     columns: { ...job.columns, goldens: job.columns.goldens ?? null },
     objectives: job.sets.map(({ objectives }) => objectives.map(({ description }) => description)),
     settings: job.settings,
@@ -191,6 +215,12 @@ async function describe(job: Job, runner: Runner): Promise<JobDescription> {
     shard,
     model: runner.identity,
   };
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
 }
 
 /** @returns what the whole output holds; also sets `edited` and `failed` */

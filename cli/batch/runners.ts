@@ -3,6 +3,7 @@ import { buildPrompt } from '../../src/align/prompt.ts';
 import { complete } from '../../src/batch/completions-endpoint.ts';
 import { fits, type OnTooLong, truncateContext } from '../../src/batch/fit-context.ts';
 import type { ModelEndpoint } from '../../src/batch/post-with-back-off.ts';
+import { RUNTIME_VERSION } from '../../src/engines/node-engine.ts';
 import type { ModelFolder } from '../../src/weights/node-model-folders.ts';
 import { type GenerateCommandOptions, loadLocalModel } from '../generate-options.ts';
 import type { Runner } from './job.ts';
@@ -19,6 +20,7 @@ export async function startLocalRunner(
   return {
     identity: { name: manifest.name, source: manifest.source, variant, files, seed: options.seed ?? 0 },
     description: { id: folder.id, name: manifest.name, source: manifest.source, variant, device: model.engine.device },
+    versions: { 'onnxruntime-node': RUNTIME_VERSION },
     concurrency: model.engine.maxConcurrency,
     fit: (request) => {
       if (fits(request, model)) return { request };
@@ -47,6 +49,7 @@ export function createEndpointRunner(endpoint: ModelEndpoint, concurrency: numbe
   return {
     identity,
     description: { ...identity, concurrency },
+    versions: {},
     concurrency,
     run: (request, signal) =>
       complete(

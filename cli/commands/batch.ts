@@ -7,12 +7,12 @@ import { PROMPT_STYLES, type PromptStyle, TEMPLATE_IDS, type TemplateId } from '
 import { checkRequest } from '../../src/align/request.ts';
 import { type ColumnMap, guessColumns, REFERENCE_COLUMNS } from '../../src/batch/columns.ts';
 import { ON_TOO_LONG, type OnTooLong } from '../../src/batch/fit-context.ts';
-import { ROW_FORMATS, rowFormatOf } from '../../src/batch/row-format.ts';
+import { ROW_FORMATS, type RowFormat, rowFormatOf } from '../../src/batch/row-format.ts';
 import { parseCondition, parseShard, type Selection } from '../../src/batch/select-rows.ts';
 import { ENDPOINT_HELP, readApiKey } from '../api-key.ts';
-import type { Job, ObjectiveSet, Runner } from '../batch/job.ts';
+import type { Job, ObjectiveSet, QueryFile, Runner } from '../batch/job.ts';
 import { readColumns, type RowFile } from '../batch/read-rows.ts';
-import { type JobSummary, runJob } from '../batch/run-job.ts';
+import { type CheckedJob, checkJob, type JobSummary, runJob } from '../batch/run-job.ts';
 import { createEndpointRunner, startLocalRunner } from '../batch/runners.ts';
 import { addGenerateOptions, type GenerateCommandOptions, parseCount, samplingOf } from '../generate-options.ts';
 import { findModel } from '../model-lookup.ts';
@@ -32,6 +32,7 @@ interface BatchOptions extends GenerateCommandOptions {
   objectives?: string[];
   objective?: string[];
   long?: true;
+  queryFile?: string;
   queryColumn?: string;
   answerColumn?: string;
   goldensColumn?: string;
@@ -63,6 +64,7 @@ export function addBatchCommand(program: Command): void {
     .option('--aspects, --objectives <keys>', 'comma-separated, in order; repeated: one more set, NAME=KEYS', collect)
     .option('--objective <text>', 'one in your own words for every set, "Name: description"; may be repeated', collect)
     .option('--long', 'with several sets: a row for each, instead of a column')
+    .option('--query-file <path>', 'contexts from another file, row for row; a folder: from its file of the same name')
     .option('--query-column <name>', 'by default query, context, question, prompt, …; JSONL may hold messages')
     .option('--answer-column <name>', 'by default generated_text, answer, response, …')
     .option('--goldens-column <name>', 'copied; by default goldens where there is one')
@@ -142,25 +144,27 @@ interface Shared {
 
 async function runAll(files: readonly FilePair[], shared: Shared): Promise<void> {
   const { options, selection, sets, settings, runner, signal } = shared;
+  const jobs: CheckedJob[] = [];
+  // All of them first: the last file's fault is not found after hours of the others.
   for (const { input, output, isReference } of files) {
-    const summary = await runJob(
-      {
-        input,
-        output: { ...output, path: withShard(output.path, selection) },
-        columns: isReference ? REFERENCE_COLUMNS : await chooseColumns(input, options),
-        sets,
-        isLong: options.long === true,
-        selection,
-        settings,
-        onTooLong: options.onTooLong,
-        isRestarted: options.restart === true,
-        isRetryingFailed: options.retryFailed === true,
-      },
-      runner,
-      signal,
-    );
-    report(withShard(output.path, selection), summary);
+    const queries = await chooseQueries(input, options);
+    const isAsReference = isReference && queries === undefined;
+    const job: Job = {
+      input,
+      queries,
+      output: { ...output, path: withShard(output.path, selection) },
+      columns: isAsReference ? REFERENCE_COLUMNS : await chooseColumns(input, options, queries),
+      sets,
+      isLong: options.long === true,
+      selection,
+      settings,
+      onTooLong: options.onTooLong,
+      isRestarted: options.restart === true,
+      isRetryingFailed: options.retryFailed === true,
+    };
+    jobs.push(await checkJob(job, runner, signal));
   }
+  for (const job of jobs) report(job.output.path, await runJob(job, runner, signal));
 }
 
 function endpointRunner({ endpoint = '', model, concurrency }: BatchOptions): Runner {
@@ -220,7 +224,9 @@ async function chooseFiles(options: BatchOptions): Promise<FilePair[]> {
   const inputs = (await Promise.all(input.map(expand))).flat();
   const isFolder = inputs.length > 1 || (await isDirectory(output)) || rowFormatOf(output) === undefined;
   const pairs = await Promise.all(
-    inputs.map((path) => checkedPair(path, isFolder ? join(output, basename(path)) : output, false)),
+    inputs.map((path) =>
+      checkedPair(path, isFolder ? join(output, basename(path).replace(/\.gz$/i, '')) : output, false),
+    ),
   );
   const names = pairs.map((pair) => pair.output.path.replace(/\.[^.]+$/, ''));
   const twice = names.find((name, i) => names.indexOf(name) < i);
@@ -229,21 +235,25 @@ async function chooseFiles(options: BatchOptions): Promise<FilePair[]> {
 }
 
 async function checkedPair(input: string, output: string, isReference: boolean): Promise<FilePair> {
-  const formatOf = (path: string) => {
-    const format = rowFormatOf(path);
-    if (format === undefined) throw new UsageError(`${path} must end in ${ROW_FORMATS.join(', ')}.`);
-    return format;
-  };
-  const status = await stat(input).catch((cause: unknown) => {
-    throw new UsageError(`The file ${input} does not exist or cannot be read.`, { cause });
-  });
-  if (!status.isFile()) throw new UsageError(`${input} is no file.`);
+  const file = await checkedFile(input);
+  if (/\.gz$/i.test(output)) throw new UsageError(`${output} is written plain; leave .gz out of its name.`);
   if (resolve(input) === resolve(output)) throw new UsageError(`${input} cannot be both input and output.`);
-  return {
-    input: { path: input, format: formatOf(input) },
-    output: { path: output, format: formatOf(output) },
-    isReference,
-  };
+  return { input: file, output: { path: output, format: formatOf(output) }, isReference };
+}
+
+async function checkedFile(path: string): Promise<RowFile> {
+  const format = formatOf(path);
+  const status = await stat(path).catch((cause: unknown) => {
+    throw new UsageError(`The file ${path} does not exist or cannot be read.`, { cause });
+  });
+  if (!status.isFile()) throw new UsageError(`${path} is no file.`);
+  return { path, format };
+}
+
+function formatOf(path: string): RowFormat {
+  const format = rowFormatOf(path);
+  if (format === undefined) throw new UsageError(`${path} must end in ${ROW_FORMATS.join(', ')}.`);
+  return format;
 }
 
 /** The files of a folder, of a pattern in the last part of a path, or the path itself; sorted. */
@@ -271,13 +281,28 @@ async function isDirectory(path: string): Promise<boolean> {
   );
 }
 
-async function chooseColumns(input: RowFile, options: BatchOptions): Promise<ColumnMap> {
+async function chooseColumns(input: RowFile, options: BatchOptions, queries?: QueryFile): Promise<ColumnMap> {
   const { queryColumn, answerColumn, goldensColumn } = options;
-  return guessColumns(await readColumns(input), {
-    ...(queryColumn !== undefined && { query: queryColumn }),
+  const found = await readColumns(input);
+  // A column of the input's own may be called so as well, and be the answer, or what --where looks at.
+  const ofQueryFile = found.includes(REFERENCE_COLUMNS.query) ? 'query of the query file' : REFERENCE_COLUMNS.query;
+  const query = queries === undefined ? queryColumn : ofQueryFile;
+  return guessColumns(found, {
+    ...(query !== undefined && { query }),
     ...(answerColumn !== undefined && { answer: answerColumn }),
     ...(goldensColumn !== undefined && { goldens: goldensColumn }),
   });
+}
+
+/** @throws UsageError when the file is not there */
+async function chooseQueries(
+  { path: input }: RowFile,
+  { queryFile, queryColumn }: BatchOptions,
+): Promise<QueryFile | undefined> {
+  if (queryFile === undefined) return undefined;
+  const file = await checkedFile((await isDirectory(queryFile)) ? join(queryFile, basename(input)) : queryFile);
+  const { query } = guessColumns(await readColumns(file), queryColumn === undefined ? {} : { query: queryColumn });
+  return { file, column: query };
 }
 
 /** Machines that share a folder do not write over each other. */

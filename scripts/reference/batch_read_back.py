@@ -1,9 +1,9 @@
 """Reads a batch's output with pandas and compares it, row for row, with its input and its journal.
 
-    python scripts/reference/batch_read_back.py INPUT.csv OUTPUT.csv      # needs pandas
+    python scripts/reference/batch_read_back.py INPUT.csv OUTPUT.csv [QUERIES.csv]      # needs pandas
 
 The reference's evaluation reads its files like this. Columns of the input: query, goldens (where there are any) and
-generated_text.
+generated_text; QUERIES is the run's --query-file.
 """
 
 import json
@@ -18,8 +18,10 @@ def read(path: Path) -> pandas.DataFrame:
     return pandas.read_csv(path, keep_default_na=False, dtype=str)
 
 
-def main(input_path: Path, output_path: Path) -> None:
+def main(input_path: Path, output_path: Path, queries_path: Path | None = None) -> None:
     given, written = read(input_path), read(output_path)
+    if queries_path is not None:
+        given["query"] = read(queries_path)["query"]
     assert list(written.columns) == ["query", "goldens", "origin_responses", "aligned_responses"], written.columns
     assert len(given) == len(written), f"{len(given)} rows in, {len(written)} rows out"
     edits = [""] * len(given)
@@ -43,4 +45,4 @@ def main(input_path: Path, output_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

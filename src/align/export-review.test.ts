@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { exampleAlignment } from './alignment.fixture.ts';
 import { diffEdit } from './diff.ts';
-import { exportReview, type ExportFormat } from './export-review.ts';
+import { exportReview, type ExportFormat, type ExportWords } from './export-review.ts';
 import { type Decisions, reviewParts } from './review.ts';
 
 const REJECTED = { type: 'rejected' } as const;
@@ -17,7 +17,20 @@ function reviewed(answer: string, edit: string, decisions: Decisions = new Map()
   };
 }
 
-const write = (format: ExportFormat, ...of: Parameters<typeof reviewed>) => exportReview(format, reviewed(...of));
+const WORDS: ExportWords = {
+  language: 'la',
+  title: 'Textus',
+  objectives: 'Fines',
+  model: 'Exemplar',
+  decoding: 'Modus',
+  greedy: 'avide',
+  asCheckpoint: 'ut datum',
+  context: 'Contextus',
+  reviewedText: 'Probatum',
+  changes: 'Mutata',
+};
+const write = (format: ExportFormat, ...of: Parameters<typeof reviewed>) =>
+  exportReview(format, reviewed(...of), WORDS);
 
 describe('exportReview', () => {
   it('writes the reviewed text alone as text', () => {
@@ -35,7 +48,7 @@ describe('exportReview', () => {
     expect(write('markdown', attack, `${attack} more`)).not.toMatch(/(?<!\\)<img/);
     fc.assert(
       fc.property(fc.string(), fc.string(), (answer, edit) => {
-        const page = write('html', answer, edit).split('<h2>Answer with its changes</h2>')[1]!;
+        const page = write('html', answer, edit).split('<h2>Mutata</h2>')[1]!;
         expect(page.replaceAll(/<\/?(?:p|ins|del|html)(?: dir="auto")?>/g, '')).not.toMatch(/[<>]/);
       }),
     );
@@ -46,6 +59,11 @@ describe('exportReview', () => {
     expect(text).toContain('A ~~rude~~**kind** answer.');
     expect(text).toContain('\\*ends\\*');
     expect(text).toContain(' **It ');
+  });
+
+  it('speaks the reader’s language', () => {
+    expect(write('html', 'A.', 'B.')).toMatch(/<html lang="la">[^]*<h1>Textus<\/h1>[^]*<dt>Modus<\/dt><dd>avide<\/dd>/);
+    expect(write('markdown', 'A.', 'B.')).toMatch(/^# Textus\n[^]*## Probatum\n/);
   });
 
   it('keeps everything in JSON', () => {

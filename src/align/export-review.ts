@@ -18,18 +18,35 @@ export interface ReviewedAlignment {
   decisions: Decisions;
 }
 
+/** What a file says beside the texts, in the reader's language. */
+export interface ExportWords {
+  /** BCP 47. */
+  language: string;
+  title: string;
+  objectives: string;
+  model: string;
+  decoding: string;
+  /** Of `decoding`. */
+  greedy: string;
+  /** Of `decoding`. */
+  asCheckpoint: string;
+  context: string;
+  reviewedText: string;
+  changes: string;
+}
+
 /**
  * The reviewed text as a file. `text` is that text alone; `markdown` and `html` also mark what changed and say what was
  * asked of which model; `json` holds everything.
  */
-export function exportReview(format: ExportFormat, reviewed: ReviewedAlignment): string {
+export function exportReview(format: ExportFormat, reviewed: ReviewedAlignment, words: ExportWords): string {
   switch (format) {
     case 'text':
       return reviewedText(reviewed.parts, reviewed.decisions);
     case 'markdown':
-      return markdown(reviewed);
+      return markdown(reviewed, words);
     case 'html':
-      return html(reviewed);
+      return html(reviewed, words);
     case 'json':
       return json(reviewed);
     default:
@@ -38,20 +55,20 @@ export function exportReview(format: ExportFormat, reviewed: ReviewedAlignment):
 }
 
 /** What was asked of which model, as name and value. */
-function facts({ request, model }: Alignment): [string, string][] {
+function facts({ request, model }: Alignment, words: ExportWords): [string, string][] {
   const { sampling } = request;
   const greedy = sampling !== 'checkpoint' && sampling.temperature === 0;
   return [
-    ['Objectives', request.objectives.map(({ label }) => label).join(', ')],
+    [words.objectives, request.objectives.map(({ label }) => label).join(', ')],
     [
-      'Model',
+      words.model,
       `${model.name} (${model.source}${model.revision === undefined ? '' : `, ${model.revision}`}), ${model.variant} on ${model.device}`,
     ],
-    ['Decoding', sampling === 'checkpoint' ? 'as the checkpoint says' : greedy ? 'greedy' : JSON.stringify(sampling)],
+    [words.decoding, sampling === 'checkpoint' ? words.asCheckpoint : greedy ? words.greedy : JSON.stringify(sampling)],
   ];
 }
 
-function markdown({ alignment, parts, decisions }: ReviewedAlignment): string {
+function markdown({ alignment, parts, decisions }: ReviewedAlignment, words: ExportWords): string {
   const changes = parts.map((part) => {
     if (part.type !== 'change') return part.type === 'kept' ? escapeMarkdown(part.text) : '';
     const now = decidedText(part, decisions);
@@ -59,13 +76,13 @@ function markdown({ alignment, parts, decisions }: ReviewedAlignment): string {
     return wrapMarkdown(part.deleted, '~~') + wrapMarkdown(now, '**');
   });
   return [
-    '# Reviewed alignment',
-    ...facts(alignment).map(([name, value]) => `- **${name}:** ${escapeMarkdown(value)}`),
-    '## Context',
+    `# ${words.title}`,
+    ...facts(alignment, words).map(([name, value]) => `- **${name}:** ${escapeMarkdown(value)}`),
+    `## ${words.context}`,
     escapeMarkdown(alignment.request.context),
-    '## Reviewed text',
+    `## ${words.reviewedText}`,
     escapeMarkdown(reviewedText(parts, decisions)),
-    '## Changes',
+    `## ${words.changes}`,
     changes.join(''),
     '',
   ].join('\n\n');
@@ -88,7 +105,7 @@ function escapeMarkdown(text: string): string {
     );
 }
 
-function html({ alignment, parts, decisions }: ReviewedAlignment): string {
+function html({ alignment, parts, decisions }: ReviewedAlignment, words: ExportWords): string {
   const body = parts
     .map((part) => {
       if (part.type !== 'change') return part.type === 'kept' ? escapeHtml(part.text) : '';
@@ -98,11 +115,11 @@ function html({ alignment, parts, decisions }: ReviewedAlignment): string {
       return mark('del', part.deleted) + mark('ins', now);
     })
     .join('');
-  const rows = facts(alignment).map(([name, value]) => `<dt>${name}</dt><dd>${escapeHtml(value)}</dd>`);
+  const rows = facts(alignment, words).map(([name, value]) => `<dt>${name}</dt><dd>${escapeHtml(value)}</dd>`);
   return `<!doctype html>
-<html lang="en">
+<html lang="${words.language}">
 <meta charset="utf-8">
-<title>Reviewed alignment</title>
+<title>${words.title}</title>
 <style>
 body { max-width: 42rem; margin: 2rem auto; padding: 0 1rem; font: 1.0625rem/1.6 Georgia, serif; }
 p { white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -110,11 +127,11 @@ ins { background: #dcf0dd; color: #14502a; }
 del { background: #fae3de; color: #8a2a1c; }
 dt { font-weight: 600; }
 </style>
-<h1>Reviewed alignment</h1>
+<h1>${words.title}</h1>
 <dl>${rows.join('')}</dl>
-<h2>Context</h2>
+<h2>${words.context}</h2>
 <p dir="auto">${escapeHtml(alignment.request.context)}</p>
-<h2>Answer with its changes</h2>
+<h2>${words.changes}</h2>
 <p dir="auto">${body}</p>
 </html>
 `;

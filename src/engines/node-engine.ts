@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { InferenceSession } from 'onnxruntime-node';
+import { env, InferenceSession } from 'onnxruntime-node';
 import type { Engine } from '../align/engine.ts';
 import { BatchLoop } from './batch-loop.ts';
 import { DecodeLoop, type DecoderConfig } from './decode-loop.ts';
@@ -21,6 +21,9 @@ export interface NodeEngineOptions {
   /** Generations at a time; they share each step. 1 by default. */
   concurrency?: number;
 }
+
+/** Of onnxruntime-node. */
+export const RUNTIME_VERSION: string = env.versions.node ?? 'unknown';
 
 /** Measured: the speed of a chunk grows up to about this size. */
 const PREFILL_CHUNK_TOKENS = 128;

@@ -84,8 +84,8 @@ it('goes on after a reload where it was, with what is kept', async () => {
   await before.store.getState().openBatch(file());
   await before.start();
   await before.answer(0, 'one');
-  // The page is gone in the middle of a row.
-  const after = setUp(batches);
+  // The page is gone in the middle of a row, and its lock with it.
+  const after = setUp(Object.assign(new FakeBatches(), { kept: batches.kept }));
   const restored = after.store.getState().restoreBatch(async () => demoModel);
   await after.settle();
   after.client.loads[0]!.resolve(demoInfo);
@@ -147,6 +147,38 @@ it('does not run over a file that another tab has opened since', async () => {
     error: { message: expect.stringMatching(/another tab/) as string },
   });
   expect(client.aligns).toEqual([]);
+});
+
+it('is forgotten when it is closed while it runs, and makes room for the next file', async () => {
+  for (const next of [undefined, file('next.csv')]) {
+    const { client, store, batches, start } = setUp();
+    await store.getState().openBatch(file());
+    const { ended } = await start();
+    const closed = next === undefined ? store.getState().closeBatch() : store.getState().openBatch(next);
+    expect(client.aligns[0]!.arguments[2].aborted).toBe(true);
+    client.aligns[0]!.reject(new DOMException('stopped', 'AbortError'));
+    await Promise.all([ended, closed]);
+    expect(batches.kept?.job.fileName).toBe(next?.name);
+    expect(store.getState().batch).toMatchObject(next === undefined ? { status: 'none' } : { activity: 'resting' });
+  }
+});
+
+it('does not let go of rows that another tab finished since', async () => {
+  const { store: other, batches, answer, start } = setUp();
+  await other.getState().openBatch(file());
+  const { store, batch } = setUp(batches);
+  await store.getState().restoreBatch(() => Promise.resolve(undefined));
+  const { ended } = await start();
+  for (const i of [0, 1, 2]) await answer(i, `edit ${i}`);
+  await ended;
+  await store.getState().closeBatch();
+  expect(batches.kept?.results).toHaveLength(4);
+  expect(batch()).toMatchObject({
+    counts: { edited: 3 },
+    error: { message: expect.stringContaining('Another tab has finished 4 rows of answers.csv') as string },
+  });
+  await store.getState().closeBatch();
+  expect([batches.kept, store.getState().batch.status]).toEqual([undefined, 'none']);
 });
 
 it('tries failed rows again only when asked', async () => {

@@ -93,6 +93,27 @@ export function createBatchSlice({
   return (set, get) => {
     let stopping: AbortController | undefined;
     let isPausing = false;
+    /** Of what keeps something: one after the other, and after the run that holds the lock. */
+    let latest: Promise<unknown> = Promise.resolve();
+    const inTurn = async (work: () => Promise<void>): Promise<void> => {
+      const ended = latest.then(() => batches.alone(work));
+      latest = ended.catch(() => undefined);
+      if (!(await ended)) throw busyElsewhere();
+    };
+    /** Puts something in the place of what is kept: not of what another tab did since. @throws AlignError */
+    const replace = (work: () => Promise<void>, shown: Batch) =>
+      inTurn(async () => {
+        const kept = await batches.load();
+        if (kept !== undefined && kept.results.length > 0 && !isShown(kept, shown)) {
+          await show(kept.job, kept.results);
+          throw finishedElsewhere(kept.job.fileName, kept.results.length);
+        }
+        await work();
+      });
+    const show = async (job: BatchJob, results: readonly RowState[]) => {
+      const { rows } = await rowsClient.read(job.file, job.fileName, job.format);
+      set({ batch: ready(job, rows, results) });
+    };
     type Ready = Extract<Batch, { status: 'ready' }>;
     const change = (changes: Partial<Ready>) =>
       set(({ batch }) => (batch.status === 'ready' ? { batch: { ...batch, ...changes } } : {}));
@@ -108,6 +129,7 @@ export function createBatchSlice({
       batch: { status: 'none' },
 
       async openBatch(file) {
+        const { batch: before } = get();
         get().stopBatch();
         const fileName = file.name;
         set({ batch: { status: 'reading', fileName } });
@@ -135,10 +157,12 @@ export function createBatchSlice({
             plan: undefined,
             isRunning: false,
           };
-          if (!(await batches.alone(() => batches.begin(job)))) throw busyElsewhere();
+          await replace(() => batches.begin(job), before);
           set({ batch: ready(job, rows, []) });
         } catch (error) {
-          set({ batch: { status: 'failed', fileName, error: toErrorData(error) } });
+          // What another tab finished may be shown by now.
+          if (get().batch.status === 'ready') change({ error: toErrorData(error) });
+          else set({ batch: { status: 'failed', fileName, error: toErrorData(error) } });
         }
       },
 
@@ -149,7 +173,7 @@ export function createBatchSlice({
         const job = { ...batch.job, id: newId(), columns, plan: undefined };
         set({ batch: ready(job, batch.rows, []) });
         try {
-          if (!(await batches.alone(() => batches.begin(job)))) throw busyElsewhere();
+          await replace(() => batches.begin(job), batch);
         } catch (error) {
           change({ error: toErrorData(error) });
         }
@@ -183,7 +207,7 @@ export function createBatchSlice({
           await saveJob({ plan, isRunning: true });
           const { model: state } = get();
           const isLoaded = state.status === 'ready' && state.model.id === model.id;
-          if (!isLoaded && !(await get().loadModel(model, plan.choice))) {
+          if (!isLoaded && !(await get().loadModel(model, plan.choice, controller.signal))) {
             const { model: failed } = get();
             if (failed.status === 'failed') change({ error: failed.error });
             return;
@@ -231,7 +255,9 @@ export function createBatchSlice({
 
         let isMine = true;
         try {
-          isMine = await batches.alone(work);
+          const ended = batches.alone(work);
+          latest = ended.catch(() => undefined);
+          isMine = await ended;
         } catch (error) {
           if (!isAbort(error)) {
             const data = toErrorData(error);
@@ -269,10 +295,18 @@ export function createBatchSlice({
       },
 
       async closeBatch() {
+        const { batch } = get();
         get().stopBatch();
         set({ batch: { status: 'none' } });
-        // One that another tab runs is that tab's.
-        await batches.alone(() => batches.forget()).catch(() => get().reportUnsaved());
+        try {
+          await replace(() => batches.forget(), batch);
+        } catch (error) {
+          const data = toErrorData(error);
+          const { batch: shown } = get();
+          if (shown.status === 'ready') change({ error: data });
+          // One that another tab runs is that tab's.
+          else if (data.code !== 'invalid-request') get().reportUnsaved();
+        }
       },
 
       async restoreBatch(findModel) {
@@ -281,11 +315,11 @@ export function createBatchSlice({
           if (kept === undefined || get().batch.status !== 'none') return;
           const { job, results } = kept;
           set({ batch: { status: 'reading', fileName: job.fileName } });
-          const { rows } = await rowsClient.read(job.file, job.fileName, job.format);
-          set({ batch: ready(job, rows, results) });
+          await show(job, results);
           if (!job.isRunning || job.plan === undefined) return;
           const model = await findModel(job.plan.modelId);
-          if (model !== undefined) await get().runBatch(job.plan, model);
+          if (model === undefined) change({ error: modelGone(job.plan.modelId).toJSON() });
+          else await get().runBatch(job.plan, model);
         } catch (error) {
           const data = toErrorData(error);
           const { batch } = get();
@@ -299,6 +333,28 @@ export function createBatchSlice({
 
 function busyElsewhere(): AlignError {
   return new AlignError('invalid-request', 'Another tab runs a batch. Go on there, or stop it first.');
+}
+
+function modelGone(modelId: string): AlignError {
+  return new AlignError(
+    'invalid-request',
+    `The batch was running when the page was left, and its model ${modelId} is not here any more. Choose a model and start it again; what is finished stays.`,
+    { details: { modelId } },
+  );
+}
+
+function finishedElsewhere(fileName: string, count: number): AlignError {
+  return new AlignError(
+    'invalid-request',
+    `Another tab has finished ${count} rows of ${fileName} meanwhile; they are shown here. Export them, or do it again to let them go.`,
+    { details: { fileName, count } },
+  );
+}
+
+/** Whether nothing is kept that the page does not show. */
+function isShown({ job, results }: { job: BatchJob; results: readonly RowState[] }, shown: Batch): boolean {
+  if (shown.status !== 'ready' || shown.job.id !== job.id) return false;
+  return results.every((result) => shown.results.has(result.row) || isRetryable(result));
 }
 
 function openedElsewhere(): AlignError {

@@ -52,6 +52,16 @@ it('loads a model once, runs every set on it in order, and keeps each run', asyn
   expect(store.getState().comparison!.isRunning).toBe(false);
 });
 
+it('stops at once while a model loads', async () => {
+  const { client, store, states } = setUp();
+  const ended = store.getState().startComparison(request, sets, [demoModel, other], auto);
+  store.getState().stopComparison();
+  client.loads[0]!.reject(new DOMException('unloaded', 'AbortError'));
+  await ended;
+  expect(new Set(states())).toEqual(new Set(['skipped']));
+  expect([client.unloads, client.loads.length, store.getState().model.status]).toEqual([1, 1, 'none']);
+});
+
 it('runs two models one after the other, the loaded one first', async () => {
   const { client, store, states, settle, finish } = setUp();
   const loaded = store.getState().loadModel(other, auto);

@@ -106,7 +106,9 @@ export function createComparisonSlice({
         async function isReady(model: ConvertedModel): Promise<boolean> {
           if (signal.aborted) return false;
           const { model: state } = get();
-          return (state.status === 'ready' && state.model.id === model.id) || (await get().loadModel(model, choice));
+          return (
+            (state.status === 'ready' && state.model.id === model.id) || (await get().loadModel(model, choice, signal))
+          );
         }
 
         function loadFailure(): CellOutcome {

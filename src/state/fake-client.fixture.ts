@@ -145,8 +145,16 @@ export class FakeBatches implements BatchStore<BatchJob, RowState> {
     this.kept = undefined;
   }
 
+  #isHeld = false;
+
   async alone(work: () => Promise<void>): Promise<boolean> {
-    await work();
+    if (this.#isHeld) return false;
+    this.#isHeld = true;
+    try {
+      await work();
+    } finally {
+      this.#isHeld = false;
+    }
     return true;
   }
 }

@@ -5,6 +5,7 @@ import type { Decisions } from '../align/review.ts';
 import { type HistoryEntry, parseHistoryFile } from '../history/history-entry.ts';
 import type { AppDependencies, AppState } from './app-store.ts';
 import { toErrorData } from './error-data.ts';
+import type { Run } from './run-slice.ts';
 
 /** Beyond this many the oldest go that are not pinned. */
 export const MAX_UNPINNED_ENTRIES = 1000;
@@ -25,6 +26,7 @@ export type HistoryImport =
 export interface HistorySlice {
   history: HistoryState;
   historyImport: HistoryImport | undefined;
+  /** Reads it as it is stored now; decisions of the edit on the page follow. */
   loadHistory: () => Promise<void>;
   /** Keeps a run; a failure is told in `isUnsaved` and loses nothing that is on the page. */
   keepEntry: (entry: HistoryEntry) => Promise<void>;
@@ -42,12 +44,16 @@ export function createHistorySlice({ history }: AppDependencies): StateCreator<A
       set(({ history: shown }) =>
         shown.status === 'ready' ? { history: { status: 'ready', entries: change(shown.entries) } } : {},
       );
+    /** Entries that are newer on the page than what could be stored. */
+    const unsaved = new Set<string>();
     const update = async (id: string, changes: Partial<HistoryEntry>) => {
       try {
         await history.update(id, (entry) => ({ ...entry, ...changes }));
+        unsaved.delete(id);
         show((entries) => entries.map((entry) => (entry.id === id ? { ...entry, ...changes } : entry)));
       } catch (error) {
         toErrorData(error);
+        unsaved.add(id);
         get().reportUnsaved();
       }
     };
@@ -56,8 +62,19 @@ export function createHistorySlice({ history }: AppDependencies): StateCreator<A
       historyImport: undefined,
 
       async loadHistory() {
+        const { run: before } = get();
         try {
-          set({ history: { status: 'ready', entries: await history.list() } });
+          const entries = await history.list();
+          set(({ run }) => ({
+            history: { status: 'ready', entries },
+            // Decided in another tab, on the edit that is on this page too; what is decided here meanwhile counts more.
+            ...(run === before && {
+              run: withKeptDecisions(
+                run,
+                entries.filter(({ id }) => !unsaved.has(id)),
+              ),
+            }),
+          }));
         } catch (error) {
           set({ history: { status: 'failed', error: toErrorData(error) } });
         }
@@ -105,4 +122,11 @@ export function createHistorySlice({ history }: AppDependencies): StateCreator<A
       },
     };
   };
+}
+
+function withKeptDecisions(run: Run, entries: readonly HistoryEntry[]): Run {
+  if (run.status !== 'done') return run;
+  const kept = entries.find(({ id }) => id === run.id);
+  const isSame = kept === undefined || JSON.stringify(kept.decisions) === JSON.stringify([...run.decisions]);
+  return isSame ? run : { ...run, decisions: new Map(kept.decisions) };
 }

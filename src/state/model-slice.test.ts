@@ -63,6 +63,21 @@ describe('loading a model', () => {
     expect(await second).toBe(true);
   });
 
+  it('is given up at a signal, and a later one is not', async () => {
+    const { client, store, model } = setUp();
+    const [early, late] = [new AbortController(), new AbortController()];
+    const first = store.getState().loadModel(demoModel, auto, early.signal);
+    early.abort();
+    client.loads[0]!.reject(new DOMException('unloaded', 'AbortError'));
+    expect(await first).toBe(false);
+    expect([model().status, client.unloads]).toEqual(['none', 1]);
+    const second = store.getState().loadModel(demoModel, auto, late.signal);
+    client.loads[1]!.resolve(demoInfo);
+    expect(await second).toBe(true);
+    late.abort();
+    expect([model().status, client.unloads]).toEqual(['ready', 1]);
+  });
+
   it('says why it failed', async () => {
     const { client, store, model } = setUp();
     const loaded = store.getState().loadModel(demoModel, auto);

@@ -24,9 +24,14 @@ export interface ModelSlice {
    * Replaces the model in the engine; a run on it is stopped first.
    *
    * @param choice.variant  one that the model does not have counts as `auto`
-   * @returns whether the model is ready; not when it failed, was cancelled, or another load overtook it
+   * @param signal  gives the load up
+   * @returns whether the model is ready; not when it failed, was given up, or another load overtook it
    */
-  loadModel: (model: ConvertedModel, choice: Pick<LoadRequest, 'device' | 'variant'>) => Promise<boolean>;
+  loadModel: (
+    model: ConvertedModel,
+    choice: Pick<LoadRequest, 'device' | 'variant'>,
+    signal?: AbortSignal,
+  ) => Promise<boolean>;
   /** Frees the model, or gives up the load that is on its way. */
   unloadModel: () => Promise<void>;
   /** It runs on another device, or anew; what is shown of it follows. */
@@ -44,8 +49,11 @@ export function createModelSlice({
     return {
       model: { status: 'none' },
 
-      async loadModel(model, { device, variant }) {
+      async loadModel(model, { device, variant }, signal) {
+        if (signal?.aborted) return false;
         const load = ++latestLoad;
+        const giveUp = () => void (load === latestLoad && get().unloadModel());
+        signal?.addEventListener('abort', giveUp);
         get().stopRun();
         set({ model: { status: 'loading', model, progress: undefined, notes: [] } });
         const notes: string[] = [];
@@ -73,6 +81,8 @@ export function createModelSlice({
           if (isAbort(error)) set({ model: { status: 'none' } });
           else get().failModel(error);
           return false;
+        } finally {
+          signal?.removeEventListener('abort', giveUp);
         }
       },
 

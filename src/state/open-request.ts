@@ -27,12 +27,13 @@ export async function openEntry(
   entry: HistoryEntry,
 ): Promise<void> {
   openRequest(stores, entry.request);
-  const { model } = app.getState();
+  const { model, batch, comparison } = app.getState();
   const { id, variant } = entry.model;
   const isLoaded = model.status === 'ready' && model.model.id === id && model.info.variant === variant;
   if (!isLoaded && readyModels(app.getState()).some((one) => one.id === id)) {
+    const isWorking = comparison?.isRunning === true || (batch.status === 'ready' && batch.activity !== 'resting');
     // The next Align loads it; a model that is gone is not replaced, the page says which one wrote the edit.
-    void app.getState().unloadModel();
+    if (!isWorking) void app.getState().unloadModel();
     stores.settings.getState().change({ modelId: id, variant });
   }
   // In a task of its own: a long text laid out here and there at once would hold the page up.

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import type { AlignEvent } from '../align/edit.ts';
 import { AlignError } from '../align/errors.ts';
@@ -152,6 +152,38 @@ describe('a run', () => {
     store.getState().clearRun();
     store.getState().openRun(entry!);
     expect(run()).toEqual({ ...left, start: undefined });
+  });
+
+  it('takes over what another tab decided on its edit, and never what was decided here since', async () => {
+    const { client, history, run, store, send } = await setUp();
+    const ended = store.getState().startRun(request);
+    send(0)(end('Shorter.'));
+    client.aligns[0]!.resolve();
+    await ended;
+    const id = (await history.list())[0]!.id;
+    const decideElsewhere = (index: number) =>
+      history.update(id, (entry) => ({ ...entry, decisions: [[index, { type: 'rejected' }]] }));
+    await decideElsewhere(3);
+    await store.getState().loadHistory();
+    expect(run()).toMatchObject({ decisions: new Map([[3, { type: 'rejected' }]]) });
+    await decideElsewhere(4);
+    const read = store.getState().loadHistory();
+    store.getState().decide(new Map([[5, { type: 'rejected' }]]));
+    await read;
+    expect(run()).toMatchObject({ decisions: new Map([[5, { type: 'rejected' }]]) });
+  });
+
+  it('keeps decisions on the page that could not be stored', async () => {
+    const { client, history, run, store, send } = await setUp();
+    const ended = store.getState().startRun(request);
+    send(0)(end('Shorter.'));
+    client.aligns[0]!.resolve();
+    await ended;
+    vi.spyOn(history, 'update').mockRejectedValueOnce(new AlignError('storage-full', 'There is no room.'));
+    store.getState().decide(new Map([[1, { type: 'rejected' }]]));
+    await store.getState().loadHistory();
+    await store.getState().loadHistory();
+    expect(run()).toMatchObject({ decisions: new Map([[1, { type: 'rejected' }]]) });
   });
 
   it('is not kept when it was stopped before it wrote anything', async () => {

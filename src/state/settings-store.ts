@@ -3,7 +3,7 @@ import { persist } from 'zustand/middleware';
 
 import type { SamplingOptions } from '../align/engine.ts';
 import { PROMPT_STYLES, type PromptStyle, TEMPLATE_IDS, type TemplateId } from '../align/prompt.ts';
-import { DEFAULT_MAX_NEW_TOKENS, GREEDY } from '../align/request.ts';
+import { checkSampling, DEFAULT_MAX_NEW_TOKENS, GREEDY } from '../align/request.ts';
 import { VARIANTS } from '../align/variant.ts';
 import type { LoadRequest } from '../../workers/protocol.ts';
 import { createStorage, type OnWriteFailed } from './storage.ts';
@@ -119,7 +119,7 @@ function parseSettings(stored: unknown, defaults: Settings): Settings {
     hubToken: typeof hubToken === 'string' ? hubToken : defaults.hubToken,
     fallbackTemplate: oneOf('fallbackTemplate', TEMPLATE_IDS, defaults.fallbackTemplate),
     promptStyle: oneOf('promptStyle', PROMPT_STYLES, defaults.promptStyle),
-    maxNewTokens: isSetting('maxNewTokens', maxNewTokens) ? maxNewTokens : defaults.maxNewTokens,
+    maxNewTokens: isWholeNumber(maxNewTokens) && maxNewTokens >= 1 ? maxNewTokens : defaults.maxNewTokens,
     usesCheckpointSampling: oneOf('usesCheckpointSampling', [true, false], defaults.usesCheckpointSampling),
     sampling: parseSampling(sampling, defaults.sampling),
   };
@@ -130,14 +130,28 @@ export function isEndpoint(text: string): boolean {
   return /^https?:\/\//.test(text) && URL.canParse(text) && !text.endsWith('/');
 }
 
+/** All that an engine takes, also what the page's own fields do not offer: a link or a kept run may have brought it. */
 function parseSampling(stored: unknown, defaults: SamplingOptions): SamplingOptions {
   const fields = (typeof stored === 'object' ? stored : null) as Partial<Record<keyof SamplingOptions, unknown>> | null;
   const sampling = { ...defaults };
   for (const name of Object.keys(defaults) as (keyof SamplingOptions)[]) {
     const value = fields?.[name];
-    if (isSetting(name, value)) sampling[name] = value;
+    if (typeof value === 'number' && isSampling({ ...defaults, [name]: value })) sampling[name] = value;
   }
   return sampling;
+}
+
+function isSampling(sampling: SamplingOptions): boolean {
+  try {
+    checkSampling(sampling);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isWholeNumber(value: unknown): value is number {
+  return Number.isInteger(value);
 }
 
 type NumberSetting = keyof SamplingOptions | 'maxNewTokens';

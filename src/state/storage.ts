@@ -42,19 +42,34 @@ export function createStorage<State>(
 
 /**
  * What a tab writes is there again after its reload, whatever other tabs wrote meanwhile; a new tab begins with what was
- * written last in any of them.
+ * written in any of them.
  *
  * @param tab  the tab's own, which outlives a reload
  * @param shared  all tabs'
+ * @param merge  what this tab writes into what is shared now; `before` is what this tab read or wrote last
  */
-export function tabStorage(tab: Storage, shared: Storage): StorageArea {
+export function tabStorage(
+  tab: StorageArea,
+  shared: StorageArea,
+  merge: (shared: string | null, before: string | null, written: string) => string,
+): StorageArea {
+  /** By key, what this tab read or wrote last: what it would overwrite may be another tab's by now. */
+  const had = new Map<string, string | null>();
   return {
-    getItem: (key) => tab.getItem(key) ?? shared.getItem(key),
+    getItem(key) {
+      const value = tab.getItem(key) ?? shared.getItem(key);
+      had.set(key, value);
+      return value;
+    },
     setItem(key, value) {
+      const before = had.get(key) ?? null;
       tab.setItem(key, value);
-      shared.setItem(key, value);
+      shared.setItem(key, merge(shared.getItem(key), before, value));
+      // Not of a write that failed: the next one has all of it to share.
+      had.set(key, value);
     },
     removeItem(key) {
+      had.delete(key);
       tab.removeItem(key);
       shared.removeItem(key);
     },

@@ -1,10 +1,19 @@
 import { describe, expect, it, vi } from 'vitest';
 
 import { DEMO_ALIGNER_ID } from '../align/catalogue.ts';
-import { customObjective } from '../align/objectives.ts';
+import { customObjective, type Objective } from '../align/objectives.ts';
 import { GREEDY } from '../align/request.ts';
 import { currentModel, currentRequest } from './current-request.ts';
-import { chosenObjectives, createDraftStore, draftTexts, isEdited, movedTo, OWN_TEXT } from './draft-store.ts';
+import {
+  chosenObjectives,
+  createDraftStore,
+  draftTexts,
+  isEdited,
+  mergeDrafts,
+  movedTo,
+  openedTexts,
+  OWN_TEXT,
+} from './draft-store.ts';
 import { addTurnMarks, EXAMPLE_IDS, lacksTurnMarks } from './examples.ts';
 import { demoModel, FakeStorage } from './fake-client.fixture.ts';
 import { createSettingsStore } from './settings-store.ts';
@@ -36,6 +45,14 @@ describe('settings', () => {
     expect({ theme, maxNewTokens, sampling }).toEqual({ theme: 'system', maxNewTokens: 1024, sampling: GREEDY });
   });
 
+  it('are kept when they came from elsewhere and are beyond what the fields offer, and not when no engine takes them', () => {
+    const area = new FakeStorage();
+    const { getState } = createSettingsStore(area, neverFails);
+    getState().change({ maxNewTokens: 40_000, sampling: { ...GREEDY, temperature: 50, topP: 7 } });
+    const { maxNewTokens, sampling } = createSettingsStore(area, neverFails).getState();
+    expect({ maxNewTokens, sampling }).toEqual({ maxNewTokens: 40_000, sampling: { ...GREEDY, temperature: 50 } });
+  });
+
   it('go back to greedy decoding and keep the theme', () => {
     const { getState } = createSettingsStore(new FakeStorage(), neverFails);
     getState().change({ theme: 'light', usesCheckpointSampling: true, maxNewTokens: 5, promptStyle: 'vicuna' });
@@ -54,6 +71,17 @@ describe('settings', () => {
     expect(onWriteFailed).toHaveBeenCalled();
   });
 });
+
+/** Tabs of one browser. */
+function tabs() {
+  const shared = new FakeStorage();
+  return { tab: () => tabStorage(new FakeStorage(), shared, mergeDrafts) };
+}
+
+/** The answer on the page after a reload. */
+function answerIn(area: StorageArea): string {
+  return draftTexts(createDraftStore(area, neverFails).getState(), 'hh-rlhf').answer;
+}
 
 describe('a draft', () => {
   it('begins with an example in the form of the family, and with the objectives that the family knows', () => {
@@ -110,14 +138,87 @@ describe('a draft', () => {
     expect(draftTexts(getState(), 'hh-rlhf').answer).toBe('Mine.');
   });
 
+  it('keeps an opened text that was changed when the next one is opened, until it is removed', () => {
+    const area = new FakeStorage();
+    const { getState } = createDraftStore(area, neverFails);
+    const open = (answer: string) => getState().openRequest({ context: '', answer, objectives: [] });
+    open('One.');
+    open('Two.');
+    expect(openedTexts(getState())).toEqual(['opened']);
+    getState().setAnswer('Two, changed.');
+    open('Three.');
+    expect(openedTexts(getState())).toEqual(['opened', 'opened-2']);
+    const reloaded = createDraftStore(area, neverFails).getState();
+    reloaded.chooseText('opened-2');
+    expect(answerIn(area)).toBe('Two, changed.');
+    reloaded.forgetText('opened-2');
+    expect(openedTexts(createDraftStore(area, neverFails).getState())).toEqual(['opened']);
+    expect(answerIn(area)).toBe('');
+  });
+
+  it('puts an objective that somebody else wrote beside the own one of that name', () => {
+    const { getState } = createDraftStore(new FakeStorage(), neverFails);
+    const own = getState().defineObjective('Warmth', 'be kind');
+    const theirs = customObjective('Warmth', 'be hot');
+    const open = (objectives: Objective[]) => getState().openRequest({ context: '', answer: 'A.', objectives });
+    open([theirs]);
+    open([theirs, own]);
+    expect(chosenObjectives(getState(), 'hh-rlhf').map(({ description }) => description)).toEqual([
+      'Warmth: be hot',
+      'Warmth: be kind',
+    ]);
+    expect(getState().customObjectives.map(({ key }) => key)).toEqual(['custom:Warmth', 'custom:Warmth 2']);
+  });
+
   it('is each tab’s own through a reload, and a new tab begins with what was written last', () => {
-    const shared = new FakeStorage();
-    const [one, other] = [tabStorage(new FakeStorage(), shared), tabStorage(new FakeStorage(), shared)];
-    const answer = (area: StorageArea) => draftTexts(createDraftStore(area, neverFails).getState(), 'hh-rlhf').answer;
+    const { tab } = tabs();
+    const [one, other] = [tab(), tab()];
     createDraftStore(one, neverFails).getState().setAnswer('First tab.');
     createDraftStore(other, neverFails).getState().setAnswer('Second tab.');
-    expect([answer(one), answer(other)]).toEqual(['First tab.', 'Second tab.']);
-    expect(answer(tabStorage(new FakeStorage(), shared))).toBe('Second tab.');
+    expect([answerIn(one), answerIn(other)]).toEqual(['First tab.', 'Second tab.']);
+    expect(answerIn(tab())).toBe('Second tab.');
+  });
+
+  it('of one tab does not take back what another wrote elsewhere', () => {
+    const { tab } = tabs();
+    const [one, other] = [tab(), tab()].map((area) => createDraftStore(area, neverFails).getState());
+    one!.chooseText(OWN_TEXT);
+    one!.setAnswer('Mine.');
+    one!.defineObjective('Warmth', 'be kind');
+    const brief = other!.defineObjective('Brevity', 'be brief');
+    other!.setAnswer('In an example.');
+    other!.forgetObjective(brief.key);
+    const { texts, customObjectives } = createDraftStore(tab(), neverFails).getState();
+    expect(Object.values(texts).map(({ answer }) => answer)).toEqual(['Mine.', 'In an example.']);
+    expect(customObjectives.map(({ label }) => label)).toEqual(['Warmth']);
+  });
+
+  it('of one tab keeps what another opened and changed, and its objective of the same name', () => {
+    const { tab } = tabs();
+    const [one, other] = [tab(), tab()].map((area) => createDraftStore(area, neverFails).getState());
+    one!.openRequest({ context: '', answer: 'X', objectives: [] });
+    one!.setAnswer('X, changed.');
+    one!.defineObjective('Warmth', 'be kind');
+    other!.openRequest({ context: '', answer: 'Y', objectives: [] });
+    other!.defineObjective('Warmth', 'be hot');
+    const { texts, customObjectives } = createDraftStore(tab(), neverFails).getState();
+    expect(Object.values(texts).map(({ answer }) => answer)).toEqual(['Y', 'X, changed.']);
+    expect(customObjectives.map(({ description }) => description)).toEqual(['Warmth: be kind', 'Warmth: be hot']);
+  });
+
+  it('shares later what could not be written once', () => {
+    const shared = new FakeStorage();
+    const area = new FakeStorage();
+    const tab = tabStorage(area, shared, mergeDrafts);
+    const { getState } = createDraftStore(tab, vi.fn());
+    getState().chooseText(OWN_TEXT);
+    const fails = vi.spyOn(shared, 'setItem').mockImplementationOnce(() => {
+      throw new Error('full');
+    });
+    getState().setAnswer('Mine.');
+    expect(fails).toHaveBeenCalled();
+    getState().setObjectives([]);
+    expect(answerIn(tabStorage(new FakeStorage(), shared, mergeDrafts))).toBe('Mine.');
   });
 
   it('takes over the objectives of an example, and keeps the chosen ones for the own text', () => {

@@ -129,6 +129,7 @@ export const de: Strings = {
     openLabel: (name) => `${name} öffnen`,
     pin: 'Anheften',
     pinLabel: (name) => `${name} anheften`,
+    removePinnedSure: 'Sie ist angeheftet. Endgültig löschen?',
     removeLabel: (name) => `${name} löschen`,
   },
 
@@ -377,7 +378,9 @@ export const de: Strings = {
     title: 'Text',
     choose: 'Eigener Text oder ein Beispiel',
     own: 'Eigener Text',
-    opened: 'Geöffneter Text',
+    opened: (number) => (number === undefined ? 'Geöffneter Text' : `Geöffneter Text ${number}, geändert`),
+    forgetSure: 'Sie haben ihn geändert. Endgültig löschen?',
+    forget: 'Diesen Text entfernen',
     examples: 'Beispiele (englisch)',
     exampleNames: {
       'rude-reply': 'Eine grobe Antwort',
@@ -532,6 +535,17 @@ export const de: Strings = {
     fold: 'Unverändertes falten',
     folded: (count) => `⋯ ${words(count)} unverändert`,
     export: 'Exportieren',
+    exportWords: {
+      title: 'Geprüfte Bearbeitung',
+      objectives: 'Ziele',
+      model: 'Modell',
+      decoding: 'Dekodierung',
+      greedy: 'greedy',
+      asCheckpoint: 'wie der Checkpoint es vorgibt',
+      context: 'Kontext',
+      reviewedText: 'Geprüfter Text',
+      changes: 'Änderungen',
+    },
     exportFormats: {
       text: 'Reiner Text',
       markdown: 'Markdown, mit Änderungen',

@@ -66,7 +66,8 @@ export const en = {
     copied: 'Link copied',
     why: 'The text, objectives and settings are in the address itself, after the #. Nothing is sent anywhere.',
     long: (length: number) => `Link copied; at ${formatCount(length)} characters some programs cut it`,
-    opened: 'A shared text is on the page. Your own is under “Your own text”. Nothing runs until you press Align.',
+    opened:
+      'A shared text with its objectives and generation settings is on the page. Your own is under “Your own text”. Nothing runs until you press Align.',
     otherFamily: (family: TemplateId) =>
       `It was made for ${FAMILIES[family]} models; the one in use is of another family.`,
     close: 'Close',
@@ -138,6 +139,7 @@ export const en = {
     openLabel: (name: string) => `Open ${name}`,
     pin: 'Pin',
     pinLabel: (name: string) => `Pin ${name}`,
+    removePinnedSure: 'It is pinned. Delete it for good?',
     removeLabel: (name: string) => `Delete ${name}`,
   },
 
@@ -396,7 +398,9 @@ export const en = {
     title: 'Text',
     choose: 'Your own text or an example',
     own: 'Your own text',
-    opened: 'Opened text',
+    opened: (number: number | undefined) => (number === undefined ? 'Opened text' : `Opened text ${number}, changed`),
+    forgetSure: 'You changed it. Delete it for good?',
+    forget: 'Remove this text',
     examples: 'Examples',
     exampleNames: {
       'rude-reply': 'A rude reply',
@@ -553,6 +557,17 @@ export const en = {
     fold: 'Fold what is unchanged',
     folded: (count: number) => `⋯ ${words(count)} unchanged`,
     export: 'Export',
+    exportWords: {
+      title: 'Reviewed alignment',
+      objectives: 'Objectives',
+      model: 'Model',
+      decoding: 'Decoding',
+      greedy: 'greedy',
+      asCheckpoint: 'as the checkpoint says',
+      context: 'Context',
+      reviewedText: 'Reviewed text',
+      changes: 'Changes',
+    },
     exportFormats: {
       text: 'Plain text',
       markdown: 'Markdown, with changes',

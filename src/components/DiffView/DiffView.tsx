@@ -1,6 +1,6 @@
-import { memo, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { type KeyboardEvent, memo, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 
-import { decidedText, type Decision, type Decisions, reviewedText, type ReviewPart } from '../../align/review.ts';
+import { decidedText, type Decisions, reviewedText, type ReviewPart } from '../../align/review.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import styles from './DiffView.module.css';
@@ -13,8 +13,11 @@ export interface DiffReview {
   isRewording: boolean;
   decisions: Decisions;
   select: (index: number) => void;
-  decide: (decision: Decision | undefined) => void;
-  setRewording: (isRewording: boolean) => void;
+  /** New words so far. */
+  write: (words: string) => void;
+  endRewording: (isKept: boolean) => void;
+  /** The field goes without being left. */
+  keepWords: () => void;
 }
 
 interface DiffViewProps {
@@ -74,7 +77,7 @@ export function DiffView({ parts, view, isWriting, isFolded, review }: DiffViewP
 }
 
 /** What can be done to a change; always the same object, so that a change is drawn anew only when it is another. */
-type Actions = Pick<DiffReview, 'select' | 'decide' | 'setRewording'>;
+type Actions = Pick<DiffReview, 'select' | 'write' | 'endRewording' | 'keepWords'>;
 
 function useSteadyActions(review: DiffReview): Actions {
   const latest = useRef(review);
@@ -84,8 +87,9 @@ function useSteadyActions(review: DiffReview): Actions {
   return useMemo(
     () => ({
       select: (index) => latest.current.select(index),
-      decide: (decision) => latest.current.decide(decision),
-      setRewording: (isRewording) => latest.current.setRewording(isRewording),
+      write: (words) => latest.current.write(words),
+      endRewording: (isKept) => latest.current.endRewording(isKept),
+      keepWords: () => latest.current.keepWords(),
     }),
     [],
   );
@@ -265,8 +269,21 @@ function outside(place: number, from: number, to: number): number {
   return place < first ? place - first : Math.max(0, place - last);
 }
 
-/** Enter keeps what is written, Escape lets it be. */
+/** Enter keeps what is written, and so does leaving; Escape lets it be. The text around has the focus again after. */
 function Rewording({ text, actions }: { text: string; actions: Actions }) {
+  useEffect(() => {
+    window.addEventListener('pagehide', actions.keepWords);
+    return () => {
+      window.removeEventListener('pagehide', actions.keepWords);
+      actions.keepWords();
+    };
+  }, [actions]);
+  const endByKey = (event: KeyboardEvent<HTMLTextAreaElement>, isKept: boolean) => {
+    event.preventDefault();
+    event.stopPropagation();
+    if (!isKept) actions.endRewording(false);
+    event.currentTarget.closest<HTMLElement>('[role="group"][tabindex]')?.focus({ preventScroll: true });
+  };
   return (
     <textarea
       className={styles.rewording}
@@ -275,16 +292,13 @@ function Rewording({ text, actions }: { text: string; actions: Actions }) {
       autoFocus
       aria-label={strings.edit.review.rewordLabel}
       onClick={(event) => event.stopPropagation()}
+      onChange={(event) => actions.write(event.target.value)}
+      // Another window takes the focus only for a while.
+      onBlur={(event) => document.activeElement !== event.currentTarget && actions.endRewording(true)}
       onKeyDown={(event) => {
         if (event.nativeEvent.isComposing) return;
-        if (event.key === 'Enter' && !event.shiftKey && !event.ctrlKey && !event.metaKey) {
-          event.preventDefault();
-          actions.decide({ type: 'reworded', text: event.currentTarget.value });
-        }
-        if (event.key === 'Escape') {
-          event.stopPropagation();
-          actions.setRewording(false);
-        }
+        if (event.key === 'Enter' && !event.shiftKey) endByKey(event, true);
+        if (event.key === 'Escape') endByKey(event, false);
       }}
     />
   );

@@ -88,14 +88,14 @@ function Chips({ label, objectives, keys, onAdd, onRemove, onForget }: ChipsProp
                 onClick={() => (isChosen ? onRemove(objective) : onAdd(objective))}
               >
                 <Icon name={isChosen ? 'check' : 'plus'} />
-                {objective.label}
+                {chipLabel(objective)}
               </button>
               {onForget !== undefined && (
                 <button
                   type="button"
                   className={controls.iconButton}
-                  aria-label={strings.objectives.forget(objective.label)}
-                  title={strings.objectives.forget(objective.label)}
+                  aria-label={strings.objectives.forget(chipLabel(objective))}
+                  title={strings.objectives.forget(chipLabel(objective))}
                   onClick={() => onForget(objective.key)}
                 >
                   <Icon name="close" />
@@ -107,4 +107,9 @@ function Chips({ label, objectives, keys, onAdd, onRemove, onForget }: ChipsProp
       </ul>
     </div>
   );
+}
+
+/** Of two own objectives that have one name, the later has a number in its key. */
+function chipLabel({ key, label }: Objective): string {
+  return key.startsWith('custom:') ? key.slice('custom:'.length) : label;
 }

@@ -6,6 +6,7 @@ import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
 import { FileButton } from '../../components/FileButton/FileButton.tsx';
 import { Icon } from '../../components/Icon/Icon.tsx';
 import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
+import { SureButton } from '../../components/SureButton/SureButton.tsx';
 import type { Batch as BatchState } from '../../state/batch-slice.ts';
 import { currentRequest } from '../../state/current-request.ts';
 import { useApp, useCurrentModel, useCurrentTemplate, useStores } from '../../state/stores.ts';
@@ -85,7 +86,6 @@ function Columns({ batch: { job, rows, activity, counts } }: { batch: Ready }) {
   const map = useApp((app) => app.mapColumns);
   const close = useApp((app) => app.closeBatch);
   const { columns, found } = job;
-  const [isSure, setIsSure] = useState(false);
   const finished = counts.edited + counts.failed;
   const isLocked = activity !== 'resting' || finished > 0;
   const choose = (changes: Partial<ColumnMap>) => void map({ ...columns, ...changes });
@@ -119,25 +119,14 @@ function Columns({ batch: { job, rows, activity, counts } }: { batch: Ready }) {
         <h3 id={`${id}-title`}>{job.fileName}</h3>
         <p className={controls.hint}>{text.rows(rows.length)}</p>
         <span className={styles.spring} />
-        {isSure ? (
-          <span className={styles.line}>
-            {text.closeSure(finished)}
-            <button type="button" className={controls.primary} onClick={() => void close()}>
-              {text.close}
-            </button>
-            <button type="button" className={controls.button} onClick={() => setIsSure(false)}>
-              {strings.storage.keep}
-            </button>
-          </span>
-        ) : (
-          <button
-            type="button"
-            className={controls.quiet}
-            onClick={() => (finished > 0 ? setIsSure(true) : void close())}
-          >
-            {text.close}
-          </button>
-        )}
+        <SureButton
+          className={controls.quiet}
+          question={finished > 0 ? text.closeSure(finished) : undefined}
+          sure={text.close}
+          onSure={() => void close()}
+        >
+          {text.close}
+        </SureButton>
       </div>
       <div className={styles.columns}>
         {select('query', false)}

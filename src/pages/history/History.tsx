@@ -4,6 +4,7 @@ import { isWhole } from '../../align/alignment.ts';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
 import { FileButton } from '../../components/FileButton/FileButton.tsx';
 import { Icon } from '../../components/Icon/Icon.tsx';
+import { focusNeighbour, SureButton } from '../../components/SureButton/SureButton.tsx';
 import { type HistoryEntry, matchesSearch, writeHistoryFile } from '../../history/history-entry.ts';
 import { MAX_UNPINNED_ENTRIES } from '../../state/history-slice.ts';
 import { openEntry } from '../../state/open-request.ts';
@@ -23,7 +24,7 @@ export function History() {
   const history = useApp((app) => app.history);
   const load = useApp((app) => app.loadHistory);
   return (
-    <main className={styles.page} aria-labelledby="history-title">
+    <main className={styles.page} tabIndex={-1} aria-labelledby="history-title">
       <div>
         <h2 id="history-title">{text.title}</h2>
         <p className={controls.hint}>{text.why(MAX_UNPINNED_ENTRIES)}</p>
@@ -95,7 +96,6 @@ function Files({ entries, found, isSearching }: FilesProps) {
   const outcome = useApp((app) => app.historyImport);
   const importHistory = useApp((app) => app.importHistory);
   const remove = useApp((app) => app.removeEntries);
-  const [isSure, setIsSure] = useState(false);
   const unpinned = found.filter(({ isPinned }) => !isPinned);
   const save = () =>
     saveFile(new Blob([writeHistoryFile(isSearching ? found : entries)], { type: 'application/json' }), 'history.json');
@@ -111,33 +111,15 @@ function Files({ entries, found, isSearching }: FilesProps) {
         onPick={(file) => void file.text().then(importHistory)}
         testId="history-import"
       />
-      {isSure ? (
-        <span className={styles.sure}>
-          {text.clearSure(unpinned.length)}
-          <button
-            type="button"
-            className={controls.primary}
-            onClick={() => {
-              setIsSure(false);
-              void remove(unpinned.map(({ id }) => id));
-            }}
-          >
-            {strings.storage.remove}
-          </button>
-          <button type="button" className={controls.button} onClick={() => setIsSure(false)}>
-            {strings.storage.keep}
-          </button>
-        </span>
-      ) : (
-        <button
-          type="button"
-          className={controls.quiet}
-          disabled={unpinned.length === 0}
-          onClick={() => setIsSure(true)}
-        >
-          {isSearching ? text.clearFound(unpinned.length) : text.clear}
-        </button>
-      )}
+      <SureButton
+        className={controls.quiet}
+        isDisabled={unpinned.length === 0}
+        question={text.clearSure(unpinned.length)}
+        sure={strings.storage.remove}
+        onSure={() => void remove(unpinned.map(({ id }) => id))}
+      >
+        {isSearching ? text.clearFound(unpinned.length) : text.clear}
+      </SureButton>
       {outcome?.status === 'done' && (
         <p className={classNames(controls.hint, styles.outcome)} role="status">
           {text.imported(outcome.added, outcome.damaged)}
@@ -196,15 +178,19 @@ function Entry({ entry }: { entry: HistoryEntry }) {
         >
           <Icon name="pin" />
         </button>
-        <button
-          type="button"
+        <SureButton
           className={controls.iconButton}
-          aria-label={text.removeLabel(name)}
+          label={text.removeLabel(name)}
           title={strings.storage.remove}
-          onClick={() => void remove([entry.id])}
+          question={isPinned ? text.removePinnedSure : undefined}
+          sure={strings.storage.remove}
+          onSure={(button) => {
+            focusNeighbour(button);
+            void remove([entry.id]);
+          }}
         >
           <Icon name="close" />
-        </button>
+        </SureButton>
       </div>
     </li>
   );

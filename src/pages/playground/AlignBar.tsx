@@ -21,7 +21,13 @@ export function AlignBar() {
     <div className={styles.bar}>
       <div className={styles.status}>{isReady ? <PromptLength /> : <p>{refusal ?? strings.align.countLater}</p>}</div>
       {isRunning ? (
-        <button type="button" className={classNames(controls.button, styles.stop)} disabled={isStopping} onClick={stop}>
+        <button
+          type="button"
+          className={classNames(controls.button, styles.stop)}
+          disabled={isStopping}
+          // The second press of a double click is not meant for it.
+          onClick={(event) => event.detail < 2 && stop()}
+        >
           <Icon name="stop" />
           {isStopping ? strings.align.stopping : strings.align.stop}
           <kbd>{strings.align.stopShortcut}</kbd>

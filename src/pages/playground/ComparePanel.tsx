@@ -26,8 +26,9 @@ const NO_REVIEW: DiffReview = {
   isRewording: false,
   decisions: new Map(),
   select: () => {},
-  decide: () => {},
-  setRewording: () => {},
+  write: () => {},
+  endRewording: () => {},
+  keepWords: () => {},
 };
 
 /** One answer under several objective sets, on one model or two. */
@@ -60,7 +61,10 @@ function Plan() {
   const start = useApp((app) => app.startComparison);
   const stop = useApp((app) => app.stopComparison);
   const isRunning = useApp((app) => app.comparison?.isRunning ?? false);
-  const isBusy = useApp((app) => app.run.status === 'running' || app.model.status === 'loading');
+  const isBusy = useApp(
+    ({ run, model: { status }, batch }) =>
+      run.status === 'running' || status === 'loading' || (batch.status === 'ready' && batch.activity !== 'resting'),
+  );
   const others = readyModels({ library, pickedModels, store }).filter((one) => one.id !== model?.id);
   const other = others.find((one) => one.id === otherId);
   const sets = objectiveSets(request.objectives, schemes);

@@ -1,4 +1,4 @@
-import { type ReactNode, type RefObject, useMemo, useRef, useState } from 'react';
+import { memo, type ReactNode, type RefObject, useDeferredValue, useMemo, useRef, useState } from 'react';
 
 import { isWhole } from '../../align/alignment.ts';
 import { type Change, countChanges, diffEdit, StreamingDiff } from '../../align/diff.ts';
@@ -12,7 +12,8 @@ import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
 import { Segmented } from '../../components/Segmented/Segmented.tsx';
 import { paceTokensPerSecond, type Run } from '../../state/run-slice.ts';
 import { EDIT_VIEWS, type EditView } from '../../state/settings-store.ts';
-import { useApp, useDraft, useSettings } from '../../state/stores.ts';
+import { draftTexts } from '../../state/draft-store.ts';
+import { useApp, useCurrentTemplate, useSettings, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
@@ -23,7 +24,7 @@ import { ShareButton } from './ShareButton.tsx';
 import { useAlign } from './use-align.ts';
 import { useFollowCaret } from './use-follow-caret.ts';
 import { useIsStale } from './use-is-stale.ts';
-import { useReview } from './use-review.ts';
+import { type Review, useReview } from './use-review.ts';
 
 const text = strings.edit;
 
@@ -31,6 +32,10 @@ const text = strings.edit;
 const STREAMING_DIFF_MS = 15;
 /** At the end it has to be the same on every machine: decisions are kept by the number of a change. About 40 ms. */
 const FINAL_LIMIT = { changes: 1200 };
+
+/** Characters of an edit that takes long to draw. */
+const LONG_EDIT = 20_000;
+const NOTHING_YET = { status: 'idle' } as const satisfies Run;
 
 /** Characters without a change; from here on folding them is offered. */
 const LONG_STRETCH = 600;
@@ -40,7 +45,10 @@ type Done = Extract<Run, { status: 'done' }>;
 
 /** The edit as it is written, beside its original, and how the run went. */
 export function EditPanel({ panel }: { panel: RefObject<HTMLElement | null> }) {
-  const run = useApp((app) => app.run);
+  const latest = useApp((app) => app.run);
+  // A long edit that is opened or decided on is drawn piece by piece, so that the page answers meanwhile.
+  const drawn = useDeferredValue(latest, isLong(latest) ? NOTHING_YET : latest);
+  const run = latest.status === 'running' ? latest : drawn;
   return (
     <section
       ref={panel}
@@ -51,6 +59,10 @@ export function EditPanel({ panel }: { panel: RefObject<HTMLElement | null> }) {
       {run.status === 'idle' ? <Empty /> : <Outcome run={run} />}
     </section>
   );
+}
+
+function isLong(run: Run): boolean {
+  return 'edit' in run && run.edit.length > LONG_EDIT;
 }
 
 function Empty() {
@@ -76,10 +88,17 @@ function Empty() {
   );
 }
 
-function Outcome({ run }: { run: Started }) {
+const Outcome = memo(function Outcome({ run }: { run: Started }) {
   const view = useSettings((settings) => settings.editView);
   const change = useSettings((settings) => settings.change);
-  const setAnswer = useDraft((draft) => draft.setAnswer);
+  const { draft } = useStores();
+  const template = useCurrentTemplate();
+  /** As the next answer of its own text; where another text is on the page by now, beside it. */
+  const useAsAnswer = () => {
+    const { openRequest, setAnswer } = draft.getState();
+    if (draftTexts(draft.getState(), template).answer === run.request.answer) setAnswer(reviewed);
+    else openRequest({ ...run.request, answer: reviewed });
+  };
   const [isFolded, setIsFolded] = useState(false);
   const body = useRef<HTMLDivElement>(null);
   const { onScroll } = useFollowCaret(body, run.edit);
@@ -87,7 +106,15 @@ function Outcome({ run }: { run: Started }) {
   const hasText = run.edit !== '';
   const changes = useChanges(run);
   const parts = useMemo(() => reviewParts(changes), [changes]);
-  const review = useReview(run, parts.filter(({ type }) => type === 'change').length);
+  const changeReview = useReview(run, parts.filter(({ type }) => type === 'change').length);
+  const review: Review = {
+    ...changeReview,
+    startRewording() {
+      // The edit alone has no marks, so no place to write at.
+      if (view === 'clean' && review.current !== undefined) change({ editView: 'inline' });
+      changeReview.startRewording();
+    },
+  };
   const reviewed = reviewedText(parts, review.decisions);
   const canFold = view !== 'clean' && parts.some((part) => part.type === 'kept' && part.text.length > LONG_STRETCH);
 
@@ -117,7 +144,7 @@ function Outcome({ run }: { run: Started }) {
         role="group"
         aria-label={text.title}
         aria-busy={isWriting}
-        aria-keyshortcuts={review.changeCount > 0 ? 'n p a r e u' : undefined}
+        aria-keyshortcuts={review.changeCount > 0 ? 'n p a r e u A R' : undefined}
         onScroll={onScroll}
         onKeyDown={(event) => reviewKey(review, event)}
       >
@@ -127,7 +154,7 @@ function Outcome({ run }: { run: Started }) {
         )}
       </div>
       <footer className={styles.footer}>
-        <ReviewBar review={review} />
+        <ReviewBar review={review} onFocusLost={() => body.current?.focus({ preventScroll: true })} />
         <Statistics run={run} changes={changes} />
         {run.status === 'done' && hasText && <Measures run={run} changes={changes} reviewed={reviewed} />}
         <div className={styles.actions}>
@@ -139,7 +166,7 @@ function Outcome({ run }: { run: Started }) {
             <>
               <ShareButton request={run.request} />
               <ExportMenu reviewed={{ alignment: run, parts, decisions: review.decisions }} />
-              <button type="button" className={controls.quiet} onClick={() => setAnswer(reviewed)}>
+              <button type="button" className={controls.quiet} onClick={useAsAnswer}>
                 <Icon name="reply" />
                 {text.useAsAnswer}
               </button>
@@ -151,7 +178,7 @@ function Outcome({ run }: { run: Started }) {
       </footer>
     </>
   );
-}
+});
 
 /** What the edit changed, as far as it is written. */
 function useChanges(run: Started): readonly Change[] {

@@ -8,6 +8,7 @@ import {
   type ReviewedAlignment,
 } from '../../align/export-review.ts';
 import { Icon } from '../../components/Icon/Icon.tsx';
+import { language } from '../../locale.ts';
 import { strings } from '../../strings.ts';
 import controls from '../../styles/controls.module.css';
 import { saveFile } from '../save-file.ts';
@@ -19,7 +20,8 @@ export function ExportMenu({ reviewed }: { reviewed: ReviewedAlignment }) {
   const close = () => menu.current?.removeAttribute('open');
   const save = (format: ExportFormat) => {
     const { extension, type } = EXPORT_FILES[format];
-    saveFile(new Blob([exportReview(format, reviewed)], { type: `${type};charset=utf-8` }), `aligned.${extension}`);
+    const text = exportReview(format, reviewed, { language, ...strings.edit.exportWords });
+    saveFile(new Blob([text], { type: `${type};charset=utf-8` }), `aligned.${extension}`);
     close();
   };
   return (

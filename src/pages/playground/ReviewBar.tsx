@@ -8,15 +8,24 @@ const text = strings.edit.review;
 const REJECTED = { type: 'rejected' } as const;
 
 /** Goes through the changes of an edit: each is kept, taken back, or put in other words. */
-export function ReviewBar({ review }: { review: Review }) {
+export function ReviewBar({ review, onFocusLost }: { review: Review; onFocusLost: () => void }) {
   const { changeCount, current, decisions, canUndo, isRewording } = review;
   if (changeCount === 0) return null;
   const isChosen = current !== undefined;
   const rejectedCount = [...decisions.values()].filter(({ type }) => type === 'rejected').length;
   const rewordedCount = decisions.size - rejectedCount;
-  const areAllRejected = rejectedCount === changeCount;
   return (
-    <div className={styles.bar} role="group" aria-label={text.title}>
+    <div
+      className={styles.bar}
+      role="group"
+      aria-label={text.title}
+      // A press here is about the words that are being written: they are not left by it.
+      onMouseDown={(event) => isRewording && event.preventDefault()}
+      // The field that had the focus is gone then.
+      onClick={() =>
+        isRewording && requestAnimationFrame(() => document.activeElement === document.body && onFocusLost())
+      }
+    >
       <button type="button" className={controls.quiet} onClick={() => review.move(-1)} aria-label={text.previous}>
         <Icon name="up" />
       </button>
@@ -41,7 +50,7 @@ export function ReviewBar({ review }: { review: Review }) {
         className={controls.quiet}
         disabled={!isChosen}
         aria-pressed={isRewording}
-        onClick={() => review.setRewording(!isRewording)}
+        onClick={() => (isRewording ? review.endRewording(true) : review.startRewording())}
       >
         <Icon name="pen" />
         {text.reword}
@@ -49,9 +58,18 @@ export function ReviewBar({ review }: { review: Review }) {
       <button
         type="button"
         className={controls.quiet}
-        onClick={() => review.decideAll(areAllRejected ? undefined : REJECTED)}
+        disabled={decisions.size === 0}
+        onClick={() => review.decideAll(undefined)}
       >
-        {areAllRejected ? text.acceptAll : text.rejectAll}
+        {text.acceptAll}
+      </button>
+      <button
+        type="button"
+        className={controls.quiet}
+        disabled={rejectedCount === changeCount}
+        onClick={() => review.decideAll(REJECTED)}
+      >
+        {text.rejectAll}
       </button>
       <button type="button" className={controls.quiet} disabled={!canUndo} onClick={review.undo}>
         {text.undo}
@@ -69,7 +87,7 @@ export function reviewKey(review: Review, event: React.KeyboardEvent): void {
     p: () => review.move(-1),
     a: () => review.decide(undefined),
     r: () => review.decide(REJECTED),
-    e: () => review.setRewording(true),
+    e: review.startRewording,
     u: review.undo,
     A: () => review.decideAll(undefined),
     R: () => review.decideAll(REJECTED),

@@ -1,11 +1,12 @@
-import { type ClipboardEvent, useId, useState } from 'react';
+import { type ClipboardEvent, useId, useRef, useState } from 'react';
 
 import { formatDialogue, parsePasted, type PastedConversation } from '../../align/conversation.ts';
 import { countOddCharacters, removeOddCharacters } from '../../align/odd-characters.ts';
 import { MAX_TEXT_LENGTH } from '../../align/parse-alignment.ts';
 import { CONTEXT_NAMES, type TemplateId } from '../../align/prompt.ts';
 import { Segmented } from '../../components/Segmented/Segmented.tsx';
-import { draftTexts, isEdited, OPENED_TEXT, OWN_TEXT } from '../../state/draft-store.ts';
+import { SureButton } from '../../components/SureButton/SureButton.tsx';
+import { draftTexts, isEdited, OPENED_TEXT, openedTexts, OWN_TEXT } from '../../state/draft-store.ts';
 import { addTurnMarks, EXAMPLES, lacksTurnMarks } from '../../state/examples.ts';
 import { useCurrentTemplate, useDraft, useSettings } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
@@ -20,7 +21,12 @@ const text = strings.text;
 
 /** What became of a paste that was not taken as it is. */
 type Pasted =
-  | { kind: 'conversation'; conversation: PastedConversation; before: { context: string; answer: string } }
+  | {
+      kind: 'conversation';
+      textId: string;
+      conversation: PastedConversation;
+      before: { context: string; answer: string };
+    }
   | { kind: 'too-long'; length: number };
 
 /** The context and the answer to improve. */
@@ -57,7 +63,7 @@ export function TextEditors() {
     event.preventDefault();
     setContext(contextOf(conversation, template));
     if (conversation.answer !== undefined) setAnswer(conversation.answer);
-    setPasted({ kind: 'conversation', conversation, before: { context, answer } });
+    setPasted({ kind: 'conversation', textId, conversation, before: { context, answer } });
   };
   const undoPaste = ({ context: contextBefore, answer: answerBefore }: { context: string; answer: string }) => {
     setContext(contextBefore);
@@ -72,7 +78,7 @@ export function TextEditors() {
         <TextChoice id={`${id}-text`} onChoose={() => setPasted(undefined)} />
       </div>
       {template === 'imhi' && <p className={controls.notice}>{strings.imhi}</p>}
-      {pasted?.kind === 'conversation' && (
+      {pasted?.kind === 'conversation' && pasted.textId === textId && (
         <p className={controls.hint} role="status">
           {text.pasted(pasted.conversation.turns.length, pasted.conversation.answer !== undefined)}
           {pasted.conversation.leftOut > 0 && ` ${text.pastedLeftOut(pasted.conversation.leftOut)}`}{' '}
@@ -168,6 +174,9 @@ function TextChoice({ id, onChoose }: { id: string; onChoose: () => void }) {
   const texts = useDraft((draft) => draft.texts);
   const chooseText = useDraft((draft) => draft.chooseText);
   const restoreExample = useDraft((draft) => draft.restoreExample);
+  const forgetText = useDraft((draft) => draft.forgetText);
+  const opened = openedTexts({ textId, texts });
+  const choice = useRef<HTMLSelectElement>(null);
   const request = useCurrentRequest();
   return (
     <div className={styles.example}>
@@ -176,11 +185,25 @@ function TextChoice({ id, onChoose }: { id: string; onChoose: () => void }) {
           {text.restore}
         </button>
       )}
+      {opened.includes(textId) && (
+        <SureButton
+          className={styles.link}
+          question={texts[textId]?.isChanged === true ? text.forgetSure : undefined}
+          sure={strings.storage.remove}
+          onSure={() => {
+            forgetText(textId);
+            choice.current?.focus();
+          }}
+        >
+          {text.forget}
+        </SureButton>
+      )}
       <ShareButton request={request} />
       <label className={controls.visuallyHidden} htmlFor={id}>
         {text.choose}
       </label>
       <select
+        ref={choice}
         id={id}
         className={controls.select}
         value={textId}
@@ -190,9 +213,11 @@ function TextChoice({ id, onChoose }: { id: string; onChoose: () => void }) {
         }}
       >
         <option value={OWN_TEXT}>{text.own}</option>
-        {(textId === OPENED_TEXT || texts[OPENED_TEXT] !== undefined) && (
-          <option value={OPENED_TEXT}>{text.opened}</option>
-        )}
+        {opened.map((id) => (
+          <option key={id} value={id}>
+            {text.opened(id === OPENED_TEXT ? undefined : Number(id.slice(OPENED_TEXT.length + 1)))}
+          </option>
+        ))}
         <optgroup label={text.examples}>
           {EXAMPLES.map((example) => (
             <option key={example.id} value={example.id}>

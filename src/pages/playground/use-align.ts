@@ -1,5 +1,5 @@
 import { currentModel, currentRequest, currentTemplate } from '../../state/current-request.ts';
-import { draftTexts } from '../../state/draft-store.ts';
+import { chosenObjectives, draftTexts } from '../../state/draft-store.ts';
 import { useApp, useCurrentModel, useCurrentTemplate, useDraft, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { useLoadModel } from './use-load-model.ts';
@@ -35,7 +35,7 @@ export function useRefusal(): string | undefined {
   const isComparing = useApp((app) => app.comparison?.isRunning ?? false);
   const hasModel = useCurrentModel() !== undefined;
   const template = useCurrentTemplate();
-  const hasObjectives = useDraft(({ objectiveKeys }) => objectiveKeys === undefined || objectiveKeys.length > 0);
+  const hasObjectives = useDraft((draft) => chosenObjectives(draft, template).length > 0);
   const isAnswerBlank = useDraft((draft) => draftTexts(draft, template).answer.trim() === '');
   const tooManyTokens = useApp(({ model, promptCount }) =>
     model.status === 'ready' && promptCount.status === 'known'

@@ -3,5 +3,10 @@ import { useCurrentRequest } from './use-current-request.ts';
 
 /** Whether Align would now send something else than this request. */
 export function useIsStale(request: AlignRequest): boolean {
-  return JSON.stringify(useCurrentRequest()) !== JSON.stringify(request);
+  return sent(useCurrentRequest()) !== sent(request);
+}
+
+/** Without the objectives' keys, which are this browser's. */
+function sent({ objectives, ...request }: AlignRequest): string {
+  return JSON.stringify([request, objectives.map(({ label, description }) => [label, description])]);
 }

@@ -4,6 +4,7 @@ import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
 import { FileButton } from '../../components/FileButton/FileButton.tsx';
 import { GetModel } from '../../components/GetModel/GetModel.tsx';
 import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
+import { focusNeighbour, SureButton } from '../../components/SureButton/SureButton.tsx';
 import { isEndpoint } from '../../state/settings-store.ts';
 import { useApp, useSettings } from '../../state/stores.ts';
 import { storedModelId, type StoredModelTask } from '../../state/weights-slice.ts';
@@ -21,7 +22,7 @@ export function Storage() {
   // A download may have begun since the page was opened.
   useEffect(() => void listStored(), [listStored]);
   return (
-    <main className={styles.page} aria-labelledby="storage-title">
+    <main className={styles.page} tabIndex={-1} aria-labelledby="storage-title">
       <h2 id="storage-title">{strings.storage.title}</h2>
       {store.status === 'loading' && <p className={controls.hint}>{strings.storage.loading}</p>}
       {store.status === 'failed' && (
@@ -83,7 +84,6 @@ function Model({ model }: { model: StoredModel }) {
   const verify = useApp((app) => app.verifyStored);
   const exportStored = useApp((app) => app.exportStored);
   const remove = useApp((app) => app.removeStored);
-  const [isSure, setIsSure] = useState(false);
   const isBusy = task?.status === 'checking' || task?.status === 'exporting';
   const save = async () => {
     const file = await exportStored(model);
@@ -103,47 +103,37 @@ function Model({ model }: { model: StoredModel }) {
         <p className={controls.hint}>{strings.storage.stored(model.storedAt, model.lastUsedAt)}</p>
       </div>
       <div className={styles.line}>
-        {isSure ? (
-          <>
-            <span>{strings.storage.removeSure}</span>
-            <button type="button" className={controls.primary} onClick={() => void remove(model)}>
-              {strings.storage.remove}
-            </button>
-            <button type="button" className={controls.button} onClick={() => setIsSure(false)}>
-              {strings.storage.keep}
-            </button>
-          </>
-        ) : (
-          <>
-            <button
-              type="button"
-              className={controls.button}
-              disabled={isBusy}
-              aria-label={strings.storage.verifyLabel(model.name)}
-              onClick={() => void verify(model)}
-            >
-              {strings.storage.verify}
-            </button>
-            <button
-              type="button"
-              className={controls.button}
-              disabled={isBusy}
-              aria-label={strings.storage.exportLabel(model.name)}
-              onClick={() => void save()}
-            >
-              {strings.storage.export}
-            </button>
-            <button
-              type="button"
-              className={controls.button}
-              disabled={isBusy}
-              aria-label={strings.storage.removeLabel(model.name)}
-              onClick={() => setIsSure(true)}
-            >
-              {strings.storage.remove}
-            </button>
-          </>
-        )}
+        <button
+          type="button"
+          className={controls.button}
+          disabled={isBusy}
+          aria-label={strings.storage.verifyLabel(model.name)}
+          onClick={() => void verify(model)}
+        >
+          {strings.storage.verify}
+        </button>
+        <button
+          type="button"
+          className={controls.button}
+          disabled={isBusy}
+          aria-label={strings.storage.exportLabel(model.name)}
+          onClick={() => void save()}
+        >
+          {strings.storage.export}
+        </button>
+        <SureButton
+          className={controls.button}
+          isDisabled={isBusy}
+          label={strings.storage.removeLabel(model.name)}
+          question={strings.storage.removeSure}
+          sure={strings.storage.remove}
+          onSure={(button) => {
+            focusNeighbour(button);
+            void remove(model);
+          }}
+        >
+          {strings.storage.remove}
+        </SureButton>
       </div>
       {task !== undefined && <Task task={task} />}
     </li>
