@@ -16,6 +16,7 @@ const SIDECARS = new Set([
   'generation_config.json',
   'tokenizer.json',
   'tokenizer_config.json',
+  'chat_template.jinja',
   'tokenizer.model',
 ]);
 

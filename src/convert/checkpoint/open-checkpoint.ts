@@ -3,7 +3,7 @@ import type { ByteSource, SourceFolder } from '../byte-source.ts';
 import { corrupt, missing } from './checkpoint-errors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { tokenizerFromSentencePiece } from '../tokenizer/sentencepiece.ts';
-import type { TokenizerFiles } from '../tokenizer/tokenizer-files.ts';
+import { type TokenizerFiles, withChatTemplate } from '../tokenizer/tokenizer-files.ts';
 import { findWeightFile, noWeights, readJson, readOptional, readWeights } from './checkpoint-folder.ts';
 import { parseJsonObject } from './json-reader.ts';
 import { selectLlamaTensors } from './llama-tensors.ts';
@@ -67,7 +67,8 @@ async function readSidecars(
   generationText: string,
 ): Promise<Map<string, string>> {
   const sidecars = new Map<string, string>();
-  const tokenizer = await readTokenizer(folder, paths);
+  const template = await readOptional(folder, paths, 'chat_template.jinja');
+  const tokenizer = withChatTemplate(await readTokenizer(folder, paths), template);
   sidecars.set('tokenizer.json', tokenizer.tokenizerJson);
   sidecars.set('tokenizer_config.json', tokenizer.tokenizerConfigJson);
   sidecars.set('generation_config.json', generationText);
