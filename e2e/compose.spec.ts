@@ -89,7 +89,7 @@ test('a shared link brings text, objectives and settings, and runs nothing', asy
   const requests: string[] = [];
   other.on('request', (request) => requests.push(request.url()));
   await other.goto(link);
-  await expect(other.getByText(/^A shared text is on the page/)).toBeVisible();
+  await expect(other.getByText(/^A shared text with its objectives/)).toBeVisible();
   await expect(other.getByLabel('Answer', { exact: true })).toHaveValue('Hello “there” 😀.');
   await expect(other.locator('li[data-objective="custom:Warmth"]')).toContainText('Warmth: Be kind');
   await expect(other.getByText('at most 77 new tokens')).toBeVisible();

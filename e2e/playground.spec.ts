@@ -325,10 +325,8 @@ test('reviews an edit: one change is taken back by keyboard, and what is copied 
   // Presses that come faster than the page is drawn all count.
   const text = page.getByRole('group', { name: 'Edit', exact: true });
   await text.focus();
-  await page.keyboard.press('p');
   await page.keyboard.press('n');
-  await text.evaluate((element) => {
-    for (const key of ['r', 'r']) element.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
-  });
-  await expect(page.locator('[data-change="rejected"]')).toHaveCount(Math.min(count, 2));
+  await expect(page.getByText(`Change 1 of ${count}`)).toBeVisible();
+  await Promise.all(Array.from({ length: count }, () => page.keyboard.press('r')));
+  await expect(page.getByText(`${count} rejected`)).toBeVisible();
 });

@@ -1,4 +1,4 @@
-import { MessageWriter } from '../convert/onnx/protobuf.ts';
+import { MessageWriter, readFields } from '../convert/onnx/protobuf.ts';
 
 /** int64 [batch, kvHeads, tokens, 2]: head and position of each new row in what the graph calls `present`. */
 export const NEW_POSITIONS = 'new_positions';
@@ -53,36 +53,8 @@ function presentOutputs(model: Uint8Array): string[] {
   return names;
 }
 
-/**
- * The length-delimited fields of one number. Bytes that are no message give what was read before them: the runtime that
- * reads the same bytes says what is wrong with them.
- */
 function messagesAt(message: Uint8Array, field: number): Uint8Array[] {
-  const found: Uint8Array[] = [];
-  let at = 0;
-  const varint = (): number => {
-    let value = 0;
-    for (let factor = 1; at < message.length; factor *= 128) {
-      const byte = message[at++] as number;
-      value += (byte & 0x7f) * factor;
-      if (byte < 0x80) return value;
-    }
-    return Infinity;
-  };
-  while (at < message.length) {
-    const tag = varint();
-    const wireType = tag % 8;
-    if (wireType === 0) varint();
-    else if (wireType === 1) at += 8;
-    else if (wireType === 5) at += 4;
-    else if (wireType === 2) {
-      const length = varint();
-      if (length > message.length - at) return found;
-      if (Math.floor(tag / 8) === field) found.push(message.subarray(at, at + length));
-      at += length;
-    } else return found;
-  }
-  return found;
+  return readFields(message).flatMap(({ number, bytes }) => (number === field && bytes !== undefined ? [bytes] : []));
 }
 
 function int64Input(name: string, dims: readonly (string | number)[]): MessageWriter {

@@ -12,11 +12,27 @@ export interface SlotStep {
   pastTokens: number;
 }
 
+interface StepInputs {
+  /** int64 [slots, tokens] */
+  inputIds: BigInt64Array;
+  /** int64 [slots, total] */
+  mask: BigInt64Array;
+  logitRows: number;
+  /** Of each slot's tokens, the first ones that the cache takes. */
+  keptTokens: number;
+}
+
 export interface NodeDecoderOptions {
   /** Of a graph with {@link addNewCacheRows}. */
   session: OrtSession;
   shape: DecoderShape;
   prefillChunkTokens: number;
+  /**
+   * A shorter {@link NodeDecoder.step} is computed over so many tokens. ORT's kernels for one row add up in another order
+   * than those for two or more, whose results do not depend on how many they are: with 2, a step of one token gives the
+   * very scores of a longer one, for the 8-bit and 4-bit variants too, and takes about as long.
+   */
+  minStepTokens: number;
   /** Sequences that the cache holds. */
   slotCount: number;
 }
@@ -29,14 +45,16 @@ export class NodeDecoder implements Decoder {
   readonly device = 'cpu';
   readonly prefillChunkTokens: number;
   readonly slotCount: number;
+  readonly #minStepTokens: number;
   readonly #session: OrtSession;
   readonly #shape: DecoderShape;
   readonly #cache: SlotCache;
   /** By number of rows; one tensor serves every step. */
   readonly #logits = new Map<string, Tensor>();
 
-  constructor({ session, shape, prefillChunkTokens, slotCount }: NodeDecoderOptions) {
+  constructor({ session, shape, prefillChunkTokens, minStepTokens, slotCount }: NodeDecoderOptions) {
     this.prefillChunkTokens = prefillChunkTokens;
+    this.#minStepTokens = minStepTokens;
     this.slotCount = slotCount;
     this.#session = session;
     this.#shape = shape;
@@ -48,17 +66,33 @@ export class NodeDecoder implements Decoder {
     return keepTokens;
   }
 
-  step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
-    return this.read(0, tokenIds, pastTokens, logitRows);
+  async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
+    const padding = Math.max(0, this.#minStepTokens - tokenIds.length);
+    const logits = await this.#read(0, tokenIds, { pastTokens, logitRows, padding });
+    return logits.subarray(0, logitRows * this.#shape.vocabularySize);
   }
 
   /** {@link Decoder.step} of the sequence in a slot. */
-  async read(slot: number, tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
-    const totalTokens = pastTokens + tokenIds.length;
+  read(slot: number, tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
+    return this.#read(slot, tokenIds, { pastTokens, logitRows, padding: 0 });
+  }
+
+  /**
+   * @param padding  tokens more that are computed and forgotten
+   * @returns float32 [logitRows + padding, vocabulary]
+   */
+  #read(
+    slot: number,
+    tokenIds: Int32Array,
+    { pastTokens, logitRows, padding }: { pastTokens: number; logitRows: number; padding: number },
+  ): Promise<Float32Array> {
+    const inputIds = new BigInt64Array(tokenIds.length + padding).fill(BigInt(tokenIds.at(-1) ?? 0));
+    tokenIds.forEach((id, i) => (inputIds[i] = BigInt(id)));
     return this.#run(slot, [pastTokens], {
-      inputIds: BigInt64Array.from(tokenIds, BigInt),
-      mask: new BigInt64Array(totalTokens).fill(1n),
-      logitRows,
+      inputIds,
+      mask: new BigInt64Array(pastTokens + inputIds.length).fill(1n),
+      logitRows: logitRows > 0 ? logitRows + padding : 0,
+      keptTokens: tokenIds.length,
     });
   }
 
@@ -74,7 +108,7 @@ export class NodeDecoder implements Decoder {
     return this.#run(
       0,
       steps.map(({ pastTokens }) => pastTokens),
-      { inputIds: BigInt64Array.from(steps, ({ tokenId }) => BigInt(tokenId)), mask, logitRows: 1 },
+      { inputIds: BigInt64Array.from(steps, ({ tokenId }) => BigInt(tokenId)), mask, logitRows: 1, keptTokens: 1 },
     );
   }
 
@@ -89,11 +123,10 @@ export class NodeDecoder implements Decoder {
     await this.#session.release();
   }
 
-  /** @param mask  int64 [slots, total] */
   async #run(
     firstSlot: number,
     pastTokens: readonly number[],
-    { inputIds, mask, logitRows }: { inputIds: BigInt64Array; mask: BigInt64Array; logitRows: number },
+    { inputIds, mask, logitRows, keptTokens }: StepInputs,
   ): Promise<Float32Array> {
     const slots = pastTokens.length;
     const tokens = inputIds.length / slots;
@@ -105,13 +138,13 @@ export class NodeDecoder implements Decoder {
       attention_mask: new Tensor('int64', mask, [slots, totalTokens]),
       // The graph cannot keep none: it scores one position then, and nobody fetches it.
       num_logits_to_keep: new Tensor('int64', BigInt64Array.of(BigInt(Math.max(1, logitRows))), []),
-      [NEW_POSITIONS]: this.#cache.newPositions(pastTokens, tokens),
+      [NEW_POSITIONS]: this.#cache.newPositions(pastTokens, keptTokens),
     };
     const fetches: Fetches = {};
     for (const { presentName } of this.#shape.cacheParts) fetches[newRowsName(presentName)] = null;
     if (logitRows > 0) fetches.logits = this.#logitsFor(slots, logitRows);
     const outputs = await this.#session.run(feeds, fetches);
-    this.#cache.write(outputs, firstSlot, pastTokens, tokens);
+    this.#cache.write(outputs, firstSlot, pastTokens, keptTokens);
     return logitRows > 0 ? (outputs.logits?.data as Float32Array) : new Float32Array();
   }
 

@@ -17,17 +17,17 @@ afterAll(() => folder.remove());
 const graphPath = (variant: keyof typeof VARIANT_FILE_NAMES) =>
   join(folder.directory, 'onnx', `${VARIANT_FILE_NAMES[variant]}.onnx`);
 
-const node: Subject = {
-  create: ({ prefillChunkTokens, ...change }) =>
-    createNodeEngine({
-      graphPath: graphPath('fp32'),
-      config: { ...CONTRACT_CONFIG, ...change },
-      threads: 1,
-      ...(prefillChunkTokens !== undefined && { prefillChunkTokens }),
-    }),
-};
-
-describe('the node engine', () => {
+describe.each(['fp32', 'q8', 'q4', 'q4f16'] as const)('the node engine on %s', (variant) => {
+  const node: Subject = {
+    create: ({ prefillChunkTokens, ...change }) =>
+      createNodeEngine({
+        graphPath: graphPath(variant),
+        config: { ...CONTRACT_CONFIG, ...change },
+        threads: 1,
+        minStepTokens: variant === 'fp32' ? 1 : 2,
+        ...(prefillChunkTokens !== undefined && { prefillChunkTokens }),
+      }),
+  };
   it.each(ENGINE_CONTRACT)('$name', (contractCase) => contractCase.run(node), 60_000);
 });
 

@@ -18,6 +18,8 @@ export interface NodeEngineOptions {
   /** Without it ORT takes one per physical core. */
   threads?: number;
   prefillChunkTokens?: number;
+  /** As in `NodeDecoderOptions`; 1 by default. */
+  minStepTokens?: number;
   /** Generations at a time; they share each step. 1 by default. */
   concurrency?: number;
 }
@@ -34,7 +36,14 @@ const PREFILL_CHUNK_TOKENS = 128;
  * @throws AlignError `out-of-memory`, `engine-failed`; `weights-corrupt` if the graph is not a decoder of ours
  */
 export async function createNodeEngine(options: NodeEngineOptions): Promise<Engine> {
-  const { graphPath, config, threads, prefillChunkTokens = PREFILL_CHUNK_TOKENS, concurrency = 1 } = options;
+  const {
+    graphPath,
+    config,
+    threads,
+    prefillChunkTokens = PREFILL_CHUNK_TOKENS,
+    concurrency = 1,
+    minStepTokens = 1,
+  } = options;
   let session: InferenceSession;
   try {
     session = await InferenceSession.create(addNewCacheRows(await readFile(graphPath)), {
@@ -53,7 +62,7 @@ export async function createNodeEngine(options: NodeEngineOptions): Promise<Engi
       inputMetadata: session.inputMetadata.filter(({ name }) => name !== NEW_POSITIONS),
       outputMetadata: session.outputMetadata,
     });
-    const decoder = new NodeDecoder({ session, shape, prefillChunkTokens, slotCount: concurrency });
+    const decoder = new NodeDecoder({ session, shape, prefillChunkTokens, minStepTokens, slotCount: concurrency });
     return concurrency === 1 ? new DecodeLoop(decoder, config) : new BatchLoop(decoder, config);
   } catch (error) {
     await session.release();
@@ -74,7 +83,8 @@ export function startNodeEngine(
     return createNodeEngine({
       ...engineOptions,
       graphPath: join(directory, ...graph.path.split('/')),
-      config: { ...config, mayDraft: draftsExactly(choice.variant) },
+      config: { ...config, mayDraft: draftsExactly(choice.variant, 'cpu') },
+      minStepTokens: choice.variant === 'fp32' || choice.variant === 'fp16' ? 1 : 2,
     });
   };
 }

@@ -1,40 +1,50 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
-import { expect, it, type TestContext } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
+import type { Engine } from '../align/engine.ts';
 import { findObjective } from '../align/objectives.ts';
 import { buildPrompt } from '../align/prompt.ts';
 import { GREEDY } from '../align/request.ts';
 import type { Variant } from '../align/variant.ts';
+import { VARIANT_FILE_NAMES } from '../convert/convert.ts';
 import { readReferenceFile } from '../convert/tokenizer/reference-data.fixture.ts';
 import { openNodeFolder } from '../weights/node-folder.ts';
 import { NODE_SUPPORT } from './choose-variant.ts';
 import golden from './fixtures/smollm2-greedy.json' with { type: 'json' };
 import { loadModel } from './load-model.ts';
-import { startNodeEngine } from './node-engine.ts';
+import { createNodeEngine, startNodeEngine } from './node-engine.ts';
 import { openTransformersJs } from './transformers-js.fixture.ts';
+import { createWebEngine } from './web-engine.ts';
 
 const FOLDER = process.env.SMOLLM2_MODEL ?? '.cache/models/smollm2-135m-instruct';
 const never = new AbortController().signal;
 
+const FREE_PROMPT = 'Human: Which planets have rings, and why do they? Assistant:';
+const COPIED = 'The river runs past the old mill, where the miller keeps nine grey geese and a very loud dog.';
+const COPYING_PROMPT = `${COPIED} ${COPIED} ${COPIED}`;
+
 async function load(context: TestContext, variant: Variant) {
   if (!existsSync(FOLDER)) context.skip(`no model at ${FOLDER} (SMOLLM2_MODEL)`);
   const folder = await openNodeFolder(FOLDER);
-  const { model } = await loadModel(folder, {
+  const { model, manifest } = await loadModel(folder, {
     support: NODE_SUPPORT,
     wish: { device: 'cpu', variant },
     startEngine: startNodeEngine({ directory: folder.directory }),
   });
   return {
     ...model,
-    async generate(promptIds: Int32Array, maxNewTokens: number): Promise<number[]> {
-      const tokenIds: number[] = [];
-      for await (const step of model.engine.generate(promptIds, { ...GREEDY, maxNewTokens }, never)) {
-        tokenIds.push(...step);
-      }
-      return tokenIds;
-    },
+    manifest,
+    generate: (promptIds: Int32Array, maxNewTokens: number) => generate(model.engine, promptIds, maxNewTokens),
   };
+}
+
+async function generate(engine: Engine, promptIds: Int32Array, maxNewTokens: number): Promise<number[]> {
+  const tokenIds: number[] = [];
+  for await (const step of engine.generate(promptIds, { ...GREEDY, maxNewTokens }, never)) tokenIds.push(...step);
+  return tokenIds;
 }
 
 function readPrompts(context: TestContext): string[] {
@@ -58,14 +68,51 @@ it(`writes the greedy tokens of Hugging Face transformers ${golden.versions.tran
   await model.engine.dispose();
 });
 
-for (const variant of ['q4', 'q8', 'q4f16'] as const) {
-  it(`writes the tokens of transformers.js’s generate() on ${variant}`, async (context) => {
+describe.each(['q4', 'q8', 'q4f16'] as const)('on %s', (variant) => {
+  const graphPath = join(FOLDER, 'onnx', `${VARIANT_FILE_NAMES[variant]}.onnx`);
+
+  it('writes the tokens of transformers.js’s generate() in steps of one row, as it makes them', async (context) => {
     const model = await load(context, variant);
+    const { config } = model.manifest;
+    const engine = await createNodeEngine({ graphPath, config: { ...config, mayDraft: false }, minStepTokens: 1 });
     const peer = await openTransformersJs(FOLDER, variant);
-    const promptIds = model.tokenizer.encode('Human: Which planets have rings, and why do they? Assistant:');
+    const promptIds = model.tokenizer.encode(FREE_PROMPT);
     const theirs = await peer.generate(promptIds, 48);
-    expect(await model.generate(promptIds, 48)).toEqual(theirs.filter((id) => id !== model.tokenizer.eosTokenId));
+    const ours = await generate(engine, promptIds, 48);
+    expect(ours).toEqual(theirs.filter((id) => id !== model.tokenizer.eosTokenId));
     await peer.dispose();
-    await model.engine.dispose();
+    for (const one of [model.engine, engine]) await one.dispose();
   });
-}
+
+  it('writes the same with drafts and without, where it copies and where it does not', async (context) => {
+    const model = await load(context, variant);
+    const { config } = model.manifest;
+    const plain = await createNodeEngine({ graphPath, config: { ...config, mayDraft: false }, minStepTokens: 2 });
+    for (const prompt of [FREE_PROMPT, COPYING_PROMPT]) {
+      const promptIds = model.tokenizer.encode(prompt);
+      expect(await model.generate(promptIds, 80)).toEqual(await generate(plain, promptIds, 80));
+    }
+    await model.engine.dispose();
+    await plain.dispose();
+  });
+});
+
+it('writes the same with drafts and without on wasm in q8', async (context) => {
+  const { tokenizer, engine, manifest } = await load(context, 'q8');
+  const { config } = manifest;
+  const file = async (name: string) => ({ name, bytes: await readFile(join(FOLDER, 'onnx', name)) });
+  const start = async (mayDraft: boolean) =>
+    createWebEngine({
+      device: 'wasm',
+      threads: 1,
+      graph: await file('model_quantized.onnx'),
+      externalData: [await file('model_quantized.onnx_data')],
+      config: { ...config, mayDraft },
+    });
+  const [drafting, plain] = [await start(true), await start(false)];
+  for (const prompt of [FREE_PROMPT, COPYING_PROMPT]) {
+    const promptIds = tokenizer.encode(prompt);
+    expect(await generate(drafting, promptIds, 40)).toEqual(await generate(plain, promptIds, 40));
+  }
+  for (const one of [drafting, plain, engine]) await one.dispose();
+});

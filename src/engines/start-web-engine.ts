@@ -29,7 +29,7 @@ export function startWebEngine(options: { threads: number; ortFiles?: OrtFiles }
     const [graph, ...externalData] = webFiles;
     if (graph === undefined) throw new Error('A variant without files; this is a bug.');
     onProgress({ phase: 'starting', file: graph.name, loadedBytes: totalBytes, totalBytes });
-    const mayDraft = draftsExactly(choice.variant);
+    const mayDraft = draftsExactly(choice.variant, device);
     return createWebEngine({ ...options, device, graph, externalData, config: { ...config, mayDraft } });
   };
 }

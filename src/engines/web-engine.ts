@@ -7,6 +7,7 @@ import { toEngineError } from './engine-error.ts';
 import { GpuWatch } from './gpu-watch.ts';
 import { ReturnedKvCache, SharedKvCache } from './kv-cache.ts';
 import { OrtDecoder } from './ort-decoder.ts';
+import { steadyAttention } from './steady-attention.ts';
 
 export interface WebEngineOptions {
   device: 'wasm' | 'webgpu';
@@ -61,7 +62,9 @@ async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder>
   const ort = await import('onnxruntime-web/wasm');
   ort.env.wasm.numThreads = options.threads;
   const { prefillChunkTokens = PREFILL_CHUNK_TOKENS.wasm } = options;
-  const session = await createSession(ort, options, 'wasm');
+  const { graph } = options;
+  const steady = { ...options, graph: { ...graph, bytes: steadyAttention(graph.bytes) } };
+  const session = await createSession(ort, steady, 'wasm');
   return orRelease(session, (shape) => {
     return new OrtDecoder({
       device: 'wasm',

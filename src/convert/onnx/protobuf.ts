@@ -29,6 +29,11 @@ export class MessageWriter {
     return this.bytes(field, value.finish());
   }
 
+  /** A field that was read from another message. */
+  copy({ encoded }: MessageField): this {
+    return this.#push(encoded);
+  }
+
   finish(): Uint8Array {
     const result = new Uint8Array(this.#parts.reduce((length, part) => length + part.length, 0));
     let offset = 0;
@@ -54,4 +59,55 @@ export class MessageWriter {
     this.#parts.push(bytes);
     return this;
   }
+}
+
+/** A field as it stands in a message. */
+export interface MessageField {
+  number: number;
+  /** With its tag, to be copied as it is. */
+  encoded: Uint8Array;
+  /** Of a length-delimited field: text, bytes or a message. */
+  bytes: Uint8Array | undefined;
+}
+
+/** The fields of a message in order. Of bytes that are no message, what stands before the first that is no field. */
+export function readFields(message: Uint8Array): MessageField[] {
+  const fields: MessageField[] = [];
+  let at = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let factor = 1; at < message.length; factor *= 128) {
+      const byte = message[at++] as number;
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) return value;
+    }
+    return Infinity;
+  };
+  while (at < message.length) {
+    const start = at;
+    const tag = varint();
+    let bytes: Uint8Array | undefined;
+    switch (tag % 8) {
+      case 0:
+        varint();
+        break;
+      case 1:
+        at += 8;
+        break;
+      case 2: {
+        const length = varint();
+        if (length > message.length - at) return fields;
+        bytes = message.subarray(at, at + length);
+        at += length;
+        break;
+      }
+      case 5:
+        at += 4;
+        break;
+      default:
+        return fields;
+    }
+    fields.push({ number: Math.floor(tag / 8), encoded: message.subarray(start, at), bytes });
+  }
+  return fields;
 }
