@@ -10,6 +10,7 @@ import {
 } from '../../../src/datasets/preference-objectives.ts';
 import { scoreStatistics, type ScoreStatistics, zScore } from '../../../src/datasets/scores.ts';
 import { parseCount } from '../../dataset/build-options.ts';
+import { addInputOptions, type InputOptions, localInput } from '../../dataset/input-file.ts';
 import {
   addObjectiveOptions,
   addScoreSourceOptions,
@@ -37,8 +38,8 @@ import { interruptSignal, note, print, ProgressLine } from '../../terminal.ts';
 /** Pairs whose responses are sorted by length together and written to the journal together. */
 const WINDOW_PAIRS = 128;
 
-interface ScoreOptions extends PairColumnOptions, ObjectiveOptions, ScoreSourceOptions, Omit<ScorerOptions, 'apiKey'> {
-  input: string;
+interface ScoreOptions
+  extends InputOptions, PairColumnOptions, ObjectiveOptions, ScoreSourceOptions, Omit<ScorerOptions, 'apiKey'> {
   to: string;
   strict?: true;
   restart?: true;
@@ -50,13 +51,13 @@ export function addScoreCommand(parent: Command): void {
   const command = parent
     .command('score')
     .description('score both responses of each pair, for each objective, with reward models; goes on where it stopped')
-    .requiredOption('--input <file>', 'pairs, split or as dialogues: JSONL, CSV, TSV (.gz is unpacked) or Parquet')
     .requiredOption('--to <file>', 'CSV with the texts and the standardized scores; mean and std stand beside it')
     .option('--min-tokens <count>', 'a dialogue with fewer is dropped', parseCount, 8)
     .option('--api-key-env <name>', 'environment variable that holds a server’s key', 'SCORE_API_KEY')
     .option('--restart', 'forget the scores of an earlier run')
     .option('--strict', 'stop at the first row that cannot be used, instead of leaving it out')
     .option('--json', 'print the report as one JSON object');
+  addInputOptions(command, 'pairs, split or as dialogues: JSONL, CSV, TSV (.gz is unpacked) or Parquet');
   addPairColumnOptions(command);
   addScoreSourceOptions(addObjectiveOptions(command, HH_RLHF_OBJECTIVES));
   addClassifierOptions(command).action(score);
@@ -65,16 +66,17 @@ export function addScoreCommand(parent: Command): void {
 type ScoredObjective = PreferenceObjective & { score: ScoreSource };
 
 async function score(options: ScoreOptions): Promise<void> {
-  const signal = interruptSignal();
   const objectives = assignScoreSources(await readObjectives(options, HH_RLHF_OBJECTIVES, 'hh-rlhf'), options);
-  const pairs = await openPairs(options.input, options);
+  const input = await localInput(options);
+  const signal = interruptSignal();
+  const pairs = await openPairs(input, options);
   requireColumns(pairs.source, columnsOfSources(objectives));
   const problems = new RowProblems(options.input, options.strict === true);
   const total = await checkRows(pairs, problems);
 
-  const { size, mtimeMs } = await stat(options.input);
+  const { size, mtimeMs } = await stat(input);
   const job = {
-    input: { path: resolve(options.input), size, mtimeMs },
+    input: { path: resolve(input), size, mtimeMs },
     columns: [options.promptColumn, options.chosenColumn, options.rejectedColumn],
     scores: objectives.map((objective) => objective.score),
     variant: options.variant,
