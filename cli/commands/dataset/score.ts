@@ -35,8 +35,11 @@ import { openScorer, type ScoredRow, type Scorer, type ScorerOptions } from '../
 import { addClassifierOptions } from '../../open-classifier.ts';
 import { interruptSignal, note, print, ProgressLine } from '../../terminal.ts';
 
-/** Pairs whose responses are sorted by length together and written to the journal together. */
-const WINDOW_PAIRS = 128;
+/**
+ * Pairs whose responses are sorted by length together and written to the journal together: as many as take a few seconds,
+ * so that little is lost with the process, and many where that is cheap.
+ */
+const WINDOW = { firstPairs: 4, mostPairs: 512, shortMs: 2_000, longMs: 15_000 } as const;
 
 interface ScoreOptions
   extends InputOptions, PairColumnOptions, ObjectiveOptions, ScoreSourceOptions, Omit<ScorerOptions, 'apiKey'> {
@@ -151,9 +154,14 @@ async function scoreAll(pairs: PairSource, scorer: Scorer, pass: Pass): Promise<
   if (already > 0) note(`${objective.key}: ${already} of ${total} pairs are scored already.`);
   let seen = 0;
   let window: ScoredRow[] = [];
+  let windowPairs: number = WINDOW.firstPairs;
   const flush = async () => {
     signal.throwIfAborted();
+    const startedAt = performance.now();
     if (window.length > 0) await journal.append(index, await scorer.score(window, signal));
+    const elapsedMs = performance.now() - startedAt;
+    if (elapsedMs < WINDOW.shortMs) windowPairs = Math.min(2 * windowPairs, WINDOW.mostPairs);
+    else if (elapsedMs > WINDOW.longMs) windowPairs = Math.ceil(windowPairs / 2);
     window = [];
     const done = journal.scoresOf(index).length;
     progress.show(`scoring ${objective.key}`, done / Math.max(total, 1), `${done} of ${total} pairs`);
@@ -163,7 +171,7 @@ async function scoreAll(pairs: PairSource, scorer: Scorer, pass: Pass): Promise<
       seen += 1;
       if (seen <= already) continue;
       window.push(row);
-      if (window.length === WINDOW_PAIRS) await flush();
+      if (window.length >= windowPairs) await flush();
     }
     await flush();
   } finally {
