@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parquetWriteFile } from 'hyparquet-writer';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { startLocalHub } from '../e2e/local-hub.ts';
 import { formatHeader, formatRow } from '../src/batch/row-format.ts';
 import type { TrainingItem } from '../src/datasets/training-item.ts';
 import { readParquetRows } from './dataset/parquet.ts';
@@ -126,6 +127,24 @@ describe('Parquet', () => {
       expect(stderr).toContain('is no Parquet file, or damaged or cut short');
     }
   });
+});
+
+it('takes a file of the hub by its address', async () => {
+  const content = new TextEncoder().encode(
+    JSON.stringify({ chosen: '\n\nAssistant: a', rejected: '\n\nAssistant: b' }),
+  );
+  const hub = await startLocalHub({
+    repositories: { 'datasets/Anthropic/hh-rlhf': { files: { 'x.jsonl': content } } },
+  });
+  try {
+    const said = await run(
+      ...['hh-rlhf', 'split', '--input', 'hf://datasets/Anthropic/hh-rlhf/x.jsonl', '--to', join(folder, 'x.csv')],
+      ...['--hub', hub.endpoint, '--downloads', join(folder, 'downloads')],
+    );
+    expect(said).toContain('1 written');
+  } finally {
+    await hub.close();
+  }
 });
 
 describe('objectives of a build', () => {

@@ -148,7 +148,7 @@ describe('dataset hh-rlhf score', () => {
   it('goes on where a lost server stopped it, and not with other scores', async () => {
     const pairs = Array.from({ length: 300 }, (_, i) => [`\n\nHuman: ${i} \n\nAssistant:`, 'yes', 'no way']);
     const input = await writePairs(pairs);
-    // A text's score is its length; the server is gone after the first window of 128 pairs and some.
+    // A text's score is its length; the server is gone for the eleventh call, after some windows of pairs.
     const answer = (inputs: unknown[], isLost: boolean) =>
       isLost
         ? 403
@@ -167,8 +167,9 @@ describe('dataset hh-rlhf score', () => {
     expect(other.stderr).toContain('--restart');
     const { code, stderr } = await score(input, ...args);
     expect(code, stderr).toBe(0);
-    expect(stderr).toContain('128 of 300 pairs are scored already');
-    expect(asked.length - before).toBe(2 * (300 - 128));
+    const already = Number(/(\d+) of 300 pairs are scored already/.exec(stderr)?.[1]);
+    expect(already).toBeGreaterThan(50);
+    expect(asked.length - before).toBe(2 * (300 - already));
     const rows = await readScored();
     expect(rows).toHaveLength(300);
     const { mean, std } = (await readReport()).objectives[0]!;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CLASSIFIER_FORMATS, type ClassifierVariant } from '../src/convert/onnx/sequence-classifier-graph.ts';
 import type { Classifier } from '../src/engines/classifier.ts';
-import { addHubOptions, createHubClient, type HubOptions } from './hub-options.ts';
+import { createHubClient, type HubOptions } from './hub-options.ts';
 import { formatBytes, ProgressLine } from './terminal.ts';
 
 /** Where classifiers come from and how they are run. */
@@ -12,9 +12,9 @@ export interface ClassifierOptions extends HubOptions {
   threads?: number;
 }
 
-/** What every command takes that runs a sequence classifier. */
+/** What every command takes that runs a sequence classifier, besides `addHubOptions`. */
 export function addClassifierOptions(command: Command): Command {
-  return addHubOptions(command)
+  return command
     .addOption(
       new Option('--variant <name>', 'fp32: exact; q8: int8, faster, scores differ a little')
         .choices(Object.keys(CLASSIFIER_FORMATS))

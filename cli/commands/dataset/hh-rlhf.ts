@@ -5,6 +5,7 @@ import { shuffled } from '../../../src/datasets/training-item.ts';
 import { SeededRandom } from '../../../src/align/random.ts';
 import { addBuildOptions, type BuildOptions, parseCount } from '../../dataset/build-options.ts';
 import { writeReport } from '../../dataset/data-card-file.ts';
+import { addInputOptions, type InputOptions, localInput } from '../../dataset/input-file.ts';
 import { ItemLists, sumOf } from '../../dataset/item-lists.ts';
 import { addObjectiveOptions, type ObjectiveOptions, readObjectives } from '../../dataset/objective-options.ts';
 import { addPairColumnOptions, openPairs, PAIR_COLUMNS, type PairColumnOptions } from '../../dataset/pairs.ts';
@@ -26,10 +27,10 @@ export function addHhRlhfCommands(dataset: Command): void {
   const splitCommand = command
     .command('split')
     .description('take each dialogue apart at its last answer')
-    .requiredOption('--input <file>', 'pairs of dialogues: JSONL, CSV, TSV (.gz is unpacked) or Parquet')
     .requiredOption('--to <file>', `CSV with ${PAIR_COLUMNS.join(', ')}`)
     .option('--strict', 'stop at the first row that cannot be used, instead of leaving it out')
     .option('--json', 'print the report as one JSON object');
+  addInputOptions(splitCommand, 'pairs of dialogues: JSONL, CSV, TSV (.gz is unpacked) or Parquet');
   addPairColumnOptions(splitCommand).action(split);
   addScoreCommand(command);
   const buildCommand = command
@@ -44,15 +45,14 @@ export function addHhRlhfCommands(dataset: Command): void {
   addBuildOptions(addObjectiveOptions(buildCommand, HH_RLHF_OBJECTIVES)).action(build);
 }
 
-interface SplitOptions extends PairColumnOptions {
-  input: string;
+interface SplitOptions extends InputOptions, PairColumnOptions {
   to: string;
   strict?: true;
   json?: true;
 }
 
 async function split(options: SplitOptions): Promise<void> {
-  const { source, readPair } = await openPairs(options.input, options);
+  const { source, readPair } = await openPairs(await localInput(options), options);
   const problems = new RowProblems(options.input, options.strict === true);
   const counts = { read: 0, written: 0, otherPrompts: 0 };
   await writeRows(options.to, PAIR_COLUMNS, async (writer) => {

@@ -10,6 +10,7 @@ import {
 } from '../../../src/datasets/preference-objectives.ts';
 import { scoreStatistics, type ScoreStatistics, zScore } from '../../../src/datasets/scores.ts';
 import { parseCount } from '../../dataset/build-options.ts';
+import { addInputOptions, type InputOptions, localInput } from '../../dataset/input-file.ts';
 import {
   addObjectiveOptions,
   addScoreSourceOptions,
@@ -34,11 +35,14 @@ import { openScorer, type ScoredRow, type Scorer, type ScorerOptions } from '../
 import { addClassifierOptions } from '../../open-classifier.ts';
 import { interruptSignal, note, print, ProgressLine } from '../../terminal.ts';
 
-/** Pairs whose responses are sorted by length together and written to the journal together. */
-const WINDOW_PAIRS = 128;
+/**
+ * Pairs whose responses are sorted by length together and written to the journal together: as many as take a few seconds,
+ * so that little is lost with the process, and many where that is cheap.
+ */
+const WINDOW = { firstPairs: 4, mostPairs: 512, shortMs: 2_000, longMs: 15_000 } as const;
 
-interface ScoreOptions extends PairColumnOptions, ObjectiveOptions, ScoreSourceOptions, Omit<ScorerOptions, 'apiKey'> {
-  input: string;
+interface ScoreOptions
+  extends InputOptions, PairColumnOptions, ObjectiveOptions, ScoreSourceOptions, Omit<ScorerOptions, 'apiKey'> {
   to: string;
   strict?: true;
   restart?: true;
@@ -50,13 +54,13 @@ export function addScoreCommand(parent: Command): void {
   const command = parent
     .command('score')
     .description('score both responses of each pair, for each objective, with reward models; goes on where it stopped')
-    .requiredOption('--input <file>', 'pairs, split or as dialogues: JSONL, CSV, TSV (.gz is unpacked) or Parquet')
     .requiredOption('--to <file>', 'CSV with the texts and the standardized scores; mean and std stand beside it')
     .option('--min-tokens <count>', 'a dialogue with fewer is dropped', parseCount, 8)
     .option('--api-key-env <name>', 'environment variable that holds a server’s key', 'SCORE_API_KEY')
     .option('--restart', 'forget the scores of an earlier run')
     .option('--strict', 'stop at the first row that cannot be used, instead of leaving it out')
     .option('--json', 'print the report as one JSON object');
+  addInputOptions(command, 'pairs, split or as dialogues: JSONL, CSV, TSV (.gz is unpacked) or Parquet');
   addPairColumnOptions(command);
   addScoreSourceOptions(addObjectiveOptions(command, HH_RLHF_OBJECTIVES));
   addClassifierOptions(command).action(score);
@@ -65,16 +69,17 @@ export function addScoreCommand(parent: Command): void {
 type ScoredObjective = PreferenceObjective & { score: ScoreSource };
 
 async function score(options: ScoreOptions): Promise<void> {
-  const signal = interruptSignal();
   const objectives = assignScoreSources(await readObjectives(options, HH_RLHF_OBJECTIVES, 'hh-rlhf'), options);
-  const pairs = await openPairs(options.input, options);
+  const input = await localInput(options);
+  const signal = interruptSignal();
+  const pairs = await openPairs(input, options);
   requireColumns(pairs.source, columnsOfSources(objectives));
   const problems = new RowProblems(options.input, options.strict === true);
   const total = await checkRows(pairs, problems);
 
-  const { size, mtimeMs } = await stat(options.input);
+  const { size, mtimeMs } = await stat(input);
   const job = {
-    input: { path: resolve(options.input), size, mtimeMs },
+    input: { path: resolve(input), size, mtimeMs },
     columns: [options.promptColumn, options.chosenColumn, options.rejectedColumn],
     scores: objectives.map((objective) => objective.score),
     variant: options.variant,
@@ -149,9 +154,14 @@ async function scoreAll(pairs: PairSource, scorer: Scorer, pass: Pass): Promise<
   if (already > 0) note(`${objective.key}: ${already} of ${total} pairs are scored already.`);
   let seen = 0;
   let window: ScoredRow[] = [];
+  let windowPairs: number = WINDOW.firstPairs;
   const flush = async () => {
     signal.throwIfAborted();
+    const startedAt = performance.now();
     if (window.length > 0) await journal.append(index, await scorer.score(window, signal));
+    const elapsedMs = performance.now() - startedAt;
+    if (elapsedMs < WINDOW.shortMs) windowPairs = Math.min(2 * windowPairs, WINDOW.mostPairs);
+    else if (elapsedMs > WINDOW.longMs) windowPairs = Math.ceil(windowPairs / 2);
     window = [];
     const done = journal.scoresOf(index).length;
     progress.show(`scoring ${objective.key}`, done / Math.max(total, 1), `${done} of ${total} pairs`);
@@ -161,7 +171,7 @@ async function scoreAll(pairs: PairSource, scorer: Scorer, pass: Pass): Promise<
       seen += 1;
       if (seen <= already) continue;
       window.push(row);
-      if (window.length === WINDOW_PAIRS) await flush();
+      if (window.length >= windowPairs) await flush();
     }
     await flush();
   } finally {

@@ -6,6 +6,7 @@ import { shuffled } from '../../../src/datasets/training-item.ts';
 import { SeededRandom } from '../../../src/align/random.ts';
 import { addBuildOptions, type BuildOptions, parseCount } from '../../dataset/build-options.ts';
 import { writeReport } from '../../dataset/data-card-file.ts';
+import { addInputOptions, type InputOptions, localInput } from '../../dataset/input-file.ts';
 import { ItemLists, sumOf } from '../../dataset/item-lists.ts';
 import { addObjectiveOptions, type ObjectiveOptions, readObjectives } from '../../dataset/objective-options.ts';
 import { RowProblems } from '../../dataset/problems.ts';
@@ -25,21 +26,20 @@ export function addUltraFeedbackCommands(dataset: Command): void {
   const buildCommand = command
     .command('build')
     .description('training items from all pairs of completions, and a test set')
-    .requiredOption('--input <file>', 'JSONL (.gz is unpacked) or Parquet with instruction and completions')
     .option('--val-size <items>', 'training items kept for validation', parseCount, HELD_OUT)
     .option('--test-size <rows>', 'instructions at the end that make the test set', parseCount, HELD_OUT);
+  addInputOptions(buildCommand, 'JSONL (.gz is unpacked) or Parquet with instruction and completions');
   addBuildOptions(addObjectiveOptions(buildCommand, ULTRAFEEDBACK_OBJECTIVES)).action(build);
 }
 
-interface UltraFeedbackBuildOptions extends BuildOptions, ObjectiveOptions {
-  input: string;
+interface UltraFeedbackBuildOptions extends InputOptions, BuildOptions, ObjectiveOptions {
   valSize: number;
   testSize: number;
 }
 
 async function build(options: UltraFeedbackBuildOptions): Promise<void> {
   const objectives = await readObjectives(options, ULTRAFEEDBACK_OBJECTIVES, 'ultrafeedback');
-  const source = await openRowSource(options.input);
+  const source = await openRowSource(await localInput(options));
   const count = await countRows(source);
   if (count <= options.testSize) {
     throw new UsageError(
