@@ -108,7 +108,7 @@ describe('dataset hh-rlhf', { timeout: 30_000 }, () => {
     const equalIds = (await readItems('one/all_equal/val.json')).map(({ id }) => id);
     expect(equalIds).toEqual([...equalIds].sort((a, b) => a - b));
     expect(new Set([...equalIds, ...one.map(({ id }) => id)]).size).toBe(hhRlhf.better.items + hhRlhf.equal.items);
-    expect(await readdir(join(folder, 'one'))).toEqual(['all_equal', 'no_equal', 'report-test.json']);
+    expect(await readdir(join(folder, 'one'))).toEqual(['README.md', 'all_equal', 'no_equal', 'report-test.json']);
   });
 
   it('keeps the first shuffled items of train for validation, and says when none would be left', async () => {
@@ -175,7 +175,7 @@ describe('dataset hh-rlhf', { timeout: 30_000 }, () => {
 
   it.each([
     ['a file that is missing', ['--input', 'nowhere.jsonl'], 2, 'does not exist'],
-    ['a format it does not know', ['--input', 'x.parquet'], 2, 'is not named .jsonl, .csv or .tsv'],
+    ['a format it does not know', ['--input', 'x.xlsx'], 2, 'is not named .jsonl, .csv or .tsv'],
   ])('refuses %s', async (_name, args, exitCode, said) => {
     const { code, stderr } = await failure('hh-rlhf', 'split', ...args, '--to', join(folder, 'x.csv'));
     expect(code).toBe(exitCode);

@@ -132,7 +132,7 @@ describe('evaluate quality', { timeout: 30_000 }, () => {
   it('refuses an unknown metric with the list of those that exist', async () => {
     const { code, stderr } = await runCli(['evaluate', 'quality', '--outputs', folder, '--metrics', 'bleu,meteor']);
     expect(code).toBe(2);
-    expect(stderr).toContain('“meteor”. Known: bleu, rouge.');
+    expect(stderr).toContain('“meteor”. Known: bleu, rouge, bertscore, bartscore, gptscore.');
   });
 });
 

@@ -7,24 +7,33 @@ import { openNodeFolder } from '../src/weights/node-folder.ts';
 import type { ModelFolder } from '../src/weights/node-model-folders.ts';
 import { UsageError } from './usage-error.ts';
 
-/** The options of how a local model writes; `align` and `batch` share them. */
-export interface GenerateCommandOptions extends Partial<SamplingOptions> {
+/** The options of how a model chooses tokens, and of how a local one runs. */
+export interface SamplingCommandOptions extends Partial<SamplingOptions> {
   variant?: Variant;
-  maxNewTokens: number;
   useCheckpointSettings?: true;
   threads?: number;
 }
 
+/** The options of how a local model writes; `align` and `batch` share them. */
+export interface GenerateCommandOptions extends SamplingCommandOptions {
+  maxNewTokens: number;
+}
+
 export function addGenerateOptions(command: Command): Command {
-  const checkpointConflicts = ['temperature', 'topK', 'topP', 'repetitionPenalty'];
-  return command
-    .addOption(new Option('--variant <variant>', 'of those that the model has').choices(VARIANTS))
-    .option(
+  return addSamplingOptions(
+    command.option(
       '--max-new-tokens <number>',
       'longest edit; less where the context ends',
       parseNumber,
       DEFAULT_MAX_NEW_TOKENS,
-    )
+    ),
+  );
+}
+
+export function addSamplingOptions(command: Command): Command {
+  const checkpointConflicts = ['temperature', 'topK', 'topP', 'repetitionPenalty'];
+  return command
+    .addOption(new Option('--variant <variant>', 'of those that the model has').choices(VARIANTS))
     .option('--temperature <number>', '0 is greedy: the same request gives the same edit', parseNumber)
     .option('--top-k <number>', 'keep the k likeliest tokens; 0 keeps all', parseNumber)
     .option('--top-p <fraction>', 'keep the likeliest tokens of this total probability', parseNumber)

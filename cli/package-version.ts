@@ -1,8 +1,19 @@
 import { readFileSync } from 'node:fs';
 
 export function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
+  return readPackage().version;
+}
+
+/** @returns the exact version that this package is installed with */
+export function dependencyVersion(name: string): string {
+  const version = readPackage().dependencies[name];
+  if (version === undefined) throw new Error(`${name} is no dependency; this is a bug.`);
   return version;
+}
+
+function readPackage() {
+  return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+    dependencies: Record<string, string>;
+  };
 }

@@ -3,10 +3,13 @@ import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SMALL_LLAMA } from '../src/convert/small-llama.fixture.ts';
+import { convertToDisk } from '../src/engines/small-model.fixture.ts';
 import { type AskedPair, type JudgeServer, startJudge } from './judge-server.fixture.ts';
 import { runCli, startCli } from './run-cli.fixture.ts';
 
 interface Rate {
+  aligner: string;
   comparison: string;
   rows: number;
   invalid: number;
@@ -97,7 +100,11 @@ describe('evaluate win-rate', { timeout: 60_000 }, () => {
     expect(JSON.parse(await readFile(join(folder, 'report/report.json'), 'utf8'))).toEqual(report);
     const csv = await readFile(join(folder, 'report/rates.csv'), 'utf8');
     expect(csv.split('\n')).toHaveLength(1 + 3 + 1);
-    expect(csv).toContain('winRate,winRateLow,winRateHigh');
+    expect(csv).toContain('winRate.value,winRate.low,winRate.high');
+    const verdicts = await readFile(join(folder, 'report/verdicts.csv'), 'utf8');
+    expect(verdicts.trim().split('\n')).toHaveLength(1 + 30 * 3 * 2);
+    expect(verdicts).toContain('rule,outputs,policy,harmlessness,aligned-goldens,1,1,1,win,');
+    expect(await readFile(join(folder, 'report/advantages.csv'), 'utf8')).toContain('difference.value');
   });
 
   it('asks nothing again: a repeated run costs no call and gives the same report', async () => {
@@ -196,6 +203,119 @@ describe('evaluate win-rate', { timeout: 60_000 }, () => {
     expect(page).toContain('<td>1.42</td><td>15.92</td><td>18.42</td>');
     expect(page.match(/<h3>A (win|loss)<\/h3>/g)).toHaveLength(4);
     expect(page).toContain('For research only.');
+  });
+
+  it('puts its win rates above those of the paper’s other methods, an average where every objective was judged', async () => {
+    judge = await startJudge({ reply: better });
+    const all = 'harmlessness,helpfulness,humour';
+    const { code, stderr } = await runCli(argsOf(await writeOutputs(3), judge.url, ['--objectives', all]));
+    expect(code, stderr).toBe(0);
+    const page = await readFile(join(folder, 'report/report.html'), 'utf8');
+    const third = '<td>33.33</td>';
+    expect(page).toContain(`outputs on policy, rule (here)</th>${third}${third}${third}${third}</tr>`);
+    expect(page).toContain(
+      'MetaAligner-7B on LLaMA2-Chat-7B</th><td>77.50</td><td>82.00</td><td>83.00</td><td>80.83</td>',
+    );
+    expect(page).toMatch(/Versions: metaaligner \d+\.\d+\.\d+, Node\.js \d+/);
+  });
+
+  it('compares aligners, a folder each, and asks once what they share', async () => {
+    judge = await startJudge({ reply: better });
+    const outputs = await writeOutputs(6);
+    const other = join(folder, 'other');
+    await mkdir(other);
+    const text = await readFile(join(outputs, 'policy.csv'), 'utf8');
+    await writeFile(join(other, 'policy.csv'), text.replaceAll('edit', 'good edit'));
+    const report = await reportOf(argsOf(outputs, judge.url, ['--outputs', `second=${other}`]));
+    expect(report.rates.map(({ aligner, comparison }) => `${aligner} ${comparison}`)).toEqual([
+      'outputs aligned-goldens',
+      'outputs original-goldens',
+      'outputs aligned-original',
+      'second aligned-goldens',
+      'second original-goldens',
+      'second aligned-original',
+    ]);
+    expect(report.rates[0]).toMatchObject({ wins: 2, ties: 2, losses: 2 });
+    expect(report.rates[3]).toMatchObject({ wins: 4, ties: 2, losses: 0 });
+    // The originals against the references are the same for both.
+    expect(judge.calls()).toBe(6 * 2 * 5);
+    const twice = await runCli(argsOf(outputs, judge.url, ['--outputs', outputs]));
+    expect(twice.code).toBe(2);
+    expect(twice.stderr).toContain('Two folders of outputs are named “outputs”');
+  });
+
+  it('asks repeatedly where told: most replies decide, and their agreement is reported', async () => {
+    let calls = 0;
+    // Of the three replies to each question one, in turn, is contrary.
+    const asked = new Map<string, number>();
+    const reply = (pair: AskedPair) => {
+      const count = asked.get(pair.prompt) ?? 0;
+      asked.set(pair.prompt, count + 1);
+      calls += 1;
+      return count === 1 ? better({ ...pair, first: pair.second, second: pair.first }) : better(pair);
+    };
+    judge = await startJudge({ reply });
+    const outputs = await writeOutputs(6);
+    const { rates, agreement } = await reportOf(argsOf(outputs, judge.url, ['--repeats', '3', '--concurrency', '1']));
+    expect(calls).toBe(6 * 3 * 2 * 3);
+    expect(rates[0]).toMatchObject({ wins: 2, ties: 2, losses: 2, invalid: 0 });
+    expect(agreement.map(({ judges }) => judges)).toEqual([
+      ['rule, call 1', 'rule, call 2'],
+      ['rule, call 1', 'rule, call 3'],
+      ['rule, call 2', 'rule, call 3'],
+    ]);
+    expect(agreement[0]!.kappa).toBeLessThan(0);
+    expect(agreement[1]!.kappa).toBe(1);
+    const once = await reportOf(argsOf(outputs, judge.url));
+    // The first call of each question is the same with and without repeats.
+    expect(calls).toBe(6 * 3 * 2 * 3);
+    expect(once.agreement).toEqual([]);
+  });
+
+  it('takes a converted model on this machine as the judge, and asks it nothing again', async () => {
+    const model = await convertToDisk(['q8'], SMALL_LLAMA);
+    try {
+      const template = "{{ bos_token }}{{ messages[0]['content'] }}";
+      await writeFile(join(model.directory, 'chat_template.jinja'), template);
+      const outputs = await writeOutputs(2);
+      const fixed = ['evaluate', 'win-rate', '--outputs', outputs, '--judge-model', model.directory];
+      const args = [...fixed, '--family', 'hh-rlhf', '--objectives', 'humour', '--report', join(folder, 'report')];
+      const { code, stdout, stderr } = await runCli([...args, '--json']);
+      expect(code, stderr).toBe(0);
+      expect(stderr).toContain('12 calls to make');
+      const { settings, rates } = JSON.parse(stdout.toString()) as Report & { settings: Record<string, object> };
+      expect(settings).toMatchObject({
+        judge: 'this machine',
+        versions: { 'onnxruntime-node': expect.any(String) as string },
+      });
+      // Random weights give a verdict by chance only; what they wrote is kept.
+      expect(rates.every(({ rows, invalid }) => rows + invalid === 2)).toBe(true);
+      const kept = await readFile(join(folder, 'report/verdicts.jsonl'), 'utf8');
+      const replies = kept
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { reply: { replyTokens: number } });
+      expect(replies).toHaveLength(12);
+      expect(replies.some(({ reply }) => reply.replyTokens > 0)).toBe(true);
+      const again = await runCli([...args, '--json']);
+      expect(again.stderr).toContain('0 calls to make');
+      expect(again.stdout.toString()).toBe(stdout.toString());
+    } finally {
+      await model.remove();
+    }
+  });
+
+  it('says at a judge that cannot hold the questions how long they are', async () => {
+    const model = await convertToDisk(['q8']);
+    try {
+      const fixed = ['evaluate', 'win-rate', '--outputs', await writeOutputs(6), '--judge-model', model.directory];
+      const args = [...fixed, '--family', 'hh-rlhf', '--objectives', 'humour', '--report', join(folder, 'report')];
+      const { code, stderr } = await runCli(args);
+      expect(code).toBe(1);
+      expect(stderr).toContain('the model reads 160');
+    } finally {
+      await model.remove();
+    }
   });
 
   it('says with IMHI that who needs help should see a professional', async () => {

@@ -1,6 +1,6 @@
 import { expect, type Page, test } from '@playwright/test';
 import { createServer, type ViteDevServer } from 'vite';
-import { VARIANT_FILE_NAMES } from '../src/convert/convert.ts';
+import { VARIANT_FILE_NAMES } from '../src/convert/write-graphs.ts';
 import { convertedSmallLlama } from '../src/convert/small-llama.fixture.ts';
 import { ENGINE_CONTRACT } from '../src/engines/engine.contract.ts';
 import { CONTRACT_CONFIG } from '../src/engines/small-model.fixture.ts';

@@ -44,6 +44,7 @@ export type HubFault =
   | { kind: 'slow'; bytesPerSecond: number };
 
 export interface LocalHubOptions {
+  /** By id; a data set's begins with `datasets/`. */
   repositories: Record<string, HubRepositoryContent>;
   /** Asked for every request; undefined: all is well. */
   fault?: (request: HubRequest) => HubFault | undefined;
@@ -132,7 +133,7 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
     cors(request, response, EXPOSED);
     if (request.method === 'OPTIONS') return void response.writeHead(204).end();
     const url = new URL(request.url ?? '/', endpoint);
-    const api = /^\/api\/models\/(.+?)\/(revision|tree)\/([^/]+)$/.exec(url.pathname);
+    const api = /^\/api\/(?:models\/)?(.+?)\/(revision|tree)\/([^/]+)$/.exec(url.pathname);
     const resolve = /^\/(.+?)\/resolve\/([^/]+)\/(.+)$/.exec(url.pathname);
     const id = api?.[1] ?? resolve?.[1] ?? '';
     const repository = repositories.get(id);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -15,7 +15,8 @@ import { packageVersion } from '../package-version.ts';
 import { note, ProgressLine } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
 import type { Job, Runner } from './job.ts';
-import { JournalFile, syncFolder } from './journal-file.ts';
+import { JournalFile } from './journal-file.ts';
+import { pathBeside, writeWhole } from './output-files.ts';
 import { readColumns, readRows, readRowsBeside } from './read-rows.ts';
 
 /** Counted in rows times objective sets. */
@@ -29,11 +30,6 @@ export interface JobSummary {
 interface Work {
   request: AlignRequest;
   droppedCharacters?: number;
-}
-
-/** The journal and the lists that stand beside `NAME.csv`: `NAME.journal.jsonl`, `NAME.errors.jsonl`, … */
-function pathBeside(outputPath: string, kind: string): string {
-  return `${outputPath.replace(/\.[^./\\]+$/, '')}.${kind}`;
 }
 
 /** A job that can be run, as far as its files say. */
@@ -285,32 +281,6 @@ function outputCells(
   const source = [query, ...(columns.goldens === undefined ? [] : [goldens]), answer];
   if (!isLong) return [[...source, ...edits]];
   return sets.map(({ name }, set) => [...source, name, edits[set] ?? '']);
-}
-
-/** Writes a file that appears under its name only when it is whole and on disk. */
-async function writeWhole(
-  path: string,
-  fill: (write: (text: string) => Promise<void>) => Promise<void>,
-): Promise<void> {
-  const partPath = `${path}.part`;
-  const file: FileHandle = await open(partPath, 'w');
-  let pending = '';
-  const flush = async () => {
-    await file.appendFile(pending);
-    pending = '';
-  };
-  try {
-    await fill(async (text) => {
-      pending += text;
-      if (pending.length > 1 << 20) await flush();
-    });
-    await flush();
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(partPath, path);
-  await syncFolder(dirname(path));
 }
 
 class BatchProgress {

@@ -9,6 +9,7 @@ import { type ColumnMap, guessColumns, REFERENCE_COLUMNS } from '../../src/batch
 import { ON_TOO_LONG, type OnTooLong } from '../../src/batch/fit-context.ts';
 import { ROW_FORMATS, type RowFormat, rowFormatOf } from '../../src/batch/row-format.ts';
 import { parseCondition, parseShard, type Selection } from '../../src/batch/select-rows.ts';
+import { ENDPOINT_HELP, readApiKey } from '../api-key.ts';
 import type { Job, ObjectiveSet, QueryFile, Runner } from '../batch/job.ts';
 import { readColumns, type RowFile } from '../batch/read-rows.ts';
 import { type CheckedJob, checkJob, type JobSummary, runJob } from '../batch/run-job.ts';
@@ -48,9 +49,6 @@ interface BatchOptions extends GenerateCommandOptions {
   concurrency: number;
 }
 
-/** The variables that hold the endpoint's key, so that it stands in no shell history. */
-const KEY_VARIABLES = ['METAALIGNER_API_KEY', 'OPENAI_API_KEY'];
-
 export function addBatchCommand(program: Command): void {
   const collect = (value: string, previous: string[] = []) => [...previous, value];
   const command = program
@@ -80,7 +78,7 @@ export function addBatchCommand(program: Command): void {
     )
     .option('--retry-failed', 'try rows again that failed before')
     .option('--restart', 'forget what an earlier run finished, and replace its output')
-    .option('--endpoint <url>', `OpenAI-compatible, as http://127.0.0.1:8000/v1; key in ${KEY_VARIABLES.join(' or ')}`)
+    .option('--endpoint <url>', ENDPOINT_HELP)
     .option('--concurrency <number>', 'requests at a time to the endpoint', parseCount, 8)
     .option(
       '--batch_size, --batch-size <number>',
@@ -171,8 +169,7 @@ async function runAll(files: readonly FilePair[], shared: Shared): Promise<void>
 
 function endpointRunner({ endpoint = '', model, concurrency }: BatchOptions): Runner {
   if (!URL.canParse(endpoint)) throw new UsageError(`--endpoint ${endpoint} is no address.`);
-  const apiKey = KEY_VARIABLES.map((name) => process.env[name]).find((key) => key !== undefined && key !== '');
-  return createEndpointRunner({ url: endpoint, model, apiKey }, concurrency);
+  return createEndpointRunner({ url: endpoint, model, apiKey: readApiKey() }, concurrency);
 }
 
 /** @throws UsageError for two sets of one name: their columns could not be told apart */

@@ -1,32 +1,29 @@
 import { statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { TemplateId } from '../../src/align/prompt.ts';
 import { type Variant, VARIANTS } from '../../src/align/variant.ts';
-import { HUB_ENDPOINT, parseModelReference } from '../../src/weights/hub.ts';
+import { parseModelReference } from '../../src/weights/hub.ts';
+import { addHubOptions, createHubClient, type HubOptions } from '../hub-options.ts';
 import { familyOption } from '../request-options.ts';
 import { formatBytes, interruptSignal, note, ProgressLine } from '../terminal.ts';
 import { EXIT, UsageError } from '../usage-error.ts';
 
-interface PullOptions {
+interface PullOptions extends HubOptions {
   variant: Variant;
   to?: string;
-  hub: string;
-  tokenEnv: string;
   family?: TemplateId;
 }
 
 export function addPullCommand(program: Command): void {
-  program
+  const command = program
     .command('pull')
     .description('download a model from the hub, converted while it arrives, checked, and resumed when run again')
     .argument('<id>', 'owner/name, owner/name@revision, or the address of a converted folder')
     .addOption(new Option('--variant <name>', 'form to get').choices(VARIANTS).default('q4' satisfies Variant))
     .option('--to <folder>', 'folder to write; by default models/NAME, where the page finds it')
-    .option('--hub <origin>', 'the hub, or a mirror that speaks its API', parseEndpoint, HUB_ENDPOINT)
-    .option('--token-env <name>', 'environment variable that holds an access token for gated models', 'HF_TOKEN')
-    .addOption(familyOption('what it was trained as; by default what its name says'))
-    .action(pull);
+    .addOption(familyOption('what it was trained as; by default what its name says'));
+  addHubOptions(command).action(pull);
 }
 
 async function pull(id: string, options: PullOptions): Promise<void> {
@@ -44,16 +41,8 @@ async function pull(id: string, options: PullOptions): Promise<void> {
   const signal = interruptSignal();
   const { acquire, planAcquisition } = await import('../../src/weights/acquire.ts');
   const { NodeStaging } = await import('../../src/weights/node-staging.ts');
-  const { RemoteClient } = await import('../../src/weights/remote-client.ts');
   const progress = new ProgressLine();
-  const token = process.env[options.tokenEnv];
-  const client = new RemoteClient({
-    access: token === undefined || token === '' ? undefined : { origin: new URL(options.hub).origin, token },
-    onRetry: (error, delayMs) => {
-      progress.end();
-      note(`${error.message} Trying again in ${(delayMs / 1000).toFixed(1)} s.`);
-    },
-  });
+  const client = await createHubClient(options, progress);
   const staging = await NodeStaging.open(folder);
   try {
     const request = { reference: id, variant: options.variant, endpoint: options.hub, family: options.family };
@@ -106,12 +95,4 @@ async function freeBytes(folder: string): Promise<number | undefined> {
     if (status !== undefined) return status.bavail * status.bsize;
     if (dirname(path) === path) return undefined;
   }
-}
-
-function parseEndpoint(text: string): string {
-  const endpoint = text.replace(/\/+$/, '');
-  if (!/^https?:\/\//.test(endpoint) || !URL.canParse(endpoint)) {
-    throw new InvalidArgumentError('It must be an address such as https://huggingface.co.');
-  }
-  return endpoint;
 }

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { ITEM_EXTENSIONS, type ItemFormat } from '../../src/datasets/item-format.ts';
 import { type Edit, toTrainingItem } from '../../src/datasets/training-item.ts';
 import { ItemStore } from './item-store.ts';
 
@@ -25,6 +27,25 @@ export class ItemLists {
     const counts = this.counts[edit.relation];
     counts[edit.objectives.length] = (counts[edit.objectives.length] ?? 0) + 1;
     await (edit.relation === 'equal' ? this.equal : this.better).add(item);
+  }
+
+  /**
+   * Writes a list, or some items of it in an order of their own.
+   *
+   * @param name   below the folder, without the format's ending: `no_equal/train`
+   * @returns the file's name and how many items are in it, for the report
+   */
+  async write(
+    relation: Edit['relation'],
+    name: string,
+    { to, format }: { to: string; format: ItemFormat },
+    order?: readonly number[],
+  ): Promise<[path: string, count: number]> {
+    const store = relation === 'equal' ? this.equal : this.better;
+    const path = `${name}.${ITEM_EXTENSIONS[format]}`;
+    const { writeItems } = await import('./write-items.ts');
+    await writeItems(join(to, path), await store.read(order ?? Array(store.count).keys()), format);
+    return [path, order?.length ?? store.count];
   }
 
   async discard(): Promise<void> {

@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { AlignError } from '../../src/align/errors.ts';
 import type { TrainingItem } from '../../src/datasets/training-item.ts';
 
@@ -39,40 +39,20 @@ export class ItemStore {
     if (this.#pendingBytes >= FLUSH_BYTES) await this.#flush();
   }
 
-  /** The items at these places as a JSON list; the file appears whole. */
-  async write(path: string, order: Iterable<number>): Promise<void> {
+  /** The JSON of the items at these places, each when it is asked for. */
+  async read(order: Iterable<number>): Promise<Iterable<Buffer>> {
     await this.#flush();
-    await mkdir(dirname(path), { recursive: true });
-    const temporary = `${path}.part`;
-    const target = await open(temporary, 'w');
-    try {
-      let pieces: Buffer[] = [];
-      let pieceBytes = 0;
-      let separator = '[\n';
-      const flush = async () => {
-        await target.write(Buffer.concat(pieces));
-        pieces = [];
-        pieceBytes = 0;
-      };
-      for (const index of order) {
-        const start = this.#ends[index - 1] ?? 0;
-        const bytes = Buffer.alloc(this.#ends[index]! - start);
-        // Hundreds of thousands of small reads, from the system's memory: each await would cost ten times as much.
-        readSync(this.#file.fd, bytes, 0, bytes.length, start);
-        pieces.push(Buffer.from(separator), bytes);
-        pieceBytes += bytes.length;
-        if (pieceBytes >= FLUSH_BYTES) await flush();
-        separator = ',\n';
-      }
-      pieces.push(Buffer.from(separator === '[\n' ? '[]\n' : '\n]\n'));
-      await flush();
-      await target.sync();
-    } catch (error) {
-      throw asFailure(error, path);
-    } finally {
-      await target.close();
+    return this.#readEach(order);
+  }
+
+  *#readEach(order: Iterable<number>): Generator<Buffer, void, void> {
+    for (const index of order) {
+      const start = this.#ends[index - 1] ?? 0;
+      const bytes = Buffer.alloc(this.#ends[index]! - start);
+      // Hundreds of thousands of small reads, from the system's memory: each await would cost ten times as much.
+      readSync(this.#file.fd, bytes, 0, bytes.length, start);
+      yield bytes;
     }
-    await rename(temporary, path);
   }
 
   async discard(): Promise<void> {
@@ -85,7 +65,7 @@ export class ItemStore {
     try {
       await this.#file.write(Buffer.concat(this.#pending), 0, this.#pendingBytes, this.#writtenBytes);
     } catch (error) {
-      throw asFailure(error, this.#path);
+      throw asDiskFailure(error, this.#path);
     }
     this.#writtenBytes += this.#pendingBytes;
     this.#pending = [];
@@ -93,7 +73,8 @@ export class ItemStore {
   }
 }
 
-function asFailure(error: unknown, path: string): unknown {
+/** A full disk as an error of ours; another failure as it is. */
+export function asDiskFailure(error: unknown, path: string): unknown {
   const isFull = error instanceof Error && 'code' in error && error.code === 'ENOSPC';
   return isFull ? new AlignError('storage-full', `The disk of ${path} is full.`, { cause: error }) : error;
 }

@@ -1,12 +1,14 @@
 import { AlignError } from '../../src/align/errors.ts';
-import { chat, type ChatContent } from '../../src/batch/chat-endpoint.ts';
-import type { ModelEndpoint } from '../../src/batch/post-with-back-off.ts';
+import type { ChatContent } from '../../src/batch/chat-endpoint.ts';
+import type { Judge } from './judge.ts';
 import { digestOf, type VerdictCache } from './verdict-cache.ts';
 
 /** One question to a judge. */
 export interface JudgeCall {
   key: string;
   content: ChatContent;
+  /** From 0: the same question may be asked several times. */
+  repeat: number;
 }
 
 export interface Prices {
@@ -16,7 +18,7 @@ export interface Prices {
 }
 
 export interface AskOptions {
-  endpoint: Omit<ModelEndpoint, 'model'>;
+  judge: Judge;
   cache: VerdictCache;
   concurrency: number;
   prices: Prices | undefined;
@@ -32,8 +34,9 @@ const MAX_FAILURES_IN_A_ROW = 10;
 /** Beside prompt and reply, what a chat's wrapping takes. */
 const REPLY_TOKENS = 4;
 
-export function callOf(url: string, content: ChatContent): JudgeCall {
-  return { key: digestOf({ url, content }), content };
+/** @param url  the judge's address, or what stands for it */
+export function callOf(url: string, content: ChatContent, repeat = 0): JudgeCall {
+  return { key: digestOf({ url, content, ...(repeat > 0 && { repeat }) }), content, repeat };
 }
 
 /** A guess from four characters a token, before anything is sent. */
@@ -54,21 +57,21 @@ export function costOf({ promptTokens, replyTokens }: { promptTokens: number; re
  * Puts the calls to the judge, several at a time, and keeps each reply in the cache as it comes.
  *
  * @param calls  not in the cache, each once
- * @returns how many failed: the server refused the prompt, or went on failing. Their rows are invalid, and a later run
+ * @returns how many failed: the judge refused the prompt or cannot hold it, or its server went on failing. Their rows are invalid, and a later run
  *   asks again
  * @throws AlignError when the address or key cannot work, after failures in a row, or when the replies have cost
  *   more than `maxCost`; the signal's reason
  */
 export async function askJudge(calls: readonly JudgeCall[], options: AskOptions): Promise<number> {
-  const { endpoint, cache, concurrency, prices, maxCost, signal, onProgress } = options;
+  const { judge, cache, concurrency, prices, maxCost, signal, onProgress } = options;
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   let [next, done, failed, failuresInARow, spent] = [0, 0, 0, 0, 0];
 
-  const askOne = async ({ key, content }: JudgeCall) => {
+  const askOne = async (call: JudgeCall) => {
     try {
-      const reply = await chat({ ...endpoint, model: content.model }, content, { signal: either });
-      await cache.add(key, reply);
+      const reply = await judge.ask(call, either);
+      await cache.add(call.key, reply);
       failuresInARow = 0;
       if (prices !== undefined) spent += costOf(reply, prices);
     } catch (error) {
@@ -104,5 +107,6 @@ export async function askJudge(calls: readonly JudgeCall[], options: AskOptions)
 
 function isOfOneCall(error: unknown): boolean {
   if (!(error instanceof AlignError)) return false;
-  return error.code === 'invalid-request' || error.details.attempts !== undefined;
+  const isOfPrompt = error.code === 'invalid-request' || error.code === 'prompt-too-long';
+  return isOfPrompt || error.details.attempts !== undefined;
 }

@@ -1,8 +1,10 @@
 import type { Outcome } from '../../src/evaluation/judge-prompt.ts';
-import { PAPER_SIZES, publishedAdvantage } from '../../src/evaluation/paper-results.ts';
+import { PAPER_SIZES } from '../../src/evaluation/paper-results.ts';
 import {
+  agreementText,
   type ContestRow,
   headlineOf,
+  namesOf,
   percentOf,
   type RateRow,
   titleOf,
@@ -19,7 +21,7 @@ export interface Examples {
 const EXAMPLES_OF_EACH = 3;
 const STYLE = `
 :root { color-scheme: light dark; --line: #767676; --mark: light-dark(#1a56a8, #8ab8f5); }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .5rem 0; }
@@ -48,12 +50,13 @@ export function htmlOf(report: WinRateReport, examples: readonly Examples[]): st
 <p class="note">${noteOf(settings)}</p>
 <h2>Advantage of the edits</h2>
 ${advantageTable(report)}
+${methodsTable(report)}
 <h2>Win rates</h2>
 ${forestPlot(rates, settings)}
 ${rateTable(rates, settings)}
 <h2>Length against win rate</h2>
 ${lengthPlot(rates, settings)}
-${agreement.map(({ judges, rows, kappa }) => `<p>${escaped(judges.join(' and '))} agree with Cohen’s kappa ${kappa?.toFixed(2) ?? '–'} on ${rows} rows.</p>`).join('\n')}
+${agreement.map((one) => `<p>${escaped(agreementText(one))}</p>`).join('\n')}
 <h2>Examples</h2>
 ${examples.map(examplesOf).join('\n')}
 <h2>Methods</h2>
@@ -70,40 +73,78 @@ function noteOf({ family }: WinRateSettings): string {
   return `${research} The data are about mental health; nothing here is a diagnosis or advice, and who needs help should see a professional.`;
 }
 
-function methodsOf({ judge, models, family, paper, seed }: WinRateSettings): string {
+function methodsOf({ judge, models, family, paper, repeats, seed, versions }: WinRateSettings): string {
   const asked =
     paper === null
       ? 'Every pair was judged in both orders, at temperature 0; orders that disagree are a tie, and a tie counts as half a win.'
-      : `As the paper’s judge: every pair was judged once, in random order (seed ${seed}), with the server’s own settings; a tie counts as a ${paper === 'script' ? 'win' : 'loss'}.`;
+      : `As the paper’s judge: every pair was judged once, in random order (seed ${seed}), with the judge’s own settings; a tie counts as a ${paper === 'script' ? 'win' : 'loss'}.`;
+  const repeated =
+    repeats === 1
+      ? ''
+      : `Each question was put ${repeats} times; what most replies say counts, a tie where none leads. `;
   return escaped(
-    `Judge: ${models.join(', ')} at ${judge}, with the published prompt of the ${family} family. ${asked} ` +
+    `Judge: ${models.join(', ')} at ${judge}, with the published prompt of the ${family} family. ${asked} ${repeated}` +
       'A row is invalid where a call failed, or a reply has no verdict; invalid rows are left out of all rates. ' +
       'Intervals are of 95 %: Wilson’s for shares, elsewhere the percentile interval of 10,000 bootstrap resamples over ' +
       `rows (seed ${seed}), paired for advantages. McNemar’s and the sign test are exact and two-sided. The rate at equal length ` +
-      'is a logistic regression’s with AlpacaEval 2’s length term. Published: arXiv 2403.17141v3, Table 2, by ' +
-      `gpt-4-turbo-preview, once a pair, ties as losses. Node.js ${process.versions.node}.`,
+      'is a logistic regression’s with AlpacaEval 2’s length term. Published: arXiv 2403.17141v3, Tables 2 and 3, by ' +
+      `gpt-4-turbo-preview, once a pair, ties as losses. Versions: ${Object.entries(versions)
+        .map(([name, version]) => `${name} ${version}`)
+        .join(', ')}.`,
   );
 }
 
-function advantageTable({ settings, advantages }: WinRateReport): string {
+function advantageTable({ advantages }: WinRateReport): string {
   const header = [
-    'policy, objective, judge',
+    'aligner, policy, objective, judge',
     'rows',
     'advantage, points',
     'McNemar p',
     ...PAPER_SIZES.map((size) => `paper, ${size}`),
   ];
-  const rows = advantages.map(({ judge, policy, objective, rows: count, difference, mcnemar }) => {
-    const published = publishedAdvantage(policy, settings.family, objective);
-    return [
-      `${policy}, ${objective}, ${judge}`,
-      String(count),
-      percentOf(difference),
-      mcnemar?.toPrecision(2) ?? '–',
-      ...PAPER_SIZES.map((size) => published?.[size].toFixed(2) ?? '–'),
-    ];
+  const rows = advantages.map(({ rows: count, difference, mcnemar, published, ...names }) => [
+    namesOf(names),
+    String(count),
+    percentOf(difference),
+    mcnemar?.toPrecision(2) ?? '–',
+    ...PAPER_SIZES.map((size) => published?.[size]?.toFixed(2) ?? '–'),
+  ]);
+  return table(
+    'Edit less original, each against the reference; the paper’s three aligners beside it (its Table 2)',
+    header,
+    rows,
+  );
+}
+
+/** The paper's Table 3 with what was measured here on top. Ties are losses in both. */
+function methodsTable({ rates, published }: WinRateReport): string {
+  if (published.length === 0) return '';
+  const keys = Object.keys(published[0]!.rates);
+  const measured = rates.filter(({ comparison }) => comparison === 'aligned-goldens');
+  const lines = new Map<string, Map<string, number>>();
+  for (const { aligner, policy, judge, objective, tiesAsLosses } of measured) {
+    const name = `${aligner} on ${policy}, ${judge} (here)`;
+    const line = lines.get(name) ?? new Map<string, number>();
+    lines.set(name, line);
+    if (tiesAsLosses !== null) line.set(objective, 100 * tiesAsLosses.value);
+  }
+  const shown = (value: number | undefined) => value?.toFixed(2) ?? '–';
+  const ours = [...lines].map(([name, line]) => {
+    const values = keys.map((key) => line.get(key));
+    const known = values.filter((value) => value !== undefined);
+    const average = known.length < keys.length ? undefined : known.reduce((sum, one) => sum + one, 0) / known.length;
+    return [name, ...values.map(shown), shown(average)];
   });
-  return table('Edit less original, each against the reference; the paper’s three aligners beside it', header, rows);
+  const theirs = published.map(({ method, policy, rates: figures, average }) => [
+    `${method} on ${policy}`,
+    ...keys.map((key) => shown(figures[key])),
+    shown(average),
+  ]);
+  return table(
+    'Win rate against the reference in percent, ties as losses, beside the paper’s methods (its Table 3, averages as printed)',
+    ['method, policy', ...keys, 'average'],
+    [...ours, ...theirs],
+  );
 }
 
 function rateTable(rates: readonly RateRow[], { paper }: WinRateSettings): string {
@@ -142,7 +183,7 @@ ${body}
 </table></div>`;
 }
 
-const PLOT = { left: 480, width: 400, rowHeight: 26, top: 8 } as const;
+const PLOT = { left: 620, width: 400, rowHeight: 26, top: 8 } as const;
 
 /** A line from the interval's low to its high end, a dot at the rate; the dashed line is ½. */
 function forestPlot(rates: readonly RateRow[], { paper }: WinRateSettings): string {

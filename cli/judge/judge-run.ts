@@ -1,22 +1,28 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { ENDPOINT_HELP, readApiKey } from '../api-key.ts';
 import { parseCount } from '../generate-options.ts';
+import { type Variant, VARIANTS } from '../../src/align/variant.ts';
+import type { ModelFolder } from '../../src/weights/node-model-folders.ts';
+import { findModel } from '../model-lookup.ts';
+import { dependencyVersion, packageVersion } from '../package-version.ts';
 import type { RequestOptions } from '../request-options.ts';
 import { interruptSignal, note, ProgressLine } from '../terminal.ts';
 import { EXIT, UsageError } from '../usage-error.ts';
 import { askJudge, costOf, estimateTokens, type JudgeCall, type Prices } from './ask-judge.ts';
+import { endpointJudge, type Judge, localAddress, type LocalJudgeOptions, startLocalJudge } from './judge.ts';
 import { VerdictCache } from './verdict-cache.ts';
 
-/** The variables that hold the judge's key, so that it stands in no shell history. */
-const KEY_VARIABLES = ['METAALIGNER_API_KEY', 'OPENAI_API_KEY'];
 /** The cache's name in the report's folder. */
 const CACHE_NAME = 'verdicts.jsonl';
 
 /** What the commands with a judge share. */
 export interface JudgeRunOptions extends Pick<RequestOptions, 'objectives' | 'objective'> {
-  outputs: string;
-  judge: string;
+  outputs: string[];
+  judge?: string;
+  variant?: Variant;
+  threads?: number;
   report: string;
   cache?: string;
   seed: number;
@@ -32,10 +38,9 @@ export function addJudgeOptions(command: Command): Command {
   return command
     .option('--objectives <keys>', 'comma-separated; the judge considers one at a time')
     .option('--objective <text>', 'one in your own words, "Name: description"; may be repeated', collect)
-    .requiredOption(
-      '--judge <url>',
-      `OpenAI-compatible, as http://127.0.0.1:8000/v1; key in ${KEY_VARIABLES.join(' or ')}`,
-    )
+    .option('--judge <url>', `${ENDPOINT_HELP}; without it a converted model on this machine judges`)
+    .addOption(new Option('--variant <variant>', 'of a judge on this machine').choices(VARIANTS))
+    .option('--threads <number>', 'of a judge on this machine; by default one for each core', parseCount)
     .option(
       '--cache <file>',
       `for the judge’s replies, by default ${CACHE_NAME} beside the report; reports may share it`,
@@ -48,6 +53,39 @@ export function addJudgeOptions(command: Command): Command {
     .option('--max-cost <dollars>', 'start nothing that is estimated to cost more, and stop when it has', parseDollars);
 }
 
+/** The judges of a run, found but not loaded. */
+export interface Judges {
+  /** For the report: the address, or that it is this machine. */
+  description: string;
+  /** What a model's replies depend on beside the question. */
+  addressOf: (model: string) => string;
+  versions: Record<string, string>;
+  /** By name; empty where they are behind an address. */
+  folders: ReadonlyMap<string, ModelFolder>;
+}
+
+/** @throws UsageError for an address that is none; AlignError `unknown-name` for a model that is not here */
+export async function findJudges(models: readonly string[], options: JudgeRunOptions): Promise<Judges> {
+  const { judge } = options;
+  const versions = { metaaligner: packageVersion(), 'Node.js': process.versions.node };
+  if (judge !== undefined) {
+    if (!URL.canParse(judge)) throw new UsageError(`--judge ${judge} is no address.`);
+    return { description: judge, addressOf: () => judge, versions, folders: new Map() };
+  }
+  const folders = new Map<string, ModelFolder>();
+  for (const model of models) folders.set(model, await findModel(model));
+  return {
+    description: 'this machine',
+    addressOf: (model) => localAddress(folders.get(model)!, localOptionsOf(options)),
+    versions: { ...versions, 'onnxruntime-node': dependencyVersion('onnxruntime-node') },
+    folders,
+  };
+}
+
+function localOptionsOf({ variant, threads, concurrency }: JudgeRunOptions): LocalJudgeOptions {
+  return { concurrency, ...(variant !== undefined && { variant }), ...(threads !== undefined && { threads }) };
+}
+
 /**
  * Makes the calls that the cache lacks, within the caps, then the report.
  *
@@ -55,14 +93,14 @@ export function addJudgeOptions(command: Command): Command {
  */
 export async function runJudge(
   calls: readonly JudgeCall[],
+  judges: Judges,
   options: JudgeRunOptions,
   report: (cache: VerdictCache) => Promise<void>,
 ): Promise<void> {
-  if (!URL.canParse(options.judge)) throw new UsageError(`--judge ${options.judge} is no address.`);
   if (options.maxCost !== undefined && options.price === undefined) {
     throw new UsageError('--max-cost needs --price PROMPT,REPLY: what a million tokens cost is not known here.');
   }
-  if (resolve(options.report) === resolve(options.outputs)) {
+  if (options.outputs.some((folder) => resolve(options.report) === resolve(folder))) {
     throw new UsageError('--report is the folder of --outputs: its CSV files would be read as outputs next time.');
   }
   await mkdir(options.report, { recursive: true });
@@ -73,7 +111,7 @@ export async function runJudge(
     const missing = new Map(calls.filter(({ key }) => cache.get(key) === undefined).map((call) => [call.key, call]));
     checkCaps([...missing.values()], options);
     if (options.estimate) return;
-    await askAll([...missing.values()], cache, options, signal);
+    await askAll([...missing.values()], judges, cache, options, signal);
     await report(cache);
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -100,26 +138,37 @@ function checkCaps(calls: readonly JudgeCall[], { maxCalls, maxCost, price }: Ju
 
 async function askAll(
   calls: readonly JudgeCall[],
+  { folders }: Judges,
   cache: VerdictCache,
-  { judge, concurrency, price, maxCost }: JudgeRunOptions,
+  options: JudgeRunOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const apiKey = KEY_VARIABLES.map((name) => process.env[name]).find((key) => key !== undefined && key !== '');
+  const { judge: url, concurrency, price, maxCost } = options;
   const progress = new ProgressLine();
+  let [before, failed] = [0, 0];
+  const ask = async (judge: Judge, some: readonly JudgeCall[]) => {
+    const share = (done: number) => (before + done) / calls.length;
+    const onProgress = (done: number) => progress.show('judging', share(done), `${before + done} of ${calls.length}`);
+    try {
+      failed += await askJudge(some, { judge, cache, concurrency, prices: price, maxCost, signal, onProgress });
+    } finally {
+      await judge.dispose();
+    }
+    before += some.length;
+  };
   try {
-    const failed = await askJudge(calls, {
-      endpoint: { url: judge, apiKey },
-      cache,
-      concurrency,
-      prices: price,
-      maxCost,
-      signal,
-      onProgress: (done) => progress.show('judging', done / calls.length, `${done} of ${calls.length}`),
-    });
-    if (failed > 0) note(`${failed} calls failed; their rows are invalid. The same command asks again.`);
+    if (url !== undefined) {
+      await ask(endpointJudge(url, readApiKey()), calls);
+    }
+    // One model in memory at a time.
+    for (const [model, folder] of folders) {
+      const own = calls.filter(({ content }) => content.model === model);
+      if (own.length > 0) await ask(await startLocalJudge(folder, localOptionsOf(options), signal), own);
+    }
   } finally {
     progress.end();
   }
+  if (failed > 0) note(`${failed} calls failed; their rows are invalid. The same command asks again.`);
 }
 
 function parseSeed(text: string): number {

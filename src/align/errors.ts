@@ -8,7 +8,7 @@ const REMEDY = {
   'device-lost': 'Reload the model; close other tabs that use the GPU.',
   'out-of-memory': 'Close other tabs, or choose a smaller model or variant.',
   'engine-failed': 'Reload the model. If it happens again, choose another variant or device.',
-  'unsupported-model': 'Choose a Llama-architecture checkpoint without the feature named.',
+  'unsupported-model': 'Choose a checkpoint without the feature named.',
   'checkpoint-corrupt': 'Download the checkpoint again and compare its checksum with the publisher’s.',
   'weights-missing': 'Convert the checkpoint first, or choose a variant that the folder holds.',
   'weights-unreachable': 'Check the connection and the address, then try again.',

@@ -21,6 +21,17 @@ export interface Tokenizer {
    */
   encode(text: string): Int32Array;
 
+  /** Markers such as BOS or a chat's turns, by their spelling. */
+  readonly specialTokens: ReadonlyMap<string, number>;
+
+  /**
+   * Texts and tokens one after the other; nothing stands before or after them but what is given.
+   *
+   * @param sections  text, or a token's id
+   * @returns int32 [promptTokens]
+   */
+  encodeSections(sections: readonly (string | number)[]): Int32Array;
+
   /**
    * Text of the ids, special tokens skipped. The result for a prefix may end in U+FFFD where a character is not
    * complete yet; without those it is a prefix of the whole. A SentencePiece tokenizer drops the one space that
@@ -78,17 +89,29 @@ export function loadTokenizer(tokenizerJson: unknown, tokenizerConfigJson: unkno
     surroundOf(config, { bosTokenId, eosTokenId });
   const decodePieces = readDecoder(json.decoder, 'tokenizer.json: decoder');
 
+  const encodeText = (text: string, isStart: boolean, ids: number[]) => {
+    splitter.split(text.toWellFormed()).forEach((section, i) => {
+      if (typeof section === 'number') ids.push(section);
+      else for (const word of splitWords(section, isStart && i === 0)) bpe.encodeWord(word, ids);
+    });
+  };
   return {
     vocabularySize: [...pieceOfId.keys()].reduce((largest, id) => Math.max(largest, id), 0) + 1,
     bosTokenId,
     eosTokenId,
     encode(text) {
       const ids: number[] = [...surround.before];
-      splitter.split(text.toWellFormed()).forEach((section, i) => {
-        if (typeof section === 'number') ids.push(section);
-        else for (const word of splitWords(section, i === 0)) bpe.encodeWord(word, ids);
-      });
+      encodeText(text, true, ids);
       ids.push(...surround.after);
+      return Int32Array.from(ids);
+    },
+    specialTokens: new Map([...specialIds].map((id) => [pieceOfId.get(id)!, id])),
+    encodeSections(sections) {
+      const ids: number[] = [];
+      sections.forEach((section, i) => {
+        if (typeof section === 'number') ids.push(section);
+        else encodeText(section, i === 0, ids);
+      });
       return Int32Array.from(ids);
     },
     decode(tokenIds) {

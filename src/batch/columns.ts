@@ -50,7 +50,8 @@ interface Message {
   content: string;
 }
 
-function isMessages(value: unknown): value is Message[] {
+/** Whether a cell holds chat messages, at least one. */
+export function isMessages(value: unknown): value is Message[] {
   return (
     Array.isArray(value) &&
     value.length > 0 &&

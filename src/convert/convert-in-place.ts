@@ -1,7 +1,8 @@
 import type { Variant } from '../align/variant.ts';
 import type { Checkpoint, CheckpointTensor } from './checkpoint/checkpoint.ts';
 import { BLOCK_FORMATS } from './checkpoint/dequantize.ts';
-import { type ConvertOptions, huggingFaceConfig, VARIANT_FILE_NAMES } from './convert.ts';
+import { type ConvertOptions, huggingFaceConfig } from './convert.ts';
+import { VARIANT_FILE_NAMES } from './write-graphs.ts';
 import type { InPlaceTarget } from './in-place-target.ts';
 import type { LlamaConfig } from './llama-config.ts';
 import type { ManifestFile, ModelManifest } from './manifest.ts';

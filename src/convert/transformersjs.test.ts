@@ -5,7 +5,8 @@ import { AutoModelForCausalLM, AutoTokenizer, env, Tensor as TransformersTensor 
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createNodeTarget } from '../weights/node-folder.ts';
-import { convertCheckpoint, VARIANT_FILE_NAMES } from './convert.ts';
+import { convertCheckpoint } from './convert.ts';
+import { VARIANT_FILE_NAMES } from './write-graphs.ts';
 import { randomCheckpoint, SMALL_LLAMA } from './small-llama.fixture.ts';
 
 const VARIANTS = ['fp32', 'q8', 'q4'] as const;

@@ -1,12 +1,7 @@
-import { findObjective, type Objective } from '../align/objectives.ts';
 import { stripPython } from '../align/python-text.ts';
 import type { SeededRandom } from '../align/random.ts';
-import { type Edit, shuffled } from './training-item.ts';
-
-/** Objectives by the number in their score columns: harmless, helpful, humor. */
-export const HH_RLHF_OBJECTIVES: readonly Objective[] = ['harmlessness', 'helpfulness', 'humour'].map((key) =>
-  findObjective(key, 'hh-rlhf'),
-);
+import type { PreferenceObjective } from './preference-objectives.ts';
+import { atMost, type Edit, shuffled } from './training-item.ts';
 
 const LAST_TURN = '\n\nAssistant:';
 
@@ -56,20 +51,35 @@ export interface ScoredPair extends PreferencePair {
 }
 
 /**
- * What a pair teaches: the objectives on which the chosen response is strictly better make one edit towards it, those on
- * which the rejected one is make the reverse edit, each set in random order, and ties an edit between equals, in the order
- * given.
+ * What a pair teaches: the objectives on which the chosen response is better make one edit towards it, those on which the
+ * rejected one is make the reverse edit, each set in random order, and ties an edit between equals, in the order given.
+ *
+ * @param maxObjectives  that an edit names; of more a random subset
  */
-export function editsOfPair(pair: ScoredPair, objectives: readonly Objective[], random: SeededRandom): Edit[] {
+export function editsOfPair(
+  pair: ScoredPair,
+  objectives: readonly PreferenceObjective[],
+  random: SeededRandom,
+  maxObjectives = Infinity,
+): Edit[] {
   const { prompt, chosen, rejected, chosenScores, rejectedScores } = pair;
-  const difference = (_: Objective, i: number) => Math.sign((chosenScores[i] ?? NaN) - (rejectedScores[i] ?? NaN));
-  const signs = objectives.map(difference);
+  const signs = objectives.map(({ threshold }, i) => {
+    const difference = (chosenScores[i] ?? NaN) - (rejectedScores[i] ?? NaN);
+    return Math.abs(difference) <= threshold ? 0 : Math.sign(difference);
+  });
   const where = (sign: number) => objectives.filter((_, i) => signs[i] === sign);
+  const better = (sign: number) => shuffled(where(sign), random).slice(0, maxObjectives);
   const base = { template: 'hh-rlhf', context: prompt } as const;
   const edits: Edit[] = [
-    { ...base, relation: 'better', objectives: shuffled(where(1), random), answer: rejected, target: chosen },
-    { ...base, relation: 'better', objectives: shuffled(where(-1), random), answer: chosen, target: rejected },
-    { ...base, relation: 'equal', objectives: where(0), answer: rejected, target: chosen },
+    { ...base, relation: 'better', objectives: better(1), answer: rejected, target: chosen },
+    { ...base, relation: 'better', objectives: better(-1), answer: chosen, target: rejected },
+    {
+      ...base,
+      relation: 'equal',
+      objectives: atMost(maxObjectives, where(0), random),
+      answer: rejected,
+      target: chosen,
+    },
   ];
   return edits.filter((edit) => edit.objectives.length > 0);
 }

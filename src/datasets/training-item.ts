@@ -39,3 +39,10 @@ export function shuffled<Value>(values: readonly Value[], random: SeededRandom):
   }
   return result;
 }
+
+/** A random subset of this size, in the order given; all of them, and nothing drawn, where there are no more. */
+export function atMost<Value>(count: number, values: readonly Value[], random: SeededRandom): Value[] {
+  if (values.length <= count) return [...values];
+  const kept = shuffled([...values.keys()], random).slice(0, count);
+  return kept.sort((a, b) => a - b).map((i) => values[i]!);
+}

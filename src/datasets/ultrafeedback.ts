@@ -1,9 +1,6 @@
-import { findObjective, type Objective } from '../align/objectives.ts';
 import type { SeededRandom } from '../align/random.ts';
-import { type Edit, shuffled } from './training-item.ts';
-
-const KEYS = ['instruction_following', 'honesty', 'truthfulness', 'helpfulness'] as const;
-export const ULTRAFEEDBACK_OBJECTIVES: readonly Objective[] = KEYS.map((key) => findObjective(key, 'ultrafeedback'));
+import type { PreferenceObjective } from './preference-objectives.ts';
+import { atMost, type Edit, shuffled } from './training-item.ts';
 
 /** A completion with its ratings in the objectives' order; undefined for `N/A`. */
 export interface RatedCompletion {
@@ -22,9 +19,13 @@ export interface RatedInstruction {
  * Reads one record: `instruction`, `completions[].response` and `.annotations.{objective}.Rating`, a digit as a string or
  * a number, or `N/A`.
  *
+ * @param objectives  their keys are those of the annotations
  * @returns what is wrong with it, if it cannot be used
  */
-export function readInstruction(record: Readonly<Record<string, unknown>>): RatedInstruction | { problem: string } {
+export function readInstruction(
+  record: Readonly<Record<string, unknown>>,
+  objectives: readonly { key: string }[],
+): RatedInstruction | { problem: string } {
   const { instruction, completions } = record;
   if (typeof instruction !== 'string' || instruction === '') return { problem: 'It has no instruction.' };
   if (!Array.isArray(completions)) return { problem: 'It has no list of completions.' };
@@ -36,7 +37,7 @@ export function readInstruction(record: Readonly<Record<string, unknown>>): Rate
       withoutResponse += 1;
       continue;
     }
-    rated.push({ response, ratings: KEYS.map((key) => ratingOf(annotations, key)) });
+    rated.push({ response, ratings: objectives.map(({ key }) => ratingOf(annotations, key)) });
   }
   return { instruction, completions: rated, withoutResponse };
 }
@@ -60,11 +61,14 @@ export interface InstructionEdits {
  * What the completions of one instruction teach: of each two, the side that is better on more objectives (the first where
  * both are on as many) is the target of an edit towards these, in random order; the objectives on which both are equal make
  * an edit between equals. Two sides that tie on everything make no edit towards anything.
+ *
+ * @param maxObjectives  that an edit names; of more a random subset
  */
 export function editsOfInstruction(
   { instruction, completions }: RatedInstruction,
-  objectives: readonly Objective[],
+  objectives: readonly PreferenceObjective[],
   random: SeededRandom,
+  maxObjectives = Infinity,
 ): InstructionEdits {
   const edits: Edit[] = [];
   const rated = completions.map(({ ratings }) => ratings.every((rating) => rating !== undefined));
@@ -77,8 +81,11 @@ export function editsOfInstruction(
         continue;
       }
       const [one, other] = [completions[i]!, completions[j]!];
-      const where = (sign: number) =>
-        objectives.filter((_, k) => Math.sign(one.ratings[k]! - other.ratings[k]!) === sign);
+      const signs = objectives.map(({ threshold }, k) => {
+        const difference = one.ratings[k]! - other.ratings[k]!;
+        return Math.abs(difference) <= threshold ? 0 : Math.sign(difference);
+      });
+      const where = (sign: number) => objectives.filter((_, k) => signs[k] === sign);
       const [oneBetter, otherBetter, equal] = [where(1), where(-1), where(0)];
       const isOne = oneBetter.length >= otherBetter.length;
       const base = {
@@ -88,9 +95,13 @@ export function editsOfInstruction(
         target: (isOne ? one : other).response,
       } as const;
       const better = isOne ? oneBetter : otherBetter;
-      if (better.length > 0) edits.push({ ...base, relation: 'better', objectives: shuffled(better, random) });
-      else tiedPairs += 1;
-      if (equal.length > 0) edits.push({ ...base, relation: 'equal', objectives: equal });
+      if (better.length > 0) {
+        const named = shuffled(better, random).slice(0, maxObjectives);
+        edits.push({ ...base, relation: 'better', objectives: named });
+      } else tiedPairs += 1;
+      if (equal.length > 0) {
+        edits.push({ ...base, relation: 'equal', objectives: atMost(maxObjectives, equal, random) });
+      }
     }
   }
   return { edits, pairs, unratedPairs, tiedPairs };

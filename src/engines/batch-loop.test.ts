@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine, GenerateOptions } from '../align/engine.ts';
 import { GREEDY } from '../align/request.ts';
-import { VARIANT_FILE_NAMES } from '../convert/convert.ts';
+import { VARIANT_FILE_NAMES } from '../convert/write-graphs.ts';
 import { BatchLoop, type SlotDecoder } from './batch-loop.ts';
 import { ENGINE_CONTRACT, type Subject } from './engine.contract.ts';
 import { createNodeEngine } from './node-engine.ts';

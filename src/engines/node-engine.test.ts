@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine, GenerateOptions } from '../align/engine.ts';
 import { GREEDY } from '../align/request.ts';
-import { VARIANT_FILE_NAMES } from '../convert/convert.ts';
+import { VARIANT_FILE_NAMES } from '../convert/write-graphs.ts';
 import { ENGINE_CONTRACT, type Subject } from './engine.contract.ts';
 import { createNodeEngine } from './node-engine.ts';
 import { CONTRACT_CONFIG, convertToDisk } from './small-model.fixture.ts';

@@ -22,10 +22,18 @@ const METRICS = {
   'ROUGE-2': (text: string, reference: string) => rouge(text, reference).rouge2,
   'ROUGE-L': (text: string, reference: string) => rouge(text, reference).rougeL,
 } as const;
-type MetricName = keyof typeof METRICS;
+
+/** One that is not computed here: a model makes its scores. */
+export interface AnnotatedMetric {
+  name: string;
+  /** @returns a score for each row; null where it has none: the row is left out for this metric */
+  scoreRows: (texts: readonly string[], references: readonly string[]) => Promise<(number | null)[]>;
+}
 
 export interface MetricCorrelations {
-  metric: MetricName;
+  metric: string;
+  /** Rows that have a score. */
+  rows: number;
   aspect: AnnotatedAspect;
   pearson: Correlation;
   spearman: Correlation;
@@ -47,11 +55,13 @@ export interface AnnotationReport {
  * Correlates automatic metrics with what people thought, and people with each other.
  *
  * @param referenceOf  the reference for a post, undefined where there is none
+ * @param more         metrics beside BLEU and ROUGE
  */
-export function compareWithAnnotators(
+export async function compareWithAnnotators(
   rows: readonly AnnotatedRow[],
   referenceOf: (post: string) => string | undefined,
-): AnnotationReport {
+  more: readonly AnnotatedMetric[] = [],
+): Promise<AnnotationReport> {
   const pairs: { row: AnnotatedRow; reference: string }[] = [];
   let withoutReference = 0;
   let identical = 0;
@@ -62,19 +72,33 @@ export function compareWithAnnotators(
     else pairs.push({ row, reference });
   }
   const correlations: MetricCorrelations[] = [];
-  for (const [metric, score] of Object.entries(METRICS) as [MetricName, (typeof METRICS)[MetricName]][]) {
-    const scores = pairs.map(({ row, reference }) => score(row.explanation, reference));
+  const correlate = (metric: string, scores: readonly (number | null)[]) => {
+    const scored = pairs.flatMap(({ row }, i) => {
+      const score = scores[i] ?? null;
+      return score === null ? [] : [{ row, score }];
+    });
+    const values = scored.map(({ score }) => score);
     for (const aspect of ANNOTATED_ASPECTS) {
-      const ratings = pairs.map(({ row }) => mean(row.ratings[aspect]));
+      const ratings = scored.map(({ row }) => mean(row.ratings[aspect]));
       correlations.push({
         metric,
+        rows: scored.length,
         aspect,
-        pearson: pearson(scores, ratings),
-        spearman: spearman(scores, ratings),
-        kendall: kendall(scores, ratings),
+        pearson: pearson(values, ratings),
+        spearman: spearman(values, ratings),
+        kendall: kendall(values, ratings),
       });
     }
+  };
+  for (const [name, score] of Object.entries(METRICS)) {
+    correlate(
+      name,
+      pairs.map(({ row, reference }) => score(row.explanation, reference)),
+    );
   }
+  const texts = pairs.map(({ row }) => row.explanation);
+  const references = pairs.map(({ reference }) => reference);
+  for (const { name, scoreRows } of more) correlate(name, await scoreRows(texts, references));
   const kappa = (aspect: AnnotatedAspect) => fleissKappa(rows.map(({ ratings }) => ratings[aspect]));
   return {
     rows: pairs.length,

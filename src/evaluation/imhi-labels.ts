@@ -18,6 +18,10 @@ export const IMHI_DATASETS = [
 ] as const;
 export type ImhiDataset = (typeof IMHI_DATASETS)[number];
 
+export function isImhiDataset(name: string): name is ImhiDataset {
+  return (IMHI_DATASETS as readonly string[]).includes(name);
+}
+
 /** What is looked for, in this order, and the label that the first one found gives. */
 type Rule = readonly (readonly [phrase: string, label: number])[];
 
@@ -31,6 +35,10 @@ interface LabelRules {
 const YES_NO: Rule = [
   ['yes', 1],
   ['no', 0],
+];
+const NO_YES: Rule = [
+  ['no', 0],
+  ['yes', 1],
 ];
 const YES_NO_RULES: LabelRules = { output: YES_NO, fallback: 0, reference: YES_NO };
 const SWMH: Rule = [
@@ -120,6 +128,69 @@ export function labelOfOutput(dataset: ImhiDataset, text: string): { label: numb
 /** A reference's label; undefined where none of the phrases is in it. */
 export function labelOfReference(dataset: ImhiDataset, text: string): number | undefined {
   return firstFound(RULES[dataset].reference, text);
+}
+
+/**
+ * What the ten classifiers call their labels, in the order of their logits, and the label of {@link labelOfReference} that each
+ * name means.
+ *
+ * @see the published models Tianlin668/CAMS, …, Tianlin668/t-sid
+ */
+export const CLASSIFIER_LABELS: Record<ImhiDataset, Rule> = {
+  CAMS: [
+    ['none', 0],
+    ['bias', 1],
+    ['job', 2],
+    ['medication', 3],
+    ['relation', 4],
+    ['alienation', 5],
+  ],
+  CLP: NO_YES,
+  DR: NO_YES,
+  dreaddit: NO_YES,
+  Irf: NO_YES,
+  loneliness: NO_YES,
+  MultiWD: NO_YES,
+  SAD: [
+    ['school', 0],
+    ['financial', 1],
+    ['family', 2],
+    ['social', 3],
+    ['work', 4],
+    ['health', 5],
+    ['emotional', 6],
+    ['everyday', 7],
+    ['other', 8],
+  ],
+  swmh: [
+    ['depression', 2],
+    ['suicide', 1],
+    ['anxiety', 3],
+    ['bipolar', 4],
+    ['no mental', 0],
+  ],
+  't-sid': [
+    ['depression', 2],
+    ['suicide', 1],
+    ['ptsd', 3],
+    ['control', 0],
+  ],
+};
+
+/** Phrases that the evaluation of the classifiers looks for instead. */
+const CLASSIFIER_PHRASES: Partial<Record<ImhiDataset, Readonly<Record<string, string>>>> = {
+  CAMS: { none: 'no causes' },
+  SAD: { 'emotional turmoil': 'emotion turmoil', 'other causes': 'other' },
+  't-sid': { 'no mental disorders': 'no mental' },
+};
+
+/** As {@link labelOfReference}, for outputs that a classifier labelled. */
+export function labelOfClassifiedReference(dataset: ImhiDataset, text: string): number | undefined {
+  const phrases = CLASSIFIER_PHRASES[dataset] ?? {};
+  return firstFound(
+    RULES[dataset].reference.map(([phrase, label]) => [phrases[phrase] ?? phrase, label] as const),
+    text,
+  );
 }
 
 /** What the labels mean, by the reference's phrases. */

@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { publishedAdvantage } from './paper-results.ts';
+import { describe, expect, it } from 'vitest';
+import { publishedAdvantage, publishedRates } from './paper-results.ts';
 
 it.each([
   ['LLaMA2-Chat-7B', 'hh-rlhf', 'harmlessness', { '1.1B': 10, '7B': 25, '13B': 24 }],
@@ -16,4 +16,35 @@ it.each([
   ['an objective of another family', 'Vicuna-7B', 'imhi', 'humour'],
 ] as const)('%s has none', (_what, policy, template, key) => {
   expect(publishedAdvantage(policy, template, key)).toBeUndefined();
+});
+
+describe('Table 3', () => {
+  it('has the figures of both families and none for IMHI', () => {
+    expect(publishedRates('hh-rlhf')).toHaveLength(9);
+    expect(publishedRates('hh-rlhf')[5]).toEqual({
+      method: 'MetaAligner-7B',
+      policy: 'LLaMA2-Chat-7B',
+      rates: { harmlessness: 77.5, helpfulness: 82, humour: 83 },
+      average: 80.83,
+    });
+    expect(publishedRates('ultrafeedback')[2]!.rates).toEqual({
+      instruction_following: 27,
+      honesty: 36.5,
+      truthfulness: 26,
+      helpfulness: 36.5,
+    });
+    expect(publishedRates('imhi')).toEqual([]);
+  });
+
+  it('has averages that its columns give, but for those that the paper prints otherwise', () => {
+    const odd = (['hh-rlhf', 'ultrafeedback'] as const).flatMap((family) =>
+      publishedRates(family)
+        .filter(({ rates, average }) => {
+          const values = Object.values(rates);
+          return Math.abs(values.reduce((sum, rate) => sum + rate, 0) / values.length - average) > 0.05;
+        })
+        .map(({ method }) => `${family} ${method}`),
+    );
+    expect(odd).toEqual(['ultrafeedback Self-refinement']);
+  });
 });

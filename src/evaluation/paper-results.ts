@@ -98,3 +98,48 @@ export function publishedAdvantage(
   if (column < 0 || figures === undefined) return undefined;
   return { '1.1B': figures['1.1B'][column]!, '7B': figures['7B'][column]!, '13B': figures['13B'][column]! };
 }
+
+/** One method's published win rates of one family, in percent. */
+export interface PublishedRates {
+  method: string;
+  policy: string;
+  /** By objective key, in the paper's order. */
+  rates: Readonly<Record<string, number>>;
+  /** As printed. */
+  average: number;
+}
+
+type Table3Row = readonly [
+  method: string,
+  policy: string,
+  hhRlhf: readonly [number, number, number, number],
+  ultraFeedback: readonly [number, number, number, number, number],
+];
+
+/**
+ * Win rate against the reference, the average as printed at the end of each list.
+ *
+ * @see MetaAligner, NeurIPS 2024, arXiv 2403.17141v3, Table 3: judged as in Table 2
+ */
+const TABLE_3: readonly Table3Row[] = [
+  ['MORLHF', 'LLaMA2-Chat-7B', [62.83, 51.2, 77.5, 63.84], [32.18, 33.7, 26.1, 33.7, 31.42]],
+  ['MODPO (CDPO)', 'LLaMA2-Chat-7B', [65, 64, 78, 69], [30.82, 43.4, 37.19, 25, 34.1]],
+  ['SFT (RiC)', 'LLaMA2-Chat-7B', [66.5, 75, 76.5, 72.67], [27, 36.5, 26, 36.5, 31.5]],
+  ['Aligner-7B', 'LLaMA2-Chat-7B', [72, 81.9, 70.12, 74.67], [52.38, 44.23, 37.19, 39.1, 43.23]],
+  ['MetaAligner-1.1B', 'LLaMA2-Chat-7B', [62.5, 75, 77, 71.5], [27.67, 27, 33, 25.33, 28.25]],
+  ['MetaAligner-7B', 'LLaMA2-Chat-7B', [77.5, 82, 83, 80.83], [51.33, 48, 55.67, 44.33, 49.83]],
+  ['MetaAligner-13B', 'LLaMA2-Chat-7B', [76.5, 85.5, 86, 82.67], [68.5, 59.5, 64, 55, 61.75]],
+  ['Self-refinement', 'LLaMA2-Chat-70B', [70.48, 82.8, 68.91, 74.06], [49.95, 62.91, 60.77, 57.6, 55.05]],
+  ['MetaAligner-7B', 'LLaMA2-Chat-70B', [85.16, 89.42, 88.08, 87.55], [67.05, 63.72, 70.1, 54.7, 63.89]],
+];
+
+/** @returns the paper's comparison of methods; none for IMHI, on which it did not compare them */
+export function publishedRates(template: TemplateId): PublishedRates[] {
+  if (template === 'imhi') return [];
+  const keys = COLUMNS.flatMap(([family, key]) => (family === template ? [key] : []));
+  return TABLE_3.map(([method, policy, hhRlhf, ultraFeedback]) => {
+    const figures = template === 'hh-rlhf' ? hhRlhf : ultraFeedback;
+    const rates = Object.fromEntries(keys.map((key, i) => [key, figures[i]!]));
+    return { method, policy, rates, average: figures.at(-1)! };
+  });
+}

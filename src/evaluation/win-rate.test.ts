@@ -12,7 +12,7 @@ import {
   readVerdict,
   readVerdictAsPublished,
 } from './judge-prompt.ts';
-import { advantageOf, agreementOf, type JudgedRow, outcomeOf, winRateOf } from './win-rate.ts';
+import { advantageOf, agreementOf, type JudgedRow, majorityOf, outcomeOf, winRateOf } from './win-rate.ts';
 
 const row = (...verdicts: (Outcome | undefined)[]): JudgedRow => ({
   verdicts: verdicts.map((outcome, i) => ({ place: i === 0 ? 1 : 2, outcome })),
@@ -125,4 +125,15 @@ it('an advantage counts the rows that have a verdict in both comparisons, ties a
 it('two judges of one and the same verdict have no kappa', () => {
   expect(agreementOf([row('win')], [row('win')])).toEqual({ rows: 1, kappa: null });
   expect(agreementOf([row('win')], [row(undefined)])).toEqual({ rows: 0, kappa: null });
+});
+
+it.each([
+  [['win', 'win', 'loss'], 'win'],
+  [['win', 'loss'], 'tie'],
+  [['win', 'tie', 'loss'], 'tie'],
+  [['loss', undefined], 'loss'],
+  [[undefined, undefined], undefined],
+  [[], undefined],
+] as [(Outcome | undefined)[], Outcome | undefined][])('most of %j say %s', (outcomes, wanted) => {
+  expect(majorityOf(outcomes)).toBe(wanted);
 });

@@ -38,6 +38,20 @@ export interface WinRate {
   lengthControlled: number | null;
 }
 
+/**
+ * What most verdicts on one question say, where it was asked repeatedly; those without a verdict have no vote.
+ *
+ * @returns a tie where no outcome leads; undefined without a verdict
+ */
+export function majorityOf(outcomes: readonly (Outcome | undefined)[]): Outcome | undefined {
+  const votes = (['win', 'tie', 'loss'] as const)
+    .map((outcome) => ({ outcome, count: outcomes.filter((one) => one === outcome).length }))
+    .sort((one, other) => other.count - one.count);
+  const [first, second] = votes;
+  if (first!.count === 0) return undefined;
+  return first!.count === second!.count ? 'tie' : first!.outcome;
+}
+
 /** @returns the row's outcome: a tie where the orders disagree; undefined where one has no verdict */
 export function outcomeOf({ verdicts }: JudgedRow): Outcome | undefined {
   const outcomes = verdicts.map(({ outcome }) => outcome);

@@ -16,6 +16,7 @@ const SIDECARS = new Set([
   'generation_config.json',
   'tokenizer.json',
   'tokenizer_config.json',
+  'chat_template.jinja',
   'tokenizer.model',
 ]);
 
@@ -72,8 +73,8 @@ function checkpointOffer(
   return { kind: 'checkpoint', format, files: [...files.filter(({ path }) => SIDECARS.has(path)), ...weights] };
 }
 
-/** One file, or an index and its shards. */
-function shards(files: readonly RemoteFile[], base: string, extension: string): RemoteFile[] {
+/** One file of weights, or an index and its shards; none where the repository has neither. */
+export function shards(files: readonly RemoteFile[], base: string, extension: string): RemoteFile[] {
   const single = files.find(({ path }) => path === `${base}.${extension}`);
   if (single !== undefined) return [single];
   const index = files.find(({ path }) => path === `${base}.${extension}.index.json`);

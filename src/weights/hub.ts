@@ -49,6 +49,7 @@ export function parseModelReference(text: string, endpoint: string = HUB_ENDPOIN
  * addresses hold the commit, so what is downloaded later is what was listed.
  *
  * @param revision  branch, tag or commit
+ * @param options.type  of the repository; a model's by default
  * @throws AlignError `access-denied` (gated, private, or no such repository: without a token the hub does not tell
  *   which), `weights-missing`, and what {@link RemoteClient} throws
  * @see https://huggingface.co/docs/hub/api
@@ -56,12 +57,13 @@ export function parseModelReference(text: string, endpoint: string = HUB_ENDPOIN
 export async function openHubRepository(
   reference: { id: string; revision: string },
   client: Pick<RemoteClient, 'smallFile'>,
-  options: { endpoint?: string; signal?: AbortSignal | undefined } = {},
+  options: { endpoint?: string; signal?: AbortSignal | undefined; type?: 'models' | 'datasets' } = {},
 ): Promise<RemoteRepository> {
-  const { endpoint = HUB_ENDPOINT, signal } = options;
+  const { endpoint = HUB_ENDPOINT, signal, type = 'models' } = options;
   const { id } = reference;
+  const place = type === 'models' ? id : `${type}/${id}`;
   try {
-    const api = `${endpoint}/api/models/${id}`;
+    const api = `${endpoint}/api/${type}/${id}`;
     const info = await readJson(client, `${api}/revision/${encodeURIComponent(reference.revision)}`, signal);
     const commit = (info.json as { sha?: unknown } | null)?.sha;
     if (typeof commit !== 'string' || !/^[0-9a-f]{7,64}$/.test(commit)) throw unreadable(info.url, 'has no commit');
@@ -72,14 +74,14 @@ export async function openHubRepository(
       const { json, url, headers } = await readJson(client, next, signal);
       if (!Array.isArray(json)) throw unreadable(url, 'is not a list');
       for (const entry of json as unknown[]) {
-        const file = parseEntry(entry, (path) => `${endpoint}/${id}/resolve/${commit}/${encodePath(path)}`);
+        const file = parseEntry(entry, (path) => `${endpoint}/${place}/resolve/${commit}/${encodePath(path)}`);
         if (file !== undefined) files.push(file);
       }
       next = nextPage(headers.get('link'), endpoint);
     }
     return { name: id, kind: 'hub', revision: commit, files };
   } catch (error) {
-    throw explain(error, id, endpoint);
+    throw explain(error, place, endpoint);
   }
 }
 

@@ -43,6 +43,11 @@ export class NodeStaging implements Staging {
     this.#chunkLog = undefined;
   }
 
+  /** Where files are before they are published, for who reads them on the spot. */
+  get filesDirectory(): string {
+    return join(this.#root, ARRIVING, 'files');
+  }
+
   async readState(): Promise<unknown> {
     try {
       return JSON.parse(await readFile(join(this.#root, ARRIVING, STATE), 'utf8'));

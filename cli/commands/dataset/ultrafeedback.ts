@@ -1,19 +1,17 @@
-import { open, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { formatHeader, formatRow } from '../../../src/batch/row-format.ts';
-import {
-  editsOfInstruction,
-  goldenResponse,
-  readInstruction,
-  ULTRAFEEDBACK_OBJECTIVES,
-} from '../../../src/datasets/ultrafeedback.ts';
+import { ULTRAFEEDBACK_OBJECTIVES } from '../../../src/datasets/preference-objectives.ts';
+import { editsOfInstruction, goldenResponse, readInstruction } from '../../../src/datasets/ultrafeedback.ts';
 import { shuffled } from '../../../src/datasets/training-item.ts';
 import { SeededRandom } from '../../../src/align/random.ts';
-import { readRows, type RowFile } from '../../batch/read-rows.ts';
 import { addBuildOptions, type BuildOptions, parseCount } from '../../dataset/build-options.ts';
+import { writeReport } from '../../dataset/data-card-file.ts';
+import { addInputOptions, type InputOptions, localInput } from '../../dataset/input-file.ts';
 import { ItemLists, sumOf } from '../../dataset/item-lists.ts';
+import { addObjectiveOptions, type ObjectiveOptions, readObjectives } from '../../dataset/objective-options.ts';
 import { RowProblems } from '../../dataset/problems.ts';
+import { countRows, lineOf, openRowSource } from '../../dataset/row-source.ts';
+import { writeRows } from '../../dataset/row-writer.ts';
 import { note } from '../../terminal.ts';
 import { UsageError } from '../../usage-error.ts';
 
@@ -25,19 +23,24 @@ export function addUltraFeedbackCommands(dataset: Command): void {
   const command = dataset
     .command('ultrafeedback')
     .description('instructions with rated completions (openbmb’s UltraFeedback)');
-  addBuildOptions(
-    command
-      .command('build')
-      .description('training items from all pairs of completions, and a test set')
-      .requiredOption('--input <file>', 'JSONL with instruction and completions; .gz is unpacked')
-      .option('--val-size <items>', 'training items kept for validation', parseCount, HELD_OUT)
-      .option('--test-size <rows>', 'instructions at the end that make the test set', parseCount, HELD_OUT),
-  ).action(build);
+  const buildCommand = command
+    .command('build')
+    .description('training items from all pairs of completions, and a test set')
+    .option('--val-size <items>', 'training items kept for validation', parseCount, HELD_OUT)
+    .option('--test-size <rows>', 'instructions at the end that make the test set', parseCount, HELD_OUT);
+  addInputOptions(buildCommand, 'JSONL (.gz is unpacked) or Parquet with instruction and completions');
+  addBuildOptions(addObjectiveOptions(buildCommand, ULTRAFEEDBACK_OBJECTIVES)).action(build);
 }
 
-async function build(options: BuildOptions & { input: string; valSize: number; testSize: number }): Promise<void> {
-  const file: RowFile = { path: options.input, format: 'jsonl' };
-  const count = await countRows(file);
+interface UltraFeedbackBuildOptions extends InputOptions, BuildOptions, ObjectiveOptions {
+  valSize: number;
+  testSize: number;
+}
+
+async function build(options: UltraFeedbackBuildOptions): Promise<void> {
+  const objectives = await readObjectives(options, ULTRAFEEDBACK_OBJECTIVES, 'ultrafeedback');
+  const source = await openRowSource(await localInput(options));
+  const count = await countRows(source);
   if (count <= options.testSize) {
     throw new UsageError(
       `${options.input} has ${count} instructions and the last ${options.testSize} are the test set, so none is left to ` +
@@ -49,26 +52,23 @@ async function build(options: BuildOptions & { input: string; valSize: number; t
   const items = await ItemLists.create(options.to);
   const pairs = { read: 0, unrated: 0, tied: 0 };
   let withoutResponse = 0;
-  let tests = formatHeader('csv', TEST_COLUMNS);
-  let testRows = 0;
+  const tests: [query: string, golden: string][] = [];
   try {
-    for await (const { index, line = index + 1, cells, problem } of readRows(file)) {
-      const instruction = problem === undefined ? readInstruction(cells) : { problem };
+    for await (const row of source.rows()) {
+      const { index, cells, problem } = row;
+      const instruction = problem === undefined ? readInstruction(cells, objectives) : { problem };
       if ('problem' in instruction) {
-        problems.add(line, instruction.problem);
+        problems.add(lineOf(row), instruction.problem);
         continue;
       }
       withoutResponse += instruction.withoutResponse;
       if (index >= count - options.testSize) {
         const golden = goldenResponse(instruction);
-        if (golden === undefined) problems.add(line, 'It has no completion with a response.');
-        else {
-          tests += formatRow('csv', TEST_COLUMNS, [instruction.instruction, golden]);
-          testRows += 1;
-        }
+        if (golden === undefined) problems.add(lineOf(row), 'It has no completion with a response.');
+        else tests.push([instruction.instruction, golden]);
         continue;
       }
-      const found = editsOfInstruction(instruction, ULTRAFEEDBACK_OBJECTIVES, random);
+      const found = editsOfInstruction(instruction, objectives, random, options.maxObjectives);
       pairs.read += found.pairs;
       pairs.unrated += found.unratedPairs;
       pairs.tied += found.tiedPairs;
@@ -81,57 +81,33 @@ async function build(options: BuildOptions & { input: string; valSize: number; t
           'Choose a smaller --val-size.',
       );
     }
-    await items.better.write(join(options.to, 'no_equal/val.json'), order.slice(0, options.valSize));
-    await items.better.write(join(options.to, 'no_equal/train.json'), order.slice(options.valSize));
-    await items.equal.write(join(options.to, 'all_equal/train.json'), Array(items.equal.count).keys());
-    await writeWhole(join(options.to, 'no_equal/test.csv'), tests);
-    const report = {
-      input: options.input,
+    const files = [
+      await items.write('better', 'no_equal/val', options, order.slice(0, options.valSize)),
+      await items.write('better', 'no_equal/train', options, order.slice(options.valSize)),
+      await items.write('equal', 'all_equal/train', options),
+    ];
+    await writeRows(join(options.to, 'no_equal/test.csv'), TEST_COLUMNS, async (writer) => {
+      for (const test of tests) await writer.add(test);
+    });
+    await writeReport(options.to, 'report.json', {
+      source: options.input,
+      split: 'all',
       seed: options.seed,
-      objectives: ULTRAFEEDBACK_OBJECTIVES.map(({ key }) => key),
-      instructions: count,
-      pairs,
-      completionsWithoutResponse: withoutResponse,
+      format: options.format,
+      template: 'ultrafeedback',
+      objectives: objectives.map(({ key, description, threshold }) => ({ key, description, threshold })),
+      maxObjectives: options.maxObjectives ?? null,
+      pairs: { instructions: count, ...pairs, completionsWithoutResponse: withoutResponse },
       itemsByObjectives: items.counts,
-      files: {
-        'no_equal/train.json': order.length - options.valSize,
-        'no_equal/val.json': options.valSize,
-        'all_equal/train.json': items.equal.count,
-        'no_equal/test.csv': testRows,
-      },
+      files: { ...Object.fromEntries(files), 'no_equal/test.csv': tests.length },
       leftOut: problems.list,
-    };
-    await writeFile(join(options.to, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`);
+    });
     note(
       `${count} instructions, ${problems.list.length} left out; ${pairs.read} pairs, ${pairs.unrated} without all ratings, ` +
         `${pairs.tied} tied: ${sumOf(items.counts.better)} items with better targets, ` +
-        `${sumOf(items.counts.equal)} with equal ones, ${testRows} tests, in ${options.to}.`,
+        `${sumOf(items.counts.equal)} with equal ones, ${tests.length} tests, in ${options.to}.`,
     );
   } finally {
     await items.discard();
   }
-}
-
-async function countRows(file: RowFile): Promise<number> {
-  let count = 0;
-  try {
-    for await (const _ of readRows(file)) count += 1;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new UsageError(`The file ${file.path} does not exist.`);
-    throw error;
-  }
-  return count;
-}
-
-async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = `${path}.part`;
-  const file = await open(temporary, 'w');
-  try {
-    await file.write(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
 }

@@ -2,39 +2,73 @@ import type { Command } from 'commander';
 import { AlignError } from '../../../src/align/errors.ts';
 import {
   ANNOTATED_ASPECTS,
+  type AnnotatedMetric,
   type AnnotatedRow,
   type AnnotationReport,
   compareWithAnnotators,
 } from '../../../src/evaluation/annotations.ts';
 import type { Correlation } from '../../../src/evaluation/correlation.ts';
 import { readColumns } from '../../batch/read-rows.ts';
-import { note, print } from '../../terminal.ts';
+import { RESPONSIBLE_USE } from '../../imhi/responsible-use.ts';
+import { addMetricOptions, type MetricOptions, startModelMetric } from '../../quality/metric-options.ts';
+import type { TextMetric } from '../../quality/text-metric.ts';
+import { interruptSignal, note, print } from '../../terminal.ts';
+import { EXIT } from '../../usage-error.ts';
 import { listOutputs, readCells } from './outputs.ts';
 
 export function addAnnotationsCommand(evaluate: Command): void {
-  evaluate
+  const command = evaluate
     .command('annotations')
-    .description('how BLEU and ROUGE go with what people thought of explanations, as a Markdown report')
+    .description(
+      'how BLEU, ROUGE and, where a model is given, BERTScore, BARTScore and GPTScore go with what people thought of explanations, as a Markdown report',
+    )
     .requiredOption(
       '--annotations <folder>',
       `CSV files with columns text, label, the explanations, ${ANNOTATED_ASPECTS.join(', ')}: the last four are lists of ratings`,
     )
     .requiredOption('--references <file>', 'CSV with a column query, which holds the text, and one of references')
-    .option('--json', 'as one JSON list')
-    .action(async (options: { annotations: string; references: string; json?: true }) => {
-      const references = await readReferences(options.references);
-      const referenceOf = (post: string) => references.find(({ query }) => query.includes(post))?.reference;
-      const reports: { file: string; report: AnnotationReport }[] = [];
-      for (const { dataset, path } of await listOutputs(options.annotations)) {
-        reports.push({ file: dataset, report: compareWithAnnotators(await readAnnotations(path), referenceOf) });
-      }
-      if (options.json) {
-        await print(`${JSON.stringify(reports, undefined, 2)}\n`);
-        return;
-      }
-      await print(reports.map(({ file, report }) => markdownOf(file, report)).join('\n'));
-      note('For research. None of it is a diagnosis or advice; who needs help should see a professional.');
-    });
+    .option('--json', 'as one JSON list');
+  addMetricOptions(command).action(run);
+}
+
+interface AnnotationsOptions extends MetricOptions {
+  annotations: string;
+  references: string;
+  json?: true;
+}
+
+async function run(options: AnnotationsOptions): Promise<void> {
+  const references = await readReferences(options.references);
+  const referenceOf = (post: string) => references.find(({ query }) => query.includes(post))?.reference;
+  const files: { file: string; rows: AnnotatedRow[] }[] = [];
+  for (const { dataset, path } of await listOutputs(options.annotations)) {
+    files.push({ file: dataset, rows: await readAnnotations(path) });
+  }
+  const signal = interruptSignal();
+  const metrics: (AnnotatedMetric & TextMetric)[] = [];
+  try {
+    if (options.bertscoreModel !== undefined) {
+      metrics.push({ name: 'BERTScore', ...(await startModelMetric('bertscore', options, signal)) });
+    }
+    if (options.bartscoreModel !== undefined) {
+      metrics.push({ name: 'BARTScore', ...(await startModelMetric('bartscore', options, signal)) });
+    }
+    if (options.endpoint !== undefined) {
+      metrics.push({ name: 'GPTScore', ...(await startModelMetric('gptscore', options, signal)) });
+    }
+    const reports: { file: string; report: AnnotationReport }[] = [];
+    for (const { file, rows } of files) {
+      reports.push({ file, report: await compareWithAnnotators(rows, referenceOf, metrics) });
+    }
+    if (options.json) await print(`${JSON.stringify(reports, undefined, 2)}\n`);
+    else await print(reports.map(({ file, report }) => markdownOf(file, report)).join('\n'));
+    note(RESPONSIBLE_USE);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    process.exitCode = EXIT.interrupted;
+  } finally {
+    for (const metric of metrics) await metric.dispose();
+  }
 }
 
 async function readReferences(path: string): Promise<{ query: string; reference: string }[]> {

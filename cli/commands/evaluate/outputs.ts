@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { AlignError } from '../../../src/align/errors.ts';
 import { readColumns, readRows } from '../../batch/read-rows.ts';
 import { UsageError } from '../../usage-error.ts';
@@ -22,6 +22,35 @@ export async function listOutputs(directory: string): Promise<OutputFile[]> {
     .sort((one, other) => one.dataset.localeCompare(other.dataset, 'en', { sensitivity: 'base' }));
   if (files.length === 0) throw new UsageError(`${directory} has no CSV files (it has ${names.length} others).`);
   return files;
+}
+
+/** The outputs of one aligner: a file for each policy model. */
+export interface AlignerOutputs {
+  aligner: string;
+  files: OutputFile[];
+}
+
+/**
+ * @param folders  `DIR` or `NAME=DIR`; without a name the folder's
+ * @throws UsageError where two have one name, and as {@link listOutputs}
+ */
+export async function listAligners(folders: readonly string[]): Promise<AlignerOutputs[]> {
+  const aligners = new Map<string, AlignerOutputs>();
+  for (const text of folders) {
+    const { name, folder } = splitName(text);
+    if (aligners.has(name)) {
+      throw new UsageError(`Two folders of outputs are named “${name}”; tell them apart with --outputs NAME=DIR.`);
+    }
+    aligners.set(name, { aligner: name, files: await listOutputs(folder) });
+  }
+  return [...aligners.values()];
+}
+
+/** A name has no slash: `a=b/c` is the folder b/c named a, `./a=b` is a folder. */
+export function splitName(text: string): { name: string; folder: string } {
+  const [, name, folder] = /^([^/\\=]+)=(.+)$/s.exec(text) ?? [];
+  if (name !== undefined && folder !== undefined) return { name: name.trim(), folder };
+  return { name: basename(resolve(text)), folder: text };
 }
 
 /**

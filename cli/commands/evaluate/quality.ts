@@ -1,59 +1,107 @@
 import type { Command } from 'commander';
-import { corpusBleu } from '../../../src/evaluation/bleu.ts';
-import { meanRouge } from '../../../src/evaluation/rouge.ts';
-import { print } from '../../terminal.ts';
-import { UsageError } from '../../usage-error.ts';
+import { isImhiDataset } from '../../../src/evaluation/imhi-labels.ts';
+import { RESPONSIBLE_USE } from '../../imhi/responsible-use.ts';
+import {
+  addMetricOptions,
+  type MetricOptions,
+  MODEL_METRICS,
+  type ModelMetric,
+  startModelMetric,
+} from '../../quality/metric-options.ts';
+import { PLAIN_METRICS, type TextMetric } from '../../quality/text-metric.ts';
+import { interruptSignal, note, print } from '../../terminal.ts';
+import { EXIT, UsageError } from '../../usage-error.ts';
 import { formatTable, listOutputs, readCells } from './outputs.ts';
 
-const METRICS = {
-  bleu: (texts: readonly string[], references: readonly string[]) => ({ bleu: corpusBleu(texts, references) }),
-  rouge: (texts: readonly string[], references: readonly string[]) => ({ ...meanRouge(texts, references) }),
-} as const satisfies Record<string, (texts: string[], references: string[]) => Record<string, number>>;
-type Metric = keyof typeof METRICS;
-const METRIC_NAMES = Object.keys(METRICS) as Metric[];
+const METRIC_NAMES = [...(Object.keys(PLAIN_METRICS) as (keyof typeof PLAIN_METRICS)[]), ...MODEL_METRICS] as const;
+type Metric = (typeof METRIC_NAMES)[number];
+
+interface QualityOptions extends MetricOptions {
+  outputs: string;
+  metrics: string;
+  json?: true;
+}
+
+interface QualityReport {
+  dataset: string;
+  rows: number;
+  scores: Record<string, number | null>;
+}
 
 export function addQualityCommand(evaluate: Command): void {
-  evaluate
+  const command = evaluate
     .command('quality')
-    .description('generated texts against their references: BLEU as sacrebleu’s, ROUGE as rouge_score’s, 0 to 1')
+    .description(
+      'generated texts against their references: BLEU as sacrebleu’s, ROUGE as rouge_score’s, BERTScore as bert_score’s, 0 to 1; BARTScore and GPTScore are mean log-probabilities',
+    )
     .requiredOption('--outputs <folder>', 'CSV files with columns goldens, generated_text')
-    .option('--metrics <names>', `comma-separated: ${METRIC_NAMES.join(', ')}`, METRIC_NAMES.join(','))
-    .option('--json', 'as one JSON list')
-    .action(async (options: { outputs: string; metrics: string; json?: true }) => {
-      const metrics = parseMetrics(options.metrics);
-      const reports: { dataset: string; rows: number; scores: Record<string, number> }[] = [];
-      for (const { dataset, path } of await listOutputs(options.outputs)) {
-        const rows = await readCells(path, ['goldens', 'generated_text']);
-        const texts = rows.map(({ generated_text }) => generated_text);
-        const references = rows.map(({ goldens }) => goldens);
-        const scores = Object.assign({}, ...metrics.map((name) => METRICS[name](texts, references))) as Record<
-          string,
-          number
-        >;
-        reports.push({ dataset, rows: rows.length, scores });
-      }
-      if (options.json) {
-        const list = reports.map(({ dataset, rows, scores }) => ({ dataset, rows, ...scores }));
-        await print(`${JSON.stringify(list, undefined, 2)}\n`);
-        return;
-      }
-      const columns = Object.keys(reports[0]?.scores ?? {});
-      await print(
-        formatTable(
-          ['data set', 'rows', ...columns],
-          reports.map(({ dataset, rows, scores }) => [
-            dataset,
-            String(rows),
-            ...columns.map((column) => scores[column]!.toFixed(4)),
-          ]),
-        ),
-      );
-    });
+    .option('--metrics <names>', `comma-separated: ${METRIC_NAMES.join(', ')}`, Object.keys(PLAIN_METRICS).join(','))
+    .option('--json', 'as one JSON list');
+  addMetricOptions(command).action(run);
+}
+
+async function run(options: QualityOptions): Promise<void> {
+  const names = parseMetrics(options.metrics);
+  const files = await listOutputs(options.outputs);
+  const signal = interruptSignal();
+  const metrics: Pick<TextMetric, 'score' | 'dispose'>[] = [];
+  try {
+    for (const name of names) metrics.push(await startMetric(name, options, signal));
+    const reports: QualityReport[] = [];
+    for (const { dataset, path } of files) {
+      const rows = await readCells(path, ['goldens', 'generated_text']);
+      const texts = rows.map(({ generated_text }) => generated_text);
+      const references = rows.map(({ goldens }) => goldens);
+      const scores: QualityReport['scores'] = {};
+      for (const metric of metrics) Object.assign(scores, await metric.score(texts, references));
+      reports.push({ dataset, rows: rows.length, scores });
+    }
+    await print(options.json ? jsonOf(reports) : tableOf(reports));
+    if (files.some(({ dataset }) => isImhiDataset(dataset))) note(RESPONSIBLE_USE);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    process.exitCode = EXIT.interrupted;
+  } finally {
+    for (const metric of metrics) await metric.dispose();
+  }
+}
+
+async function startMetric(
+  name: Metric,
+  options: MetricOptions,
+  signal: AbortSignal,
+): Promise<Pick<TextMetric, 'score' | 'dispose'>> {
+  if (isModelMetric(name)) return startModelMetric(name, options, signal);
+  return {
+    score: async (texts, references) => PLAIN_METRICS[name](texts, references),
+    dispose: async () => undefined,
+  };
+}
+
+function isModelMetric(name: Metric): name is ModelMetric {
+  return (MODEL_METRICS as readonly string[]).includes(name);
+}
+
+function jsonOf(reports: readonly QualityReport[]): string {
+  const list = reports.map(({ dataset, rows, scores }) => ({ dataset, rows, ...scores }));
+  return `${JSON.stringify(list, undefined, 2)}\n`;
+}
+
+function tableOf(reports: readonly QualityReport[]): string {
+  const columns = Object.keys(reports[0]?.scores ?? {});
+  return formatTable(
+    ['data set', 'rows', ...columns],
+    reports.map(({ dataset, rows, scores }) => [
+      dataset,
+      String(rows),
+      ...columns.map((column) => scores[column]?.toFixed(4) ?? '–'),
+    ]),
+  );
 }
 
 function parseMetrics(text: string): Metric[] {
   const names = text.split(',').map((name) => name.trim());
-  const unknown = names.filter((name) => !(name in METRICS));
+  const unknown = names.filter((name) => !(METRIC_NAMES as readonly string[]).includes(name));
   if (unknown.length > 0) {
     throw new UsageError(`There is no metric “${unknown.join(', ')}”. Known: ${METRIC_NAMES.join(', ')}.`);
   }

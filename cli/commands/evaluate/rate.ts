@@ -6,11 +6,12 @@ import { SeededRandom } from '../../../src/align/random.ts';
 import { ratingMessages, readRating } from '../../../src/evaluation/judge-prompt.ts';
 import { bootstrapMean, type Estimate } from '../../../src/evaluation/win-statistics.ts';
 import { callOf, type JudgeCall } from '../../judge/ask-judge.ts';
-import { addJudgeOptions, type JudgeRunOptions, runJudge } from '../../judge/judge-run.ts';
+import { addJudgeOptions, findJudges, type JudgeRunOptions, runJudge } from '../../judge/judge-run.ts';
+import { csvOf } from '../../judge/report-csv.ts';
 import type { VerdictCache } from '../../judge/verdict-cache.ts';
 import { readObjectives } from '../../request-options.ts';
 import { print } from '../../terminal.ts';
-import { formatTable, listOutputs, readCells } from './outputs.ts';
+import { formatTable, listAligners, readCells } from './outputs.ts';
 
 const COLUMNS = ['query', 'origin_responses', 'aligned_responses'] as const;
 
@@ -23,22 +24,28 @@ export function addRateCommand(evaluate: Command): void {
   const command = evaluate
     .command('rate')
     .description('what a judge gives originals and edits from 0 to 10, for each objective')
-    .requiredOption('--outputs <folder>', `CSV files as batch writes them, one a policy model: ${COLUMNS.join(', ')}`)
-    .requiredOption('--judge-model <name>', 'its name there')
-    .requiredOption('--report <folder>', 'for ratings.json and the judge’s replies')
+    .requiredOption(
+      '--outputs <folder>',
+      `CSV files as batch writes them, one a policy model: ${COLUMNS.join(', ')}; repeated, as NAME=FOLDER: one for each aligner`,
+      (value: string, previous: string[] = []) => [...previous, value],
+    )
+    .requiredOption('--judge-model <name>', 'its name at the address, or a converted model’s folder or id')
+    .requiredOption('--report <folder>', 'for ratings.json, ratings.csv, replies.csv and the judge’s replies')
     .option('--json', 'print ratings.json');
   addJudgeOptions(command).action(run);
 }
 
 interface RatedList {
+  aligner: string;
   policy: string;
   objective: Objective;
   /** Without the rows of which a text is blank. */
-  rows: { original: JudgeCall; aligned: JudgeCall }[];
+  rows: { index: number; original: JudgeCall; aligned: JudgeCall }[];
   leftOut: number;
 }
 
 interface Ratings {
+  aligner: string;
   policy: string;
   objective: string;
   /** With a rating of both answers. */
@@ -54,37 +61,61 @@ interface Ratings {
 async function run(options: RateOptions): Promise<void> {
   // The published prompt is UltraFeedback's: its objectives' texts are meant.
   const objectives = readObjectives({ ...options, promptStyle: 'bare' }, 'ultrafeedback');
+  const judges = await findJudges([options.judgeModel], options);
   const lists: RatedList[] = [];
-  for (const { dataset: policy, path } of await listOutputs(options.outputs)) {
-    const rows = await readCells(path, COLUMNS);
-    const kept = rows.filter((row) => row.origin_responses.trim() !== '' && row.aligned_responses.trim() !== '');
-    for (const objective of objectives) {
-      const callFor = (query: string, answer: string) => {
-        const messages = ratingMessages(objective, query, answer);
-        return callOf(options.judge, { model: options.judgeModel, messages, temperature: 0 });
-      };
-      lists.push({
-        policy,
-        objective,
-        rows: kept.map((row) => ({
-          original: callFor(row.query, row.origin_responses),
-          aligned: callFor(row.query, row.aligned_responses),
-        })),
-        leftOut: rows.length - kept.length,
-      });
+  for (const { aligner, files } of await listAligners(options.outputs)) {
+    for (const { dataset: policy, path } of files) {
+      const rows = await readCells(path, COLUMNS);
+      const kept = rows.flatMap((row, index) =>
+        row.origin_responses.trim() === '' || row.aligned_responses.trim() === '' ? [] : [{ row, index }],
+      );
+      for (const objective of objectives) {
+        const callFor = (query: string, answer: string) => {
+          const messages = ratingMessages(objective, query, answer);
+          return callOf(judges.addressOf(options.judgeModel), { model: options.judgeModel, messages, temperature: 0 });
+        };
+        lists.push({
+          aligner,
+          policy,
+          objective,
+          rows: kept.map(({ row, index }) => ({
+            index,
+            original: callFor(row.query, row.origin_responses),
+            aligned: callFor(row.query, row.aligned_responses),
+          })),
+          leftOut: rows.length - kept.length,
+        });
+      }
     }
   }
   const calls = lists.flatMap(({ rows }) => rows.flatMap(({ original, aligned }) => [original, aligned]));
-  await runJudge(calls, options, async (cache) => {
+  await runJudge(calls, judges, options, async (cache) => {
     const ratings = lists.map((list) => ratingsOf(list, cache, options.seed));
-    const { judge, judgeModel: model, seed } = options;
-    const json = `${JSON.stringify({ settings: { judge, model, seed }, ratings }, undefined, 2)}\n`;
+    const { judgeModel: model, seed } = options;
+    const settings = { judge: judges.description, model, seed, versions: judges.versions };
+    const json = `${JSON.stringify({ settings, ratings }, undefined, 2)}\n`;
     await writeFile(join(options.report, 'ratings.json'), json);
+    await writeFile(join(options.report, 'ratings.csv'), csvOf(ratings));
+    await writeFile(join(options.report, 'replies.csv'), csvOf(lists.flatMap((list) => repliesOf(list, cache))));
     await print(options.json ? json : tableOf(ratings));
   });
 }
 
-function ratingsOf({ policy, objective, rows, leftOut }: RatedList, cache: VerdictCache, seed: number): Ratings {
+function repliesOf({ aligner, policy, objective, rows }: RatedList, cache: VerdictCache) {
+  return rows.flatMap(({ index, original, aligned }) =>
+    Object.entries({ original, aligned }).map(([answer, { key }]) => {
+      const reply = cache.get(key)?.text ?? null;
+      const rating = reply === null ? null : (readRating(reply) ?? null);
+      return { aligner, policy, objective: objective.key, row: index + 1, answer, rating, reply };
+    }),
+  );
+}
+
+function ratingsOf(
+  { aligner, policy, objective, rows, leftOut }: RatedList,
+  cache: VerdictCache,
+  seed: number,
+): Ratings {
   const ratingOf = ({ key }: JudgeCall) => {
     const reply = cache.get(key);
     return reply === undefined ? undefined : readRating(reply.text);
@@ -95,6 +126,7 @@ function ratingsOf({ policy, objective, rows, leftOut }: RatedList, cache: Verdi
   });
   const estimate = (values: number[]) => (values.length === 0 ? null : bootstrapMean(values, new SeededRandom(seed)));
   return {
+    aligner,
     policy,
     objective: objective.key,
     rows: pairs.length,
@@ -110,9 +142,9 @@ function tableOf(ratings: readonly Ratings[]): string {
   const shown = (estimate: Estimate | null) =>
     estimate === null ? '–' : `${estimate.value.toFixed(2)} [${estimate.low.toFixed(2)}, ${estimate.high.toFixed(2)}]`;
   return formatTable(
-    ['policy, objective', 'rows', 'invalid', 'left out', 'original', 'aligned', 'difference'],
+    ['aligner, policy, objective', 'rows', 'invalid', 'left out', 'original', 'aligned', 'difference'],
     ratings.map((one) => [
-      `${one.policy}, ${one.objective}`,
+      `${one.aligner} on ${one.policy}, ${one.objective}`,
       ...[one.rows, one.invalid, one.leftOut].map(String),
       ...[one.original, one.aligned, one.difference].map(shown),
     ]),

@@ -1,7 +1,7 @@
 import type { LlamaConfig } from '../llama-config.ts';
-import { corrupt, quote, unsupported } from './checkpoint-errors.ts';
 import type { CheckpointTensor } from './checkpoint.ts';
-import { checkpointTensor, elementCount, rowBytes, type StoredTensor } from './stored-tensor.ts';
+import { selectTensors } from './select-tensors.ts';
+import type { StoredTensor } from './stored-tensor.ts';
 
 /** Hugging Face's names and shapes of everything that a Llama decoder is made of. */
 function* llamaTensorShapes(config: LlamaConfig): Generator<[name: string, shape: readonly number[]]> {
@@ -36,62 +36,19 @@ function isIgnored(name: string, config: LlamaConfig): boolean {
 }
 
 /**
- * The tensors that the configuration asks for, each there with the right shape in a form that we read.
+ * The tensors of a Llama decoder.
  *
- * @param where  the file or folder, for what is missing
- * @throws AlignError `checkpoint-corrupt` for a missing tensor or a wrong shape; `unsupported-model` for a type we do
- *   not read, or a tensor that a plain Llama decoder does not have (a bias, an adapter): leaving it out would give
- *   another model
+ * @throws as {@link selectTensors}
  */
 export function selectLlamaTensors(
   config: LlamaConfig,
   stored: ReadonlyMap<string, StoredTensor>,
   where: string,
 ): { tensors: Map<string, CheckpointTensor>; sizeBytes: number } {
-  const tensors = new Map<string, CheckpointTensor>();
-  let sizeBytes = 0;
-  for (const [name, shape] of llamaTensorShapes(config)) {
-    const tensor = stored.get(name);
-    if (tensor === undefined) {
-      throw corrupt(where, `the tensor ${name} is missing (${shapeText(shape)} wanted)`, { tensor: name, shape });
-    }
-    const file = tensor.source.name;
-    if (tensor.shape.length !== shape.length || tensor.shape.some((length, i) => length !== shape[i])) {
-      throw corrupt(
-        file,
-        `the tensor ${name} has shape ${shapeText(tensor.shape)}; the configuration asks for ${shapeText(shape)}`,
-        { tensor: name, wanted: shape, actual: tensor.shape },
-      );
-    }
-    const { rows } = tensor;
-    if ('unreadable' in rows) {
-      throw unsupported(file, `the tensor ${name} ${rows.unreadable}, which we do not read`, { tensor: name });
-    }
-    const columns = shape.at(-1) ?? 1;
-    const bytesPerRow = rowBytes(rows.storedType, columns);
-    if (bytesPerRow === undefined) {
-      throw corrupt(file, `the tensor ${name} has rows of ${columns}, no whole number of ${rows.storedType} blocks`, {
-        tensor: name,
-        columns,
-      });
-    }
-    sizeBytes += (elementCount(shape, file, name) / columns) * bytesPerRow;
-    tensors.set(name, checkpointTensor(tensor, rows));
-  }
-  for (const [name, { source }] of stored) {
-    if (!tensors.has(name) && !isIgnored(name, config)) {
-      throw unsupported(
-        source.name,
-        `the tensor ${quote(name)} has no place in a Llama decoder of this configuration`,
-        {
-          tensor: name,
-        },
-      );
-    }
-  }
-  return { tensors, sizeBytes };
-}
-
-function shapeText(shape: readonly number[]): string {
-  return `[${shape.join(', ')}]`;
+  const wanted = {
+    shapes: llamaTensorShapes(config),
+    isIgnored: (name: string) => isIgnored(name, config),
+    what: 'a Llama decoder',
+  };
+  return selectTensors(wanted, stored, where);
 }

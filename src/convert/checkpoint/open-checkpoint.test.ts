@@ -163,6 +163,19 @@ describe('openCheckpoint', () => {
     expect(error.message).toContain(named);
   });
 
+  it('takes a chat template that is a file of its own into tokenizer_config.json, unless that has one', async () => {
+    const template = new TextEncoder().encode('{{ messages }}');
+    const configOf = async (changes: Record<string, Uint8Array>) => {
+      const { sidecars } = await openCheckpoint(MemoryFolder.of(fixture, changes));
+      return JSON.parse(sidecars.get('tokenizer_config.json')!) as Record<string, unknown>;
+    };
+    const plain = await configOf({});
+    expect(await configOf({ 'chat_template.jinja': template })).toEqual({ ...plain, chat_template: '{{ messages }}' });
+    const own = new TextEncoder().encode(JSON.stringify({ ...plain, chat_template: 'own' }));
+    const both = await configOf({ 'chat_template.jinja': template, 'tokenizer_config.json': own });
+    expect(both.chat_template).toBe('own');
+  });
+
   it('makes generation_config.json where there is none', async () => {
     const { sidecars, config } = await openCheckpoint(
       MemoryFolder.of(fixture, { 'generation_config.json': undefined }),

@@ -3,16 +3,13 @@ import type { ByteSource, SourceFolder } from '../byte-source.ts';
 import { corrupt, missing } from './checkpoint-errors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { tokenizerFromSentencePiece } from '../tokenizer/sentencepiece.ts';
-import type { TokenizerFiles } from '../tokenizer/tokenizer-files.ts';
-import { type JsonObject, parseJsonObject } from './json-reader.ts';
+import { type TokenizerFiles, withChatTemplate } from '../tokenizer/tokenizer-files.ts';
+import { findWeightFile, noWeights, readJson, readOptional, readWeights } from './checkpoint-folder.ts';
+import { parseJsonObject } from './json-reader.ts';
 import { selectLlamaTensors } from './llama-tensors.ts';
 import { openGguf } from './open-gguf.ts';
 import { generationConfigText, parseConfig } from './parse-config.ts';
-import { readText, TEXT_LIMIT_BYTES } from './read-text.ts';
-import { readSafetensors } from './safetensors.ts';
-import { readShards } from './shards.ts';
-import type { StoredTensor } from './stored-tensor.ts';
-import { readTorch } from './torch.ts';
+import { TEXT_LIMIT_BYTES } from './read-text.ts';
 
 /**
  * Opens the checkpoint of a folder as published on Hugging Face.
@@ -22,20 +19,15 @@ import { readTorch } from './torch.ts';
  */
 export async function openCheckpoint(folder: SourceFolder): Promise<Checkpoint> {
   const paths = await folder.list();
-  const weights = WEIGHT_FILES.find(({ path }) => paths.includes(path));
+  const weights = findWeightFile(paths);
   const ggufPaths = paths.filter((path) => /^[^/]*\.gguf$/i.test(path)).sort();
   if (weights?.format !== 'safetensors' && ggufPaths.length > 0) return openGgufFolder(folder, ggufPaths);
-  if (weights === undefined) {
-    const looked = [...WEIGHT_FILES.map(({ path }) => path), '*.gguf'].join(', ');
-    throw missing(folder.name, `no weights found; looked for ${looked}`);
-  }
+  if (weights === undefined) throw noWeights(folder, ['*.gguf']);
   const generationText = await readOptional(folder, paths, 'generation_config.json');
   const generationConfig =
     generationText === undefined ? undefined : parseJsonObject(generationText, 'generation_config.json');
   const config = parseConfig(await readJson(folder, paths, 'config.json'), 'config.json', generationConfig);
-  const stored = weights.isIndex
-    ? await readShards(folder, paths, weights.path, weights.read)
-    : await weights.read(await folder.open(weights.path));
+  const stored = await readWeights(folder, paths, weights);
   return {
     format: weights.format,
     config,
@@ -69,28 +61,14 @@ export function openGgufFile(source: ByteSource): Promise<Checkpoint> {
   return openGguf(source);
 }
 
-interface WeightFile {
-  path: string;
-  isIndex: boolean;
-  format: Checkpoint['format'];
-  read: (source: ByteSource) => Promise<Map<string, StoredTensor>>;
-}
-
-/** In order of preference, which is transformers' own; a GGUF comes before torch's. */
-const WEIGHT_FILES: readonly WeightFile[] = [
-  { path: 'model.safetensors', isIndex: false, format: 'safetensors', read: readSafetensors },
-  { path: 'model.safetensors.index.json', isIndex: true, format: 'safetensors', read: readSafetensors },
-  { path: 'pytorch_model.bin', isIndex: false, format: 'torch', read: readTorch },
-  { path: 'pytorch_model.bin.index.json', isIndex: true, format: 'torch', read: readTorch },
-];
-
 async function readSidecars(
   folder: SourceFolder,
   paths: readonly string[],
   generationText: string,
 ): Promise<Map<string, string>> {
   const sidecars = new Map<string, string>();
-  const tokenizer = await readTokenizer(folder, paths);
+  const template = await readOptional(folder, paths, 'chat_template.jinja');
+  const tokenizer = withChatTemplate(await readTokenizer(folder, paths), template);
   sidecars.set('tokenizer.json', tokenizer.tokenizerJson);
   sidecars.set('tokenizer_config.json', tokenizer.tokenizerConfigJson);
   sidecars.set('generation_config.json', generationText);
@@ -113,19 +91,4 @@ async function readTokenizer(folder: SourceFolder, paths: readonly string[]): Pr
   const made = tokenizerFromSentencePiece(await source.read(0, source.sizeBytes));
   // A tokenizer.json is the more exact of the two even without its companion.
   return { ...made, ...(tokenizerJson === undefined ? {} : { tokenizerJson }) };
-}
-
-async function readJson(folder: SourceFolder, paths: readonly string[], path: string): Promise<JsonObject> {
-  const text = await readOptional(folder, paths, path);
-  if (text === undefined) throw missing(folder.name, `${path} is not there`);
-  return parseJsonObject(text, path);
-}
-
-async function readOptional(
-  folder: SourceFolder,
-  paths: readonly string[],
-  path: string,
-  limitBytes: number = TEXT_LIMIT_BYTES.config,
-): Promise<string | undefined> {
-  return paths.includes(path) ? readText(await folder.open(path), limitBytes) : undefined;
 }

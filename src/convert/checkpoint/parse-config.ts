@@ -2,11 +2,10 @@ import type { LlamaConfig } from '../llama-config.ts';
 import { corrupt, quote, unsupported } from './checkpoint-errors.ts';
 import type { GgufMetadata } from './gguf.ts';
 import { isJsonObject, type JsonObject } from './json-reader.ts';
+import { SettingReader, show } from './setting-reader.ts';
 
 /** Longer than any Llama was trained for; a graph holds tables of this many rows. */
 const MAX_CONTEXT_LENGTH = 1 << 22;
-/** No real size comes near; below it every product of two sizes is exact. */
-const MAX_SIZE = 1 << 26;
 
 /**
  * Hugging Face's config.json. A setting that our graph does not honour is refused by its name: a model that runs without
@@ -194,13 +193,6 @@ function refuseGgufSettings(metadata: GgufMetadata, file: string): void {
   }
 }
 
-/** A value as it may stand in a message. */
-function show(value: unknown): string {
-  if (Array.isArray(value) || ArrayBuffer.isView(value)) return 'a list';
-  if (typeof value === 'object' && value !== null) return 'an object';
-  return quote(String(value));
-}
-
 function isSet(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
@@ -215,46 +207,6 @@ function readTokenIds(value: unknown, key: string, file: string): number[] {
     }
     return id as number;
   });
-}
-
-/** Reads settings by key. An absent or null one takes the default; without a default it is an error. */
-class SettingReader {
-  readonly #file: string;
-  readonly #get: (key: string) => unknown;
-  readonly #prefix: string;
-
-  constructor(file: string, get: (key: string) => unknown, prefix = '') {
-    this.#file = file;
-    this.#get = get;
-    this.#prefix = prefix;
-  }
-
-  size(key: string, fallback?: number): number {
-    const value = this.#get(key) ?? fallback;
-    if (!Number.isSafeInteger(value) || (value as number) < 1 || (value as number) > MAX_SIZE) {
-      throw this.#wrong(key, value, `a whole number from 1 to ${MAX_SIZE}`);
-    }
-    return value as number;
-  }
-
-  positive(key: string, fallback?: number): number {
-    const value = this.#get(key) ?? fallback;
-    if (typeof value !== 'number' || !(value > 0 && value < Infinity)) {
-      throw this.#wrong(key, value, 'a number above 0');
-    }
-    return value;
-  }
-
-  flag(key: string): boolean {
-    const value = this.#get(key) ?? false;
-    if (typeof value !== 'boolean') throw this.#wrong(key, value, 'true or false');
-    return value;
-  }
-
-  #wrong(key: string, value: unknown, wanted: string) {
-    const found = value === undefined ? 'missing' : show(value);
-    return corrupt(this.#file, `${this.#prefix}${key} is ${found}; it must be ${wanted}`, { key });
-  }
 }
 
 /** generation_config.json of a checkpoint that has none: greedy, with its own tokens. */

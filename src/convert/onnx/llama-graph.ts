@@ -1,5 +1,6 @@
 import type { LlamaConfig } from '../llama-config.ts';
 import { type Dimension, ELEMENT_TYPES, GraphBuilder } from './graph-builder.ts';
+import { declareConstants } from './graph-constants.ts';
 import { type PlannedWeight, planWeights } from './llama-plan.ts';
 import {
   applyEmbedding,
@@ -141,21 +142,6 @@ function attentionLengths(graph: GraphBuilder, mask: string): { seqlens: string;
   const length = graph.node('Gather', [shape, 'int64_index_one'], ['mask.length'], { axis: 0 });
   const total = graph.node('Cast', [length], ['mask.total'], { to: 6 });
   return { seqlens, total };
-}
-
-function declareConstants(graph: GraphBuilder): void {
-  const int64 = (...values: bigint[]) => new Uint8Array(BigInt64Array.from(values).buffer);
-  const float32 = (value: number) => new Uint8Array(Float32Array.of(value).buffer);
-  graph.constant('int64_one', 'int64', [1], int64(1n));
-  graph.constant('int64_index_one', 'int64', [], int64(1n));
-  graph.constant('int64_zero', 'int64', [1], int64(0n));
-  graph.constant('int64_second_axis', 'int64', [1], int64(1n));
-  graph.constant('int64_last_axis', 'int64', [1], int64(-1n));
-  graph.constant('int64_end', 'int64', [1], int64(2n ** 63n - 1n));
-  graph.constant('float_tiny', 'float32', [], float32(1e-30));
-  graph.constant('float_127', 'float32', [], float32(127));
-  graph.constant('float_128', 'float32', [], float32(128));
-  graph.constant('uint8_128', 'uint8', [], Uint8Array.of(128));
 }
 
 /**

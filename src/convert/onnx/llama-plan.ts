@@ -1,10 +1,11 @@
 import type { LlamaConfig } from '../llama-config.ts';
 
-/** One weight of the decoder, in the order in which the graph uses them and the data files hold them. */
+/** One weight of a model, in the order in which the graph uses them and the data files hold them. */
 export interface PlannedWeight {
   /** Name in the graph. */
   name: string;
-  kind: 'embedding' | 'norm' | 'linear' | 'head';
+  /** `norm`: a vector, be it a norm's or a bias; `table`: rows that are added as they are, positions for one. */
+  kind: 'embedding' | 'table' | 'norm' | 'linear' | 'head';
   /** Tensors of the checkpoint whose rows follow one another in it: q, k and v are read as one projection. */
   sources: readonly string[];
   rows: number;

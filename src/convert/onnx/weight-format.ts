@@ -49,7 +49,7 @@ export const VARIANT_FORMATS: Record<Variant, VariantFormat> = {
 };
 
 export function formatOf(weight: PlannedWeight, format: VariantFormat): WeightFormat {
-  return weight.kind === 'norm' ? 'plain' : format[weight.kind];
+  return weight.kind === 'norm' || weight.kind === 'table' ? 'plain' : format[weight.kind];
 }
 
 /** Whether a matmul of this format wants the weight as [columns, rows], the transpose of the checkpoint's. */
@@ -72,7 +72,7 @@ export function declareWeight(graph: GraphBuilder, weight: PlannedWeight, varian
   const shape = isTransposed(weight, format) ? [columns, rows] : [rows, columns];
   switch (format) {
     case 'plain':
-      graph.weight(name + DATA, variant.activation, weight.kind === 'norm' ? [columns] : shape);
+      graph.weight(name + DATA, variant.activation, weight.kind === 'norm' ? [rows * columns] : shape);
       return;
     case 'rows8':
       graph.weight(name + DATA, 'int8', shape);

@@ -57,6 +57,11 @@ function load(gguf: GgufMetadata) {
   return loadTokenizer(JSON.parse(tokenizerJson), JSON.parse(tokenizerConfigJson));
 }
 
+it('keeps the chat template', () => {
+  const { tokenizerConfigJson } = tokenizerFromGguf(sentencePiece({ 'tokenizer.chat_template': '{{ messages }}' }));
+  expect(JSON.parse(tokenizerConfigJson)).toMatchObject({ chat_template: '{{ messages }}' });
+});
+
 function errorOf(gguf: GgufMetadata): AlignError {
   try {
     tokenizerFromGguf(gguf);

@@ -1,7 +1,7 @@
 import { AlignError } from '../../align/errors.ts';
 import type { GgufMetadata, GgufValue } from '../checkpoint/gguf.ts';
 import { addedTokensOf, PIECE_TYPE, sentencePieceFiles } from './sentencepiece-vocabulary.ts';
-import { type RoleIds, type TokenizerFiles, writeTokenizerFiles } from './tokenizer-files.ts';
+import { type RoleIds, type TokenizerFiles, withChatTemplate, writeTokenizerFiles } from './tokenizer-files.ts';
 
 /**
  * Makes the tokenizer files from a GGUF's metadata.
@@ -11,6 +11,11 @@ import { type RoleIds, type TokenizerFiles, writeTokenizerFiles } from './tokeni
  * @see ggml docs/gguf.md, "Tokenizer"; what the names mean is in llama.cpp src/llama-vocab.cpp
  */
 export function tokenizerFromGguf(metadata: GgufMetadata): TokenizerFiles {
+  const template = metadata.get('tokenizer.chat_template');
+  return withChatTemplate(filesOfKind(metadata), typeof template === 'string' ? template : undefined);
+}
+
+function filesOfKind(metadata: GgufMetadata): TokenizerFiles {
   const kind = readString(metadata, 'tokenizer.ggml.model');
   switch (kind) {
     case 'gpt2':

@@ -1,7 +1,17 @@
+import { parseJsonObject } from '../checkpoint/json-reader.ts';
+
 /** What a converted folder holds of a tokenizer: the texts of tokenizer.json and tokenizer_config.json. */
 export interface TokenizerFiles {
   tokenizerJson: string;
   tokenizerConfigJson: string;
+}
+
+/** The template of a chat model where tokenizer_config.json has it; it may come in a file of its own. */
+export function withChatTemplate(files: TokenizerFiles, template: string | undefined): TokenizerFiles {
+  if (template === undefined) return files;
+  const config = parseJsonObject(files.tokenizerConfigJson, 'tokenizer_config.json');
+  if (config.chat_template !== undefined) return files;
+  return { ...files, tokenizerConfigJson: JSON.stringify({ ...config, chat_template: template }, null, 2) };
 }
 
 /** Ids of the tokens with a role; undefined where the model has none. */
