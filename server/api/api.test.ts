@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { AlignerModel } from '../../src/align/align.ts';
+import { localAligner } from '../../src/align/aligner.ts';
 import { findObjective } from '../../src/align/objectives.ts';
 import { buildPrompt } from '../../src/align/prompt.ts';
 import { NODE_SUPPORT } from '../../src/engines/choose-variant.ts';
@@ -80,7 +81,7 @@ async function start(options: Partial<ServedModelOptions> = {}): Promise<{ url: 
     id: 'demo-aligner',
     family: 'hh-rlhf',
     variant: 'q4',
-    model: kept(demo),
+    aligner: localAligner(kept(demo)),
     version: '1.2.3',
     maxWaiting: 100,
     deadlineMs: 60_000,
@@ -267,7 +268,7 @@ describe('OpenAI’s client', { timeout: 30_000 }, () => {
 
 describe('under load', { timeout: 30_000 }, () => {
   it('runs a few at a time, lets a bounded number wait, and tells others to come again', async () => {
-    const { url, served } = await start({ model: endless(), maxWaiting: 1 });
+    const { url, served } = await start({ aligner: localAligner(endless()), maxWaiting: 1 });
     const leave = new AbortController();
     const ask = () => post(url, 'v1/align', { ...REQUEST, maxNewTokens: 100_000 }, { signal: leave.signal });
     const [first, second] = [ask(), ask()];
@@ -283,7 +284,7 @@ describe('under load', { timeout: 30_000 }, () => {
   });
 
   it('ends a request at its deadline', async () => {
-    const { url, served } = await start({ model: endless(), deadlineMs: 200 });
+    const { url, served } = await start({ aligner: localAligner(endless()), deadlineMs: 200 });
     const response = await post(url, 'v1/align', { ...REQUEST, maxNewTokens: 100_000, stream: false });
     expect(response.status).toBe(504);
     expect(served.queue.running).toBe(0);
@@ -306,7 +307,7 @@ describe('under load', { timeout: 30_000 }, () => {
   });
 
   it('tells a stream that the server is being stopped', async () => {
-    const { url } = await start({ model: endless() });
+    const { url } = await start({ aligner: localAligner(endless()) });
     const response = await post(url, 'v1/align', { ...REQUEST, maxNewTokens: 100_000 });
     const text = response.text();
     await running?.close();

@@ -15,7 +15,15 @@ const STATUS: Partial<Record<AlignErrorCode, ContentfulStatusCode>> = {
   'prompt-too-long': 400,
   'out-of-memory': 503,
   'device-lost': 503,
+  'server-busy': 503,
+  'server-unreachable': 502,
+  'server-failed': 502,
+  // Of the upstream: a client can do nothing about it.
+  'key-refused': 502,
 };
+
+/** Seconds after which a client may come again. */
+const RETRY_AFTER: Partial<Record<number, string>> = { 429: '1', 503: '5' };
 
 /** @returns undefined for what is a bug of ours: it is logged and told to nobody */
 export function describeError(error: unknown): { status: ContentfulStatusCode; body: ErrorBody } | undefined {
@@ -46,5 +54,6 @@ export function errorResponse(context: Context, error: unknown): Response {
   if (context.req.raw.signal.aborted) return new Response(undefined, { status: 499 });
   const described = describeError(error);
   if (described === undefined) throw error;
-  return context.json(described.body, described.status, described.status === 429 ? { 'Retry-After': '1' } : {});
+  const retryAfter = RETRY_AFTER[described.status];
+  return context.json(described.body, described.status, retryAfter === undefined ? {} : { 'Retry-After': retryAfter });
 }

@@ -20,13 +20,22 @@ export function apiRoutes(served: ServedModel): Hono {
   const api = new Hono();
   const created = Math.floor(Date.now() / 1000);
   api.get('/healthz', (context) => context.text('ok\n'));
-  api.get('/readyz', (context) => (served.isClosing ? context.text('stopping\n', 503) : context.text('ready\n')));
+  api.get('/readyz', (context) => {
+    const { unreadiness } = served;
+    return unreadiness === undefined ? context.text('ready\n') : context.text(`${unreadiness}\n`, 503);
+  });
   api.get('/metrics', async (context) =>
     context.body(await served.metrics.text(), 200, { 'Content-Type': served.metrics.contentType }),
   );
   api.get('/openapi.json', (context) => context.json(openApiDocument(served.version)));
   api.get('/v1/models', (context) =>
-    context.json({ object: 'list', data: [{ id: served.id, object: 'model', created, owned_by: 'metaaligner' }] }),
+    context.json({
+      object: 'list',
+      data: [
+        // The last is vLLM's.
+        { id: served.id, object: 'model', created, owned_by: 'metaaligner', max_model_len: served.contextLength },
+      ],
+    }),
   );
   api.use('/v1/*', async (context, next) => {
     if (context.req.method !== 'POST') return next();
@@ -90,17 +99,21 @@ async function alignRoute(context: Context, served: ServedModel): Promise<Respon
 
 async function completionsRoute(context: Context, served: ServedModel): Promise<Response> {
   const body = completionBody.parse(await readJson(context));
-  const options = { maxNewTokens: maxTokensOf(body.max_tokens), sampling: samplingOf(body) };
-  const events = served.complete(body.prompt, options, context.req.raw.signal);
+  const withTokenIds = body.return_token_ids === true;
+  const options = { maxNewTokens: maxTokensOf(body.max_tokens), sampling: samplingOf(body), withTokenIds };
+  const prompt = typeof body.prompt === 'string' ? body.prompt : Int32Array.from(body.prompt);
+  const events = served.complete(prompt, options, context.req.raw.signal);
   const base = { id: newId('cmpl'), object: 'text_completion', created: seconds(), model: served.id };
-  const choice = (text: string, reason: FinishReason | null) => ({
-    choices: [{ index: 0, text, logprobs: null, finish_reason: reason }],
+  const choice = (text: string, reason: FinishReason | null, tokenIds?: readonly number[]) => ({
+    choices: [
+      { index: 0, text, logprobs: null, finish_reason: reason, ...(withTokenIds && { token_ids: tokenIds ?? [] }) },
+    ],
   });
   if (body.stream === true) {
-    return streamedChunks(context, events, (text, reason) => ({ ...base, ...choice(text, reason) }));
+    return streamedChunks(context, events, body, base, ({ text, tokenIds }, reason) => choice(text, reason, tokenIds));
   }
-  const { edit, finishReason, usage } = await endOf(events);
-  return context.json({ ...base, ...choice(edit, finishReason), usage: usageOf(usage) });
+  const { edit, finishReason, usage, tokenIds } = await endOf(events);
+  return context.json({ ...base, ...choice(edit, finishReason, tokenIds), usage: usageOf(usage) });
 }
 
 async function chatRoute(context: Context, served: ServedModel): Promise<Response> {
@@ -108,9 +121,8 @@ async function chatRoute(context: Context, served: ServedModel): Promise<Respons
   const events = served.align(toChatRequest(body, served), context.req.raw.signal);
   const base = { id: newId('chatcmpl'), created: seconds(), model: served.id };
   if (body.stream === true) {
-    return streamedChunks(context, events, (text, reason) => ({
-      ...base,
-      object: 'chat.completion.chunk',
+    const chunkBase = { ...base, object: 'chat.completion.chunk' };
+    return streamedChunks(context, events, body, chunkBase, ({ text }, reason) => ({
       choices: [{ index: 0, delta: text === '' ? {} : { role: 'assistant', content: text }, finish_reason: reason }],
     }));
   }
@@ -134,16 +146,13 @@ function toChatRequest(body: ChatBody, served: ServedModel) {
   }
   const template = served.family ?? 'hh-rlhf';
   const turns = body.messages.slice(0, -1).map(({ role, content }) => ({ role, content }));
-  const { temperature, topP, seed } = samplingOf(body);
   return toAlignRequest(
     {
+      ...samplingOf(body),
       objectives: body.objectives,
       context: formatMessages(turns, template),
       answer: answer.content,
       maxNewTokens: maxTokensOf(body.max_completion_tokens ?? body.max_tokens),
-      temperature,
-      topP,
-      seed,
     },
     template,
   );
@@ -193,33 +202,40 @@ async function streamed(
   });
 }
 
+/** OpenAI's chunks; with `stream_options.include_usage` a last one has no choice and the usage. */
 function streamedChunks(
   context: Context,
   events: AsyncGenerator<AlignEvent, void, void>,
-  chunkOf: (text: string, reason: FinishReason | null) => object,
+  { stream_options }: { stream_options?: { include_usage?: boolean | null | undefined } | null | undefined },
+  base: object,
+  chunkOf: (piece: { text: string; tokenIds?: readonly number[] }, reason: FinishReason | null) => object,
 ): Promise<Response> {
   return streamed(
     context,
     events,
     async (stream, event) => {
-      if (event.type === 'edit-delta') await stream.writeSSE({ data: JSON.stringify(chunkOf(event.text, null)) });
-      if (event.type === 'edit-end') await stream.writeSSE({ data: JSON.stringify(chunkOf('', event.finishReason)) });
+      const write = (chunk: object) => stream.writeSSE({ data: JSON.stringify({ ...base, ...chunk }) });
+      if (event.type === 'edit-delta') await write(chunkOf(event, null));
+      if (event.type !== 'edit-end') return;
+      await write(chunkOf({ text: '' }, event.finishReason));
+      if (stream_options?.include_usage === true) await write({ choices: [], usage: usageOf(event.usage) });
     },
     async (stream) => stream.writeSSE({ data: '[DONE]' }),
   );
 }
 
-function samplingOf(body: {
-  temperature?: number | null | undefined;
-  top_p?: number | null | undefined;
-  seed?: number | null | undefined;
-}): SamplingOptions {
-  const { temperature, top_p, seed } = body;
+function samplingOf(
+  body: Partial<Record<'temperature' | 'top_p' | 'top_k' | 'repetition_penalty' | 'seed', number | null | undefined>>,
+): SamplingOptions {
+  const { temperature, top_p, top_k, repetition_penalty, seed } = body;
   // Greedy unless asked otherwise, as the published models are run; OpenAI's own default is a temperature of 1.
   return {
     ...GREEDY,
     temperature: temperature ?? GREEDY.temperature,
     topP: top_p ?? GREEDY.topP,
+    // vLLM's -1 is our 0: keep all.
+    topK: Math.max(top_k ?? GREEDY.topK, 0),
+    repetitionPenalty: repetition_penalty ?? GREEDY.repetitionPenalty,
     seed: seed ?? GREEDY.seed,
   };
 }

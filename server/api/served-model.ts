@@ -1,86 +1,89 @@
-import { align, type AlignerModel } from '../../src/align/align.ts';
-import { type AlignEvent, decodeEdit } from '../../src/align/edit.ts';
-import type { SamplingOptions } from '../../src/align/engine.ts';
+import type { Aligner, CompleteOptions } from '../../src/align/aligner.ts';
+import type { AlignEvent } from '../../src/align/edit.ts';
 import { AlignError } from '../../src/align/errors.ts';
 import type { TemplateId } from '../../src/align/prompt.ts';
-import { type AlignRequest, checkSampling, roomToGenerate } from '../../src/align/request.ts';
+import type { AlignRequest } from '../../src/align/request.ts';
 import type { Variant } from '../../src/align/variant.ts';
-import { type Outcome, ServerMetrics } from './metrics.ts';
+import { type Outcome, ServerMetrics, type UpstreamState } from './metrics.ts';
 import { BusyError, WorkQueue } from './work-queue.ts';
 
 export interface ServedModelOptions {
   id: string;
   family: TemplateId | undefined;
-  variant: Variant;
-  model: AlignerModel;
+  /** Undefined where another server has the weights. */
+  variant: Variant | undefined;
+  aligner: Aligner;
   /** Of the program. */
   version: string;
   /** Requests that wait for a place at most. */
   maxWaiting: number;
   /** Of a request, its wait included. */
   deadlineMs: number;
+  /** Of the servers behind, where there are any. */
+  upstreamStates?: () => UpstreamState[];
 }
 
 /** The model that a server runs, with the queue before it. */
 export class ServedModel {
   readonly id: string;
   readonly family: TemplateId | undefined;
-  readonly variant: Variant;
+  readonly variant: Variant | undefined;
   readonly version: string;
   readonly queue: WorkQueue;
   readonly metrics: ServerMetrics;
-  readonly #model: AlignerModel;
+  readonly #aligner: Aligner;
   readonly #deadlineMs: number;
+  readonly #upstreamStates: (() => UpstreamState[]) | undefined;
   readonly #closing = new AbortController();
 
-  constructor({ id, family, variant, model, version, maxWaiting, deadlineMs }: ServedModelOptions) {
-    this.id = id;
-    this.family = family;
-    this.variant = variant;
-    this.version = version;
-    this.queue = new WorkQueue({ atATime: model.engine.maxConcurrency, maxWaiting });
-    this.metrics = new ServerMetrics(this.queue);
-    this.#model = model;
-    this.#deadlineMs = deadlineMs;
+  constructor(options: ServedModelOptions) {
+    this.id = options.id;
+    this.family = options.family;
+    this.variant = options.variant;
+    this.version = options.version;
+    this.queue = new WorkQueue({ atATime: options.aligner.maxConcurrency, maxWaiting: options.maxWaiting });
+    this.metrics = new ServerMetrics(this.queue, options.upstreamStates);
+    this.#aligner = options.aligner;
+    this.#deadlineMs = options.deadlineMs;
+    this.#upstreamStates = options.upstreamStates;
   }
 
   get device() {
-    return this.#model.engine.device;
+    return this.#aligner.device;
+  }
+
+  get contextLength() {
+    return this.#aligner.contextLength;
+  }
+
+  /** Why it takes no requests now; undefined when it does. */
+  get unreadiness(): string | undefined {
+    if (this.isClosing) return 'stopping';
+    return this.#upstreamStates?.().every(({ isOut }) => isOut) === true ? 'no upstream answers' : undefined;
   }
 
   get isClosing(): boolean {
     return this.#closing.signal.aborted;
   }
 
-  /** @throws as `align`; BusyError; `TimeoutError` at the deadline; the signal's reason */
+  /** @throws as `Aligner.align`; BusyError; `TimeoutError` at the deadline; the signal's reason */
   async *align(request: AlignRequest, signal: AbortSignal): AsyncGenerator<AlignEvent, void, void> {
-    yield* this.#inTurn(signal, (stop) => align(request, this.#model, stop));
+    yield* this.#inTurn(signal, (stop) => this.#aligner.align(request, stop));
   }
 
   /** Continues a prompt as it is. @throws as {@link align} */
   async *complete(
-    prompt: string,
-    options: { maxNewTokens: number; sampling: SamplingOptions },
+    prompt: string | Int32Array,
+    options: CompleteOptions,
     signal: AbortSignal,
   ): AsyncGenerator<AlignEvent, void, void> {
-    checkSampling(options.sampling);
-    const { tokenizer, engine } = this.#model;
-    const promptIds = tokenizer.encode(prompt);
-    const room = roomToGenerate(promptIds.length, engine.contextLength);
-    const maxNewTokens = Math.min(options.maxNewTokens, room);
-    yield* this.#inTurn(signal, (stop) =>
-      decodeEdit(engine.generate(promptIds, { ...options.sampling, maxNewTokens }, stop), {
-        tokenizer,
-        promptTokens: promptIds.length,
-        signal: stop,
-      }),
-    );
+    yield* this.#inTurn(signal, (stop) => this.#aligner.complete(prompt, options, stop));
   }
 
   /** Ends what runs and waits, then unloads the model. */
   async close(): Promise<void> {
     this.#closing.abort(new DOMException('The server is being stopped.', 'AbortError'));
-    await this.#model.engine.dispose();
+    await this.#aligner.dispose();
   }
 
   async *#inTurn(
