@@ -97,7 +97,7 @@ async function start(options: Partial<ServedModelOptions> = {}): Promise<{ url: 
     deadlineMs: 60_000,
     ...options,
   });
-  running = await startServer({ port: 0, pageDirectory: root, modelsDirectory: root, served });
+  running = await startServer({ port: 0, pageDirectory: root, modelsDirectory: root, api: { served } });
   return { url: running.url, served };
 }
 
@@ -309,8 +309,8 @@ describe('token ids, as vLLM has them', { timeout: 30_000 }, () => {
     for (const prompt of [[1, 1_000_000], [-1], [1.5], [2 ** 31], []]) {
       expect((await post(url, 'v1/completions', { prompt })).status).toBe(400);
     }
-    const models = await (await fetch(`${url}v1/models`)).json();
-    expect(models).toMatchObject({ data: [{ id: 'demo-aligner', max_model_len: 2048 }] });
+    const models = await fetch(`${url}v1/models`);
+    expect(await models.json()).toMatchObject({ data: [{ id: 'demo-aligner', max_model_len: 2048 }] });
   });
 });
 

@@ -2,6 +2,7 @@ import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { z } from 'zod';
 import { AlignError, type AlignErrorCode } from '../../src/align/errors.ts';
+import type { ApiEnv } from './request-log.ts';
 import { BusyError } from './work-queue.ts';
 
 /** What a client is told, in the form of OpenAI's errors. */
@@ -49,11 +50,21 @@ export function describeError(error: unknown): { status: ContentfulStatusCode; b
 }
 
 /** @throws what is a bug of ours */
-export function errorResponse(context: Context, error: unknown): Response {
+export function errorResponse(context: Context<ApiEnv>, error: unknown): Response {
   // Nobody reads it: the client has left, which ended the run.
   if (context.req.raw.signal.aborted) return new Response(undefined, { status: 499 });
   const described = describeError(error);
+  context.get('facts').errorCode = described?.body.error.code ?? 'bug';
   if (described === undefined) throw error;
   const retryAfter = RETRY_AFTER[described.status];
   return context.json(described.body, described.status, retryAfter === undefined ? {} : { 'Retry-After': retryAfter });
+}
+
+/** On the terminal: where it happened, and not the message, which may repeat what a user wrote. */
+export function logBug(error: unknown): void {
+  const { name, stack = '' } = error instanceof Error ? error : new Error();
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
+  console.error(
+    JSON.stringify({ time: new Date().toISOString(), event: 'bug', name, stack: frames.map((f) => f.trim()) }),
+  );
 }

@@ -4,6 +4,7 @@ import { AlignError } from '../../src/align/errors.ts';
 import type { TemplateId } from '../../src/align/prompt.ts';
 import type { AlignRequest } from '../../src/align/request.ts';
 import type { Variant } from '../../src/align/variant.ts';
+import { Admission } from './admission.ts';
 import { type Outcome, ServerMetrics, type UpstreamState } from './metrics.ts';
 import { BusyError, WorkQueue } from './work-queue.ts';
 
@@ -23,6 +24,8 @@ export interface ServedModelOptions {
   upstreamStates?: () => UpstreamState[];
 }
 
+const SLACK = 64;
+
 /** The model that a server runs, with the queue before it. */
 export class ServedModel {
   readonly id: string;
@@ -30,6 +33,7 @@ export class ServedModel {
   readonly variant: Variant | undefined;
   readonly version: string;
   readonly queue: WorkQueue;
+  readonly admission: Admission;
   readonly metrics: ServerMetrics;
   readonly #aligner: Aligner;
   readonly #deadlineMs: number;
@@ -42,6 +46,8 @@ export class ServedModel {
     this.variant = options.variant;
     this.version = options.version;
     this.queue = new WorkQueue({ atATime: options.aligner.maxConcurrency, maxWaiting: options.maxWaiting });
+    // Some more than may wait: those get a better answer, and what is no request at all is told so.
+    this.admission = new Admission(options.aligner.maxConcurrency + options.maxWaiting + SLACK);
     this.metrics = new ServerMetrics(this.queue, options.upstreamStates);
     this.#aligner = options.aligner;
     this.#deadlineMs = options.deadlineMs;
@@ -58,12 +64,8 @@ export class ServedModel {
 
   /** Why it takes no requests now; undefined when it does. */
   get unreadiness(): string | undefined {
-    if (this.isClosing) return 'stopping';
+    if (this.admission.isClosed) return 'stopping';
     return this.#upstreamStates?.().every(({ isOut }) => isOut) === true ? 'no upstream answers' : undefined;
-  }
-
-  get isClosing(): boolean {
-    return this.#closing.signal.aborted;
   }
 
   /** @throws as `Aligner.align`; BusyError; `TimeoutError` at the deadline; the signal's reason */
@@ -80,10 +82,16 @@ export class ServedModel {
     yield* this.#inTurn(signal, (stop) => this.#aligner.complete(prompt, options, stop));
   }
 
-  /** Ends what runs and waits, then unloads the model. */
-  async close(): Promise<void> {
+  /**
+   * Lets nobody in any more, waits for those who are, ends what is left, and unloads the model.
+   *
+   * @returns how many requests were not finished
+   */
+  async close(graceMs: number): Promise<number> {
+    const left = await this.admission.close(graceMs);
     this.#closing.abort(new DOMException('The server is being stopped.', 'AbortError'));
     await this.#aligner.dispose();
+    return left;
   }
 
   async *#inTurn(

@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ServedModel } from '../../server/api/served-model.ts';
 import { startServer } from '../../server/main.ts';
@@ -58,7 +58,7 @@ async function createBehindServer(
     maxWaiting: 10,
     deadlineMs: 60_000,
   });
-  const server = await startServer({ port: 0, pageDirectory: page, modelsDirectory: resolve(page), served });
+  const server = await startServer({ port: 0, pageDirectory: page, modelsDirectory: page, api: { served } });
   const upstreams = new Upstreams({
     urls: [`${server.url}v1`],
     apiKey: undefined,
@@ -67,11 +67,10 @@ async function createBehindServer(
   });
   const { contextLength } = await upstreams.discover(new AbortController().signal);
   expect(contextLength).toBe(config.contextLength);
-  let closed: Promise<void> | undefined;
   const behind = new OpenAiEngine(upstreams, { ...config, maxConcurrency: 4 });
   return new Proxy(behind, {
     get(target, name) {
-      if (name === 'dispose') return () => target.dispose().then(() => (closed ??= server.close()));
+      if (name === 'dispose') return () => target.dispose().then(() => server.close());
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },
