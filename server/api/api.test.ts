@@ -170,6 +170,7 @@ describe('POST /v1/align', { timeout: 30_000 }, () => {
     ['a number for a text', { ...REQUEST, context: 1 }, 400, 'context: '],
     ['a field that does not exist', { ...REQUEST, maxTokens: 3 }, 400, 'maxTokens'],
     ['a temperature out of range', { ...REQUEST, temperature: -1 }, 400, 'temperature is -1'],
+    ['a text that no model reads', { ...REQUEST, context: 'x'.repeat(40_000) }, 400, 'no more than 32,768 characters'],
     ['an empty list', [], 400, 'The body: '],
     ['a body that is too large', { ...REQUEST, context: 'x'.repeat(5 << 20) }, 413, 'larger than 4194304 bytes'],
   ])('refuses %s', async (_name, body, status, message) => {

@@ -25,6 +25,8 @@ export interface ServedModelOptions {
 }
 
 const SLACK = 64;
+/** Ordinary text has four or so. */
+const MOST_CHARACTERS_PER_TOKEN = 16;
 
 /** The model that a server runs, with the queue before it. */
 export class ServedModel {
@@ -70,7 +72,9 @@ export class ServedModel {
 
   /** @throws as `Aligner.align`; BusyError; `TimeoutError` at the deadline; the signal's reason */
   async *align(request: AlignRequest, signal: AbortSignal): AsyncGenerator<AlignEvent, void, void> {
-    yield* this.#inTurn(signal, (stop) => this.#aligner.align(request, stop));
+    const texts = [request.context, request.answer, ...request.objectives.map(({ description }) => description)];
+    const characters = texts.reduce((sum, text) => sum + text.length, 0);
+    yield* this.#inTurn(characters, signal, (stop) => this.#aligner.align(request, stop));
   }
 
   /** Continues a prompt as it is. @throws as {@link align} */
@@ -79,7 +83,9 @@ export class ServedModel {
     options: CompleteOptions,
     signal: AbortSignal,
   ): AsyncGenerator<AlignEvent, void, void> {
-    yield* this.#inTurn(signal, (stop) => this.#aligner.complete(prompt, options, stop));
+    // Of token ids nothing is to be made.
+    const characters = typeof prompt === 'string' ? prompt.length : 0;
+    yield* this.#inTurn(characters, signal, (stop) => this.#aligner.complete(prompt, options, stop));
   }
 
   /**
@@ -94,7 +100,21 @@ export class ServedModel {
     return left;
   }
 
+  /** Making tokens of a text of megabytes takes seconds, in which nobody else's edit goes on. */
+  #checkLength(characters: number): void {
+    if (this.contextLength === undefined) return;
+    const most = this.contextLength * MOST_CHARACTERS_PER_TOKEN;
+    if (characters <= most) return;
+    const [length, limit, tokens] = [characters, most, this.contextLength].map((n) => n.toLocaleString('en-US'));
+    throw new AlignError(
+      'prompt-too-long',
+      `The text is ${length} characters; the model reads ${tokens} tokens, and no more than ${limit} characters are read for it.`,
+      { details: { characters, most } },
+    );
+  }
+
   async *#inTurn(
+    characters: number,
     signal: AbortSignal,
     run: (stop: AbortSignal) => AsyncGenerator<AlignEvent, void, void>,
   ): AsyncGenerator<AlignEvent, void, void> {
@@ -104,6 +124,7 @@ export class ServedModel {
     let outcome: Outcome = 'left';
     let leave: (() => void) | undefined;
     try {
+      this.#checkLength(characters);
       leave = await this.queue.enter(stop);
       for await (const event of run(stop)) {
         // A client hears why, instead of half an edit that looks whole.
