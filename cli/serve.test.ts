@@ -172,6 +172,18 @@ describe('serve', () => {
     expect(model).toMatchObject({ code: 2, stderr: expect.stringContaining('it has aligner') as string });
   });
 
+  it('has the options that the files in deploy/ start it with', async () => {
+    const help = (await runCli(['serve', '--help'])).stdout.toString();
+    const read = (name: string) => readFile(resolve(import.meta.dirname, '../deploy', name), 'utf8');
+    const compose = (await read('compose.yaml')).split('\n  metaaligner:\n')[1]!;
+    const texts = [compose, await read('kubernetes/metaaligner.yaml'), await read('Dockerfile')];
+    for (const text of texts) {
+      const options = [...text.matchAll(/(?:^\s+- |^CMD.*?"serve".*?")(--[a-z-]+)/gm)].map(([, option]) => option!);
+      expect(options.length).toBeGreaterThan(0);
+      for (const option of options) expect(help).toContain(`  ${option} `.trimEnd());
+    }
+  });
+
   it('says which port is taken', async () => {
     const { url } = await serve('--model', DEMO, '--threads', '1');
     const { port } = new URL(url);

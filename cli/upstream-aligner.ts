@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Aligner, localAligner } from '../src/align/aligner.ts';
-import { familyOfName } from '../src/align/catalogue.ts';
+import { CATALOGUE, familyOfName } from '../src/align/catalogue.ts';
 import type { SamplingOptions } from '../src/align/engine.ts';
 import { AlignError } from '../src/align/errors.ts';
 import { TEMPLATE_IDS, type TemplateId } from '../src/align/prompt.ts';
@@ -50,7 +50,9 @@ export async function openUpstreamAligner(
   });
   const maxConcurrency = options.concurrency ?? CONCURRENCY_PER_UPSTREAM * options.upstream.length;
   const tokens = options.model === undefined ? undefined : await openTokenizer(options.model);
-  const { contextLength } = await upstreams.discover(signal);
+  const told = await upstreams.discover(signal);
+  // A router may not pass on what its servers tell.
+  const contextLength = told.contextLength ?? CATALOGUE.find(({ id }) => id === upstreams.model)?.contextLength;
   const family = options.family ?? tokens?.family ?? familyOfName(upstreams.model);
   if (family === undefined) {
     throw new UsageError(

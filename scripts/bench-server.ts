@@ -171,6 +171,7 @@ async function throughput(): Promise<void> {
   const turns: Record<'transformers' | 'fp32' | 'q4', Throughput>[] = [];
   for (let turn = 0; turn < Number(values.turns); turn++) {
     turns.push({ transformers: runReference(input), fp32: await runOurs('fp32', rows), q4: await runOurs('q4', rows) });
+    console.log(`  turn ${turn + 1}: ${JSON.stringify(turns.at(-1))}`);
   }
   await rm(folder, { recursive: true });
   console.log(
@@ -222,7 +223,8 @@ async function runOurs(variant: string, rows: readonly string[][]): Promise<Thro
   const client = async () => {
     for (const [context = '', , answer = ''] of rest) {
       const request = { ...common, context, answer, maxNewTokens: Number(values['new-tokens']) };
-      tokens += (await streamEdit(server.url, request)).editTokens;
+      const { editTokens } = await streamEdit(server.url, request);
+      tokens += editTokens;
     }
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, client));

@@ -184,7 +184,7 @@ function refusal(url: string, response: Response, text: string): AlignError {
 
 /** vLLM, llama-server, SGLang and OpenAI have a sentence each. */
 function speaksOfLength(message: string): boolean {
-  return /context (?:length|size|window)|context_length|too (?:long|many tokens)|exceeds? .*(?:tokens|length)/i.test(
+  return /context (?:length|size|window)|context_length|max_model_len|too (?:long|many tokens)|exceeds? .*(?:tokens|length)/i.test(
     message,
   );
 }

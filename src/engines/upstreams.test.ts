@@ -311,10 +311,16 @@ describe('an aligner behind them', () => {
     ]);
   });
 
-  it('asks for what has room where more is refused', async () => {
+  it.each([
+    // vLLM 0.20.2's words for more than the context, and for more than the prompt leaves of it.
+    'max_tokens=5000 cannot be greater than max_model_len=max_total_tokens=2048. Please request fewer output tokens.',
+    "This model's maximum context length is 2048 tokens. However, you requested 1500 output tokens and your prompt contains " +
+      'at least 549 input tokens, for a total of at least 2049 tokens.',
+  ])('asks for what has room where more is refused: %s', async (refusal) => {
+    const refusals = [refusal];
     first.answer = (response, { body }) => {
       if ((body.max_tokens as number) <= 2041) sendText(response, ['a'], 'length');
-      else sendJson(response, 400, { error: { message: 'This model’s maximum context length is 2048 tokens.' } });
+      else sendJson(response, 400, { error: { message: refusals.shift() } });
     };
     const aligner = behind();
     const events: AlignEvent[] = [];
