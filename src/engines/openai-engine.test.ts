@@ -8,7 +8,7 @@ import { localAligner } from '../align/aligner.ts';
 import type { Engine } from '../align/engine.ts';
 import { GREEDY } from '../align/request.ts';
 import type { Tokenizer } from '../align/tokenizer.ts';
-import { VARIANT_FILE_NAMES } from '../convert/convert.ts';
+import { VARIANT_FILE_NAMES } from '../convert/write-graphs.ts';
 import { ENGINE_CONTRACT, type SubjectOptions } from './engine.contract.ts';
 import { createNodeEngine } from './node-engine.ts';
 import { OpenAiEngine } from './openai-engine.ts';
@@ -20,6 +20,8 @@ const TOKENIZER: Tokenizer = {
   vocabularySize: CONTRACT_CONFIG.vocabularySize,
   bosTokenId: 1,
   eosTokenId: 2,
+  specialTokens: new Map(),
+  encodeSections: (sections) => TOKENIZER.encode(sections.join('')),
   encode: (text) => Int32Array.from(text, (letter) => letter.charCodeAt(0)),
   decode: (tokenIds) => tokenIds.map((id) => ` ${id}`).join(''),
 };

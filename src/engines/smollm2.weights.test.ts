@@ -9,7 +9,7 @@ import { findObjective } from '../align/objectives.ts';
 import { buildPrompt } from '../align/prompt.ts';
 import { GREEDY } from '../align/request.ts';
 import type { Variant } from '../align/variant.ts';
-import { VARIANT_FILE_NAMES } from '../convert/convert.ts';
+import { VARIANT_FILE_NAMES } from '../convert/write-graphs.ts';
 import { readReferenceFile } from '../convert/tokenizer/reference-data.fixture.ts';
 import { openNodeFolder } from '../weights/node-folder.ts';
 import { NODE_SUPPORT } from './choose-variant.ts';
