@@ -97,6 +97,8 @@ async function write(
           note(`The model has room for ${event.maxNewTokens} of the ${event.requestedNewTokens} new tokens asked for.`);
         }
         break;
+      case 'prompt-progress':
+        break;
       case 'edit-delta':
         if (isStreamed) await print(event.text);
         break;

@@ -45,7 +45,7 @@ export function openApiDocument(version: string): object {
       '/v1/align': post(
         'Rewrite an answer towards objectives, or a list of them',
         z.union([alignBody, z.array(alignBody)]),
-        'edit-start, edit-delta, edit-end, error; the default unless stream is false',
+        'edit-start, prompt-progress, edit-delta, edit-end, error; the default unless stream is false',
       ),
       '/v1/chat/completions': post('Align the last message of a conversation', chatBody, 'OpenAI’s chunks'),
       '/v1/completions': post('Continue a prompt as it is', completionBody, 'OpenAI’s chunks'),

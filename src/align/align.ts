@@ -25,9 +25,11 @@ export async function* align(
   checkRequest(request);
   const promptIds = encodePrompt(request, model);
   const room = roomToGenerate(promptIds.length, model.engine.contextLength);
+  let readTokens = 0;
   const options = {
     ...generateOptions(request, room, model.checkpointSampling),
     answerRange: findAnswer(request, model, promptIds),
+    onPromptRead: (tokens: number) => void (readTokens = tokens),
   };
   yield {
     type: 'edit-start',
@@ -36,7 +38,12 @@ export async function* align(
     requestedNewTokens: request.maxNewTokens,
   };
   const steps = model.engine.generate(promptIds, options, signal);
-  yield* decodeEdit(steps, { tokenizer: model.tokenizer, promptTokens: promptIds.length, signal });
+  yield* decodeEdit(steps, {
+    tokenizer: model.tokenizer,
+    promptTokens: promptIds.length,
+    readTokens: () => readTokens,
+    signal,
+  });
 }
 
 /** @returns int32 [promptTokens], BOS first where the tokenizer has one */

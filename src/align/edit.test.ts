@@ -32,6 +32,18 @@ const endOf = (events: AlignEvent[]) => {
 const deltasOf = (events: AlignEvent[]) => events.flatMap((event) => (event.type === 'edit-delta' ? [event.text] : []));
 
 describe('decodeEdit', () => {
+  it('tells what was read of the prompt, and counts no step for it', async () => {
+    const read = [32, 64];
+    const events = await collect(
+      decodeEdit(steps([[], [], [65]]), { ...options(), readTokens: () => read.shift() ?? 0 }),
+    );
+    expect(events.slice(0, 2)).toEqual([
+      { type: 'prompt-progress', readTokens: 32 },
+      { type: 'prompt-progress', readTokens: 64 },
+    ]);
+    expect(endOf(events)).toMatchObject({ edit: 'A', usage: { steps: 1 } });
+  });
+
   it('shows a character only when its last byte came', async () => {
     const bytes = [...new TextEncoder().encode('é🙂')];
     const events = await collect(decodeEdit(steps(bytes.map((byte) => [byte])), options()));

@@ -21,7 +21,10 @@ export interface Timings {
   tokensPerSecond: number | undefined;
 }
 
-/** What a run reports, in order: one `edit-start`, any number of `edit-delta`, one `edit-end`. Plain data. */
+/**
+ * What a run reports, in order: one `edit-start`, any number of `prompt-progress`, any number of `edit-delta`, one
+ * `edit-end`. Plain data.
+ */
 export type AlignEvent =
   | {
       type: 'edit-start';
@@ -32,6 +35,8 @@ export type AlignEvent =
       /** What was asked for. */
       requestedNewTokens: number;
     }
+  /** Of a prompt that takes several steps. */
+  | { type: 'prompt-progress'; readTokens: number }
   /** `editTokens` and `elapsedMs` count from the start of the run. `tokenIds` are there where they were asked for. */
   | { type: 'edit-delta'; text: string; editTokens: number; elapsedMs: number; tokenIds?: readonly number[] }
   | { type: 'edit-end'; edit: string; tokenIds: number[]; finishReason: FinishReason; usage: Usage; timings: Timings };
@@ -42,6 +47,8 @@ export interface DecodeEditOptions {
   promptTokens: number;
   /** Tells a cancelled run from a failed one. */
   signal: AbortSignal;
+  /** How many tokens of the prompt are read; asked when a step has none of the edit. */
+  readTokens?: () => number;
   /** Each step is a delta with its tokens, even one that makes no text yet. */
   withTokenIds?: boolean;
   /** Milliseconds of a monotonic clock. */
@@ -52,11 +59,18 @@ export interface DecodeEditOptions {
  * Turns the engine's steps into text as it becomes final. A delta never ends in half a character: bytes that do not
  * make one yet are held back until they do, or until the end.
  *
- * @returns the deltas, then `edit-end`; a cancelled run ends in one too, with what there was
+ * @returns what was read of the prompt, the deltas, then `edit-end`; a cancelled run ends in one too, with what there was
  */
 export async function* decodeEdit(
   steps: ReturnType<Engine['generate']>,
-  { tokenizer, promptTokens, signal, withTokenIds = false, now = () => performance.now() }: DecodeEditOptions,
+  {
+    tokenizer,
+    promptTokens,
+    signal,
+    readTokens,
+    withTokenIds = false,
+    now = () => performance.now(),
+  }: DecodeEditOptions,
 ): AsyncGenerator<AlignEvent, void, void> {
   const startMs = now();
   const text = new TextStream(tokenizer);
@@ -75,6 +89,10 @@ export async function* decodeEdit(
     if (step.done === true) {
       finishReason = step.value;
       break;
+    }
+    if (step.value.length === 0) {
+      if (readTokens !== undefined) yield { type: 'prompt-progress', readTokens: readTokens() };
+      continue;
     }
     stepCount += 1;
     const delta = text.push(step.value);

@@ -32,6 +32,11 @@ export interface GenerateOptions extends SamplingOptions {
    * never changes what is written.
    */
   answerRange?: readonly [start: number, end: number];
+  /**
+   * Told, where an engine reads a prompt in several steps, how many of its tokens are read; a step without tokens is yielded
+   * then, so that it can be shown.
+   */
+  onPromptRead?: (readTokens: number) => void;
 }
 
 /**
@@ -47,7 +52,8 @@ export interface Engine {
   readonly maxConcurrency: number;
 
   /**
-   * Yields the tokens of each step (one or more, in order, never the end-of-sequence token), and returns why it
+   * Yields the tokens of each step (one or more, in order, never the end-of-sequence token; none where
+   * `GenerateOptions.onPromptRead` was told something), and returns why it
    * ended.
    *
    * @param promptIds  int32 [promptTokens], BOS first

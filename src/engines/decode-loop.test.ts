@@ -51,6 +51,18 @@ describe('DecodeLoop', () => {
     expect((await readsOf(prompt))[0]).toEqual([0, 1, 10]);
   });
 
+  it('tells how much of a prompt it has read, in steps without tokens, where somebody listens', async () => {
+    const { engine, decoder } = createScriptedEngine(writes([20, 21], 5, EOS), { config, prefillChunkTokens: 2 });
+    const told: number[] = [];
+    const prompt = Int32Array.of(1, 10, 11, 12, 13);
+    const options = { ...greedy(2), onPromptRead: (tokens: number) => void told.push(tokens) };
+    const steps: (readonly number[])[] = [];
+    for await (const step of engine.generate(prompt, options, never)) steps.push(step);
+    expect([decoder.prefillChunkTokens, told]).toEqual([2, [2, 4]]);
+    expect(steps).toEqual([[], [], [20], [21]]);
+    expect(await collect(engine.generate(prompt, greedy(2), never))).toEqual([20, 21]);
+  });
+
   it('drafts nothing where steps of several tokens would not score as steps of one do', async () => {
     const repeating = Int32Array.of(1, 10, 11, 12, 10, 11, 12, 10, 11);
     const script = (ids: readonly number[]) => 10 + ((ids.length - 1) % 3);

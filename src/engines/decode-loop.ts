@@ -65,7 +65,7 @@ export class DecodeLoop implements Engine {
       this.#draftLength.begin();
       // The last token that is generated is never read.
       const kept = await this.#reserve(promptIds, promptIds.length + room - 1);
-      let logits = await this.#read(promptIds, kept, signal);
+      let logits = yield* this.#read(promptIds, kept, { onPromptRead: options.onPromptRead, signal });
       let draft: readonly number[] = [];
       let stepMs: number | undefined;
       for (let newTokens = 0; ;) {
@@ -129,8 +129,16 @@ export class DecodeLoop implements Engine {
     return kept;
   }
 
-  /** @returns float32 [vocabulary], the scores after the last token */
-  async #read(tokenIds: Int32Array, pastTokens: number, signal: AbortSignal): Promise<Float32Array> {
+  /**
+   * Yields an empty step after each chunk but the last, where somebody is told.
+   *
+   * @returns float32 [vocabulary], the scores after the last token
+   */
+  async *#read(
+    tokenIds: Int32Array,
+    pastTokens: number,
+    { onPromptRead, signal }: { onPromptRead: GenerateOptions['onPromptRead']; signal: AbortSignal },
+  ): AsyncGenerator<readonly number[], Float32Array, void> {
     const chunkTokens = this.#decoder.prefillChunkTokens;
     let start = pastTokens;
     for (;;) {
@@ -142,6 +150,9 @@ export class DecodeLoop implements Engine {
       signal.throwIfAborted();
       if (isLast) return logits;
       start += chunk.length;
+      if (onPromptRead === undefined) continue;
+      onPromptRead(start);
+      yield [];
     }
   }
 

@@ -60,6 +60,7 @@ describe('a run', () => {
     void store.getState().startRun(request);
     store.subscribe(() => (sets += 1));
     send(0)(start);
+    send(0)({ type: 'prompt-progress', readTokens: 32 });
     send(0)(delta('One ', 1));
     send(0)(delta('two', 2));
     expect(client.aligns).toHaveLength(1);
@@ -67,7 +68,7 @@ describe('a run', () => {
     expect(sets).toBe(0);
     frames.draw();
     expect(sets).toBe(1);
-    expect(run()).toMatchObject({ status: 'running', edit: 'One two', start: { promptTokens: 40 } });
+    expect(run()).toMatchObject({ status: 'running', edit: 'One two', start: { promptTokens: 40 }, readTokens: 32 });
   });
 
   it('ends with how it ended, and with all of its text, before the next frame', async () => {

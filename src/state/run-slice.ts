@@ -32,6 +32,8 @@ export type Run =
       request: AlignRequest;
       edit: string;
       start: RunStart | undefined;
+      /** Of the prompt. */
+      readTokens: number;
       pace: RunPace | undefined;
       isStopping: boolean;
     }
@@ -70,7 +72,17 @@ export function createRunSlice({ client, scheduleFrame }: AppDependencies): Stat
         current = controller;
         const isCurrent = () => current === controller;
         const modelAtStart = modelUsed(get().model);
-        set({ run: { status: 'running', request, edit: '', start: undefined, pace: undefined, isStopping: false } });
+        set({
+          run: {
+            status: 'running',
+            request,
+            edit: '',
+            start: undefined,
+            readTokens: 0,
+            pace: undefined,
+            isStopping: false,
+          },
+        });
         const events = new FrameBatch<AlignEvent>(scheduleFrame, (batch) => {
           if (isCurrent())
             set(({ run, model }) => {
@@ -136,6 +148,8 @@ function withEvent(run: Run, event: AlignEvent, model: ModelUsed): Run {
       const { type: _type, ...start } = event;
       return { ...run, start };
     }
+    case 'prompt-progress':
+      return { ...run, readTokens: event.readTokens };
     case 'edit-delta': {
       const { text, editTokens, elapsedMs } = event;
       const latest = { editTokens, elapsedMs };

@@ -516,8 +516,10 @@ export const de: Strings = {
     copyFailed: 'Kopieren ging nicht',
     useAsAnswer: 'Als Antwort nehmen',
     legend: { deleted: 'Entfernt', inserted: 'Hinzugefügt', pending: 'Noch nicht erreicht' },
-    reading: (promptTokens) =>
-      promptTokens === undefined ? 'Liest den Prompt…' : `Liest den Prompt, ${tokens(promptTokens)}…`,
+    reading: (promptTokens, readTokens) => {
+      if (promptTokens === undefined) return 'Liest den Prompt…';
+      return `Liest den Prompt, ${readTokens > 0 ? `${formatCount(readTokens)} von ` : ''}${tokens(promptTokens)}…`;
+    },
     writing: 'Schreibt…',
     stale: 'Sie haben die Anfrage seit dieser Fassung geändert.',
     outOf: (editTokens, maxNewTokens) => `${formatCount(editTokens)} von höchstens ${tokens(maxNewTokens)}`,

@@ -537,8 +537,10 @@ export const en = {
     copyFailed: 'Copying failed',
     useAsAnswer: 'Use as answer',
     legend: { deleted: 'Removed', inserted: 'Added', pending: 'Not reached yet' },
-    reading: (promptTokens: number | undefined) =>
-      promptTokens === undefined ? 'Reading the prompt…' : `Reading the prompt, ${tokens(promptTokens)}…`,
+    reading: (promptTokens: number | undefined, readTokens: number) => {
+      if (promptTokens === undefined) return 'Reading the prompt…';
+      return `Reading the prompt, ${readTokens > 0 ? `${formatCount(readTokens)} of ` : ''}${tokens(promptTokens)}…`;
+    },
     writing: 'Writing…',
     stale: 'You have changed the request since this edit.',
     outOf: (editTokens: number, maxNewTokens: number) =>

@@ -198,13 +198,15 @@ function Status({ run, changes }: { run: Started; changes: readonly Change[] }) 
   const { align } = useAlign();
   switch (run.status) {
     case 'running': {
-      const { start, pace } = run;
+      const { start, pace, readTokens } = run;
+      const promptTokens = start?.promptTokens;
+      const isReading = pace === undefined && promptTokens !== undefined && readTokens > 0;
       const isCapped = start !== undefined && start.maxNewTokens < start.requestedNewTokens;
       return (
         <div className={styles.status}>
-          <ProgressBar label={text.title} fraction={undefined} />
+          <ProgressBar label={text.title} fraction={isReading ? readTokens / promptTokens : undefined} />
           <p className={controls.hint}>
-            {pace === undefined ? text.reading(start?.promptTokens) : text.writing}
+            {pace === undefined ? text.reading(promptTokens, readTokens) : text.writing}
             {pace && start && ` ${text.outOf(pace.latest.editTokens, start.maxNewTokens)}`}
           </p>
           {isCapped && <p className={controls.hint}>{text.capped(start.maxNewTokens, start.requestedNewTokens)}</p>}
