@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readAll } from '../convert/byte-source.ts';
 import { openClassifierCheckpoint } from '../convert/checkpoint/open-classifier.ts';
 import { parseClassifierConfig } from '../convert/classifier/classifier-config.ts';
 import { convertClassifier } from '../convert/classifier/convert-classifier.ts';
@@ -10,7 +11,7 @@ import { CLASSIFIER_CASES, classifierCheckpointFolder } from '../convert/classif
 import { MemoryFolder } from '../convert/small-llama.fixture.ts';
 import { openNodeFolder } from '../weights/node-folder.ts';
 import { Classifier } from './classifier.ts';
-import { loadClassifier } from './load-classifier.ts';
+import { loadClassifier, type StartClassifierSession } from './load-classifier.ts';
 import { startNodeSession } from './node-classifier.ts';
 
 let root: string;
@@ -24,6 +25,17 @@ async function writeAll(folder: MemoryFolder, directory: string): Promise<void> 
   }
 }
 
+/** As a page would: the files in memory, onnxruntime-web's wasm. */
+const startWasmSession: StartClassifierSession = async ([graph, ...data]) => {
+  const ort = await import('onnxruntime-web/wasm');
+  ort.env.wasm.numThreads = 1;
+  const externalData = await Promise.all(
+    data.map(async ({ path, source }) => ({ path: path.replace('onnx/', ''), data: await readAll(source) })),
+  );
+  const session = await ort.InferenceSession.create(await readAll(graph!.source), { externalData });
+  return { session, Tensor: ort.Tensor };
+};
+
 function largestDifference(actual: readonly Float32Array[], expected: readonly (readonly number[])[]): number {
   return Math.max(...expected.flatMap((row, i) => row.map((value, j) => Math.abs(value - (actual[i]?.[j] ?? NaN)))));
 }
@@ -32,8 +44,9 @@ describe.each(CLASSIFIER_CASES)('$name', (classifierCase) => {
   const { rows } = classifierCase;
   const expected = rows.map(({ logits }) => logits);
   const [classifiers, opened]: [Record<string, Classifier>, Classifier[]] = [{}, []];
+  let directory: string;
   beforeAll(async () => {
-    const directory = await mkdtemp(join(root, 'case-'));
+    directory = await mkdtemp(join(root, 'case-'));
     const converted = new MemoryFolder();
     const checkpoint = await openClassifierCheckpoint(classifierCheckpointFolder(classifierCase));
     await convertClassifier(checkpoint, converted, { variants: ['fp32', 'q8'], source: 'random' });
@@ -84,6 +97,20 @@ describe.each(CLASSIFIER_CASES)('$name', (classifierCase) => {
     const classifier = classifiers.q8!;
     const actual = await classifier.classify(rows.map(({ texts }) => classifier.encode(...texts)));
     expect(largestDifference(actual, expected)).toBeLessThan(0.1);
+  });
+
+  it.each(['fp32', 'q8'] as const)('gives the same logits in onnxruntime-web, %s', async (variant) => {
+    const web = await loadClassifier(await openNodeFolder(directory), variant, startWasmSession);
+    const inputs = rows.map(({ texts }) => web.encode(...texts));
+    const node = await classifiers[variant]!.classify(inputs);
+    const actual = await web.classify(inputs);
+    await web.dispose();
+    expect(
+      largestDifference(
+        actual,
+        node.map((row) => [...row]),
+      ),
+    ).toBeLessThan(variant === 'fp32' ? 1e-4 : 0.02);
   });
 
   it('refuses what has more tokens than positions, and what has none', async () => {
