@@ -17,12 +17,16 @@ export interface ServeProcess {
 export async function startServe(args: readonly string[]): Promise<ServeProcess> {
   const command = [join(ROOT, 'cli/metaaligner.mjs'), 'serve', '--no-page', '--port', '0', ...args];
   const child = spawn(process.execPath, command, { stdio: ['ignore', 'ignore', 'pipe'] });
-  let printed = '';
+  const printed: Buffer[] = [];
   const url = await new Promise<string>((resolve, reject) => {
-    child.once('exit', () => reject(new Error(`serve ended: ${printed}`)));
+    let isUp = false;
+    child.once('exit', () => reject(new Error(`serve ended: ${Buffer.concat(printed).toString()}`)));
     child.stderr.on('data', (piece: Buffer) => {
-      printed += piece.toString();
-      const found = /at (http:\/\/127\.0\.0\.1:\d+\/)v1/.exec(printed);
+      printed.push(piece);
+      // Its log is long: looking through it again and again would be measured too.
+      if (isUp) return;
+      const found = /at (http:\/\/127\.0\.0\.1:\d+\/)v1/.exec(Buffer.concat(printed).toString());
+      isUp = found !== null;
       if (found !== null) resolve(found[1]!);
     });
   });
@@ -35,7 +39,7 @@ export async function startServe(args: readonly string[]): Promise<ServeProcess>
     async stop() {
       child.kill('SIGTERM');
       await once(child, 'close');
-      return printed;
+      return Buffer.concat(printed).toString();
     },
   };
 }

@@ -18,7 +18,7 @@ const MAX_JSON_BYTES = 16 << 20;
 /**
  * Calls a server that answers with JSON.
  *
- * @throws AlignError `server-unreachable`, `server-failed`, `server-busy` (`details.retryAfterMs` where it said),
+ * @throws AlignError `server-unreachable`, `server-failed` (`details.isAnswer` where it said so itself), `server-busy` (`details.retryAfterMs` where it said),
  *   `key-refused`, `invalid-request`, `prompt-too-long`, `unknown-name`; the signal's reason
  */
 export async function callForJson(call: ServerCall): Promise<unknown> {
@@ -179,7 +179,7 @@ function refusal(url: string, response: Response, text: string): AlignError {
   if ([400, 413, 422].includes(status)) {
     return new AlignError(speaksOfLength(message) ? 'prompt-too-long' : 'invalid-request', message, { details });
   }
-  return new AlignError('server-failed', message, { details });
+  return new AlignError('server-failed', message, { details: { ...details, isAnswer: true } });
 }
 
 /** vLLM, llama-server, SGLang and OpenAI have a sentence each. */

@@ -211,7 +211,7 @@ describe('several upstreams', () => {
   });
 
   it('take one back once it lists the model again, after a time that doubles with its failures', async () => {
-    first.answer = (response) => sendJson(response, 500, { error: 'worker died' });
+    first.answer = (response) => void response.destroy();
     const upstreams = open(both());
     const outAfter = async (milliseconds: number) => {
       nowMs += milliseconds;
@@ -234,6 +234,25 @@ describe('several upstreams', () => {
     first.answer = (response) => void response.destroy();
     await Promise.all([complete(upstreams), complete(upstreams)]);
     expect(await outAfter(1_000)).toBe(false);
+  });
+
+  it('stay when one request is what they cannot answer, and not when they answer none', async () => {
+    for (const upstream of [first, second]) {
+      upstream.answer = (response, { body }) => {
+        if (body.prompt === 'poison') sendJson(response, 500, { error: 'CUDA error' });
+        else sendText(response, ['well']);
+      };
+    }
+    const upstreams = open(both());
+    const poison = () => complete(upstreams, { prompt: 'poison' });
+    for (let i = 0; i < 4; i++) {
+      await expect(poison()).rejects.toThrow('500: CUDA error');
+      await Promise.all([complete(upstreams), complete(upstreams)]);
+    }
+    expect(first.calls.length + second.calls.length).toBe(4 * (2 + 2));
+    expect(upstreams.states.map(({ isOut }) => isOut)).toEqual([false, false]);
+    for (let i = 0; i < 3; i++) await poison().catch(() => {});
+    expect(upstreams.states.map(({ isOut }) => isOut)).toEqual([true, true]);
   });
 
   it('are tried even when all are left out', async () => {

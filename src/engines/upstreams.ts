@@ -44,12 +44,17 @@ interface Upstream {
   lastUsed: number;
   /** Left out until a probe finds it well. */
   isOut: boolean;
+  /** Times that it was left out since it last completed anything. */
   failuresInARow: number;
+  /** Completions that it failed to make, but said so, since then. */
+  answeredFailures: number;
   /** It is not probed before this. */
   probeAtMs: number;
 }
 
 const ATTEMPTS = 4;
+const ATTEMPTS_WITH_ANSWER = 2;
+const ANSWERS_TO_EJECT = 3;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5_000;
 const FIRST_EJECTION_MS = 1_000;
@@ -57,8 +62,8 @@ const LONGEST_EJECTION_MS = 60_000;
 const LONGEST_PROBE_MS = 10_000;
 
 /**
- * OpenAI-compatible servers with one model. Each completion goes to the one with the fewest under way. One that fails is left
- * out, for a time that doubles with each failure in a row and until it lists its models again.
+ * OpenAI-compatible servers with one model. Each completion goes to the one with the fewest under way. One that breaks off or
+ * answers several in a row with a failure is left out, for a time that doubles with each failure in a row and until it lists its models again.
  */
 export class Upstreams {
   readonly #upstreams: readonly Upstream[];
@@ -75,6 +80,7 @@ export class Upstreams {
       lastUsed: 0,
       isOut: false,
       failuresInARow: 0,
+      answeredFailures: 0,
       probeAtMs: 0,
     }));
   }
@@ -152,6 +158,7 @@ export class Upstreams {
           const chunk = await chunks.next();
           if (chunk.done === true) {
             upstream.failuresInARow = 0;
+            upstream.answeredFailures = 0;
             upstream.isOut = false;
             return chunk.value;
           }
@@ -162,8 +169,10 @@ export class Upstreams {
         if (signal.aborted || !(error instanceof AlignError)) throw error;
         const isBusy = error.code === 'server-busy';
         if (!isBusy && !isFailure(error)) throw error;
-        if (!isBusy) this.#eject(upstream);
-        if (hasWritten || attempt === ATTEMPTS) throw error;
+        // It may be this request that no server can answer: that must not take one after the other out.
+        const isAnswer = error.details.isAnswer === true;
+        if (!isBusy) this.#fail(upstream, isAnswer);
+        if (hasWritten || attempt >= (isAnswer ? ATTEMPTS_WITH_ANSWER : ATTEMPTS)) throw error;
         if (this.#upstreams.some((other) => !tried.has(other) && !other.isOut)) continue;
         tried.clear();
         const asked = error.details.retryAfterMs;
@@ -237,6 +246,11 @@ export class Upstreams {
     return all.reduce((best, one) => (one.probeAtMs < best.probeAtMs ? one : best));
   }
 
+  #fail(upstream: Upstream, isAnswer: boolean): void {
+    if (isAnswer) upstream.answeredFailures += 1;
+    if (!isAnswer || upstream.answeredFailures >= ANSWERS_TO_EJECT) this.#eject(upstream);
+  }
+
   #eject(upstream: Upstream): void {
     // Requests that fail together count once.
     if (upstream.isOut && upstream.probeAtMs !== Infinity) return;
@@ -306,7 +320,8 @@ interface ReadChunk extends CompletionChunk {
 function readChunk(data: string, url: string): ReadChunk {
   const said = data.includes('"error"') ? errorSaid(data) : undefined;
   if (said !== undefined) {
-    throw said.ours ?? new AlignError('server-failed', `${hostOf(url)} failed: ${said.message}`);
+    const details = { host: hostOf(url), isAnswer: true };
+    throw said.ours ?? new AlignError('server-failed', `${hostOf(url)} failed: ${said.message}`, { details });
   }
   interface Choice {
     text?: unknown;
