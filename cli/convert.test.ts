@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fromBase64, readFixture } from '../src/convert/checkpoint/checkpoint.fixture.ts';
+import { readClassifierManifest } from '../src/convert/classifier/classifier-manifest.ts';
+import { CLASSIFIER_CASES, classifierCheckpointFolder } from '../src/convert/classifier/small-classifier.fixture.ts';
 import { planWeights } from '../src/convert/onnx/llama-plan.ts';
 import { parseManifest } from '../src/convert/parse-manifest.ts';
 import { BYTE_TOKENIZER, SMALL_LLAMA } from '../src/convert/small-llama.fixture.ts';
+import { openNodeFolder } from '../src/weights/node-folder.ts';
 import { runCli, startCli } from './run-cli.fixture.ts';
 
 // Each test starts Node and reads the TypeScript anew.
@@ -184,3 +187,32 @@ async function writeLargeCheckpoint(): Promise<string> {
   await writeTokenizer(folder);
   return folder;
 }
+
+describe('metaaligner convert of a sequence classifier', () => {
+  const classifier = () => join(directory, 'classifier');
+  beforeEach(async () => {
+    await mkdir(classifier());
+    const { files } = classifierCheckpointFolder(CLASSIFIER_CASES[0]!);
+    for (const [path, bytes] of files) await writeFile(join(classifier(), path), bytes);
+  });
+
+  it('writes a folder of its own kind, once', async () => {
+    const args = ['convert', '--from', classifier(), '--to', to];
+    const { code, stderr } = await runCli([...args, '--variant', 'fp32,q8']);
+    expect(code, stderr).toBe(0);
+    const manifest = await readClassifierManifest(await openNodeFolder(to));
+    expect(Object.keys(manifest.variants)).toEqual(['fp32', 'q8']);
+    expect(await runCli(args)).toMatchObject({ code: 2 });
+  });
+
+  it('refuses what only a model that writes has', async () => {
+    for (const more of [
+      ['--variant', 'q4f16'],
+      ['--family', 'imhi'],
+    ]) {
+      const { code, stderr } = await runCli(['convert', '--from', classifier(), '--to', to, ...more]);
+      expect(code).toBe(2);
+      expect(stderr).toContain('is a sequence classifier');
+    }
+  });
+});

@@ -22,7 +22,7 @@ async function file(name: string, content: string | Uint8Array): Promise<string>
   return path;
 }
 
-const COMMANDS = ['align', 'prompt', 'convert', 'models', 'pull', 'start'];
+const COMMANDS = ['align', 'prompt', 'convert', 'models', 'pull', 'serve', 'key', 'start'];
 
 describe('metaaligner', () => {
   it('prints its version', async () => {

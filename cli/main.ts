@@ -5,6 +5,7 @@ import { addBatchCommand } from './commands/batch.ts';
 import { addConvertCommand } from './commands/convert.ts';
 import { addDatasetCommand } from './commands/dataset/dataset.ts';
 import { addEvaluateCommand } from './commands/evaluate/evaluate.ts';
+import { addKeyCommand } from './commands/key.ts';
 import { addModelsCommand } from './commands/models.ts';
 import { addPromptCommand } from './commands/prompt.ts';
 import { addPullCommand } from './commands/pull.ts';
@@ -51,6 +52,7 @@ function createProgram(): Command {
   addModelsCommand(program);
   addPullCommand(program);
   addServeCommand(program);
+  addKeyCommand(program);
   addStartCommand(program);
   return program;
 }

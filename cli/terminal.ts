@@ -56,6 +56,23 @@ export class ProgressLine {
   }
 }
 
+/** Passes items on, and shows on a terminal how many there were so far. */
+export async function* counted<Item>(items: AsyncIterable<Item>, label: string): AsyncGenerator<Item, void, void> {
+  const step = 5000;
+  let count = 0;
+  try {
+    for await (const item of items) {
+      count += 1;
+      if (process.stderr.isTTY && count % step === 0) {
+        process.stderr.write(`\r\x1b[2K${count.toLocaleString('en-US')} ${label}`);
+      }
+      yield item;
+    }
+  } finally {
+    if (process.stderr.isTTY && count >= step) process.stderr.write('\r\x1b[2K');
+  }
+}
+
 /** `619 MB`, decimal as on disks. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB'];

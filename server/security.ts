@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { MiddlewareHandler } from 'hono';
 
 /** Where models are downloaded from: the hub, and the hosts that it redirects large files to. */
@@ -50,17 +51,17 @@ export function securityHeaders(modelOrigins: readonly string[]): MiddlewareHand
   };
 }
 
-const LOCAL_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]']);
-
 /**
- * Refuses requests for other host names. A site can point its own name at 127.0.0.1 (DNS rebinding) and would then be
- * this origin to a browser. Any port is let through, so that a forwarded one works.
+ * Refuses requests for host names that are not listed. A site can point its own name at this machine (DNS rebinding) and
+ * would then be this origin to a browser; an address in digits cannot be pointed elsewhere. Any port is let through, so that a
+ * forwarded one works.
  */
-export function localHostsOnly(): MiddlewareHandler {
+export function knownHostsOnly(names: readonly string[]): MiddlewareHandler {
+  const known = new Set(['localhost', ...names.map((name) => name.toLowerCase())]);
   return async (context, next) => {
     const host = (context.req.header('host') ?? '').toLowerCase().replace(/:\d*$/, '');
-    if (!LOCAL_HOSTS.has(host)) {
-      return context.text(`This server answers to ${[...LOCAL_HOSTS].join(', ')} only, not to “${host}”.\n`, 403);
+    if (!known.has(host) && isIP(host.replace(/^\[(.*)\]$/, '$1')) === 0) {
+      return context.text(`This server answers to ${[...known].join(', ')} and addresses, not to “${host}”.\n`, 403);
     }
     return next();
   };

@@ -15,35 +15,44 @@ import { UsageError } from '../usage-error.ts';
 interface ConvertCommandOptions {
   from: string;
   to: string;
-  variant: Variant[];
+  variant?: readonly Variant[];
   family?: TemplateId;
   name?: string;
 }
+
+const LLAMA_VARIANTS: readonly Variant[] = ['q4f16', 'q8'];
 
 export function addConvertCommand(program: Command): void {
   program
     .command('convert')
     .description(
-      'convert a Llama checkpoint (safetensors, GGUF, PyTorch .bin) to a folder that runs here and in the page',
+      'convert a Llama checkpoint (safetensors, GGUF, PyTorch .bin) to a folder that runs here and in the page; ' +
+        'or a BERT, DistilBERT or GPT-2 sequence classifier to one that scores texts here',
     )
     .requiredOption('--from <path>', 'folder of the checkpoint, or one .gguf file')
     .requiredOption('--to <folder>', 'folder to write; the page finds it in models/NAME')
-    .option('--variant <list>', `comma-separated: ${VARIANTS.join(', ')}`, parseVariants, ['q4f16', 'q8'] as Variant[])
+    .option(
+      '--variant <list>',
+      `comma-separated: ${VARIANTS.join(', ')}; by default ${LLAMA_VARIANTS.join(',')}, of a classifier fp32`,
+      parseVariants,
+    )
     .addOption(familyOption('what it was trained as; by default what its name says'))
     .option('--name <text>', 'shown to the user; by default the name of the checkpoint')
     .action(convert);
 }
 
-async function convert(options: ConvertCommandOptions): Promise<void> {
+async function convert(given: ConvertCommandOptions): Promise<void> {
+  const isFile = await stat(given.from).then(
+    (status) => status.isFile(),
+    () => false,
+  );
+  if (!isFile && (await isClassifier(given.from))) return convertClassifierFolder(given);
+  const options = { ...given, variant: given.variant ?? LLAMA_VARIANTS };
   const existing = await readExisting(options.to);
   const signal = interruptSignal();
   const { openCheckpoint, openGgufFile } = await import('../../src/convert/checkpoint/open-checkpoint.ts');
   const { convertCheckpoint } = await import('../../src/convert/convert.ts');
 
-  const isFile = await stat(options.from).then(
-    (status) => status.isFile(),
-    () => false,
-  );
   if (isFile && !options.from.endsWith('.gguf')) {
     throw new UsageError(`${options.from} is a file but not a .gguf; name the checkpoint’s folder instead.`);
   }
@@ -81,6 +90,60 @@ async function convert(options: ConvertCommandOptions): Promise<void> {
   note(`${options.to}: ${describe(manifest)}`);
 }
 
+async function isClassifier(path: string): Promise<boolean> {
+  const { isClassifierFolder } = await import('../../src/convert/checkpoint/open-classifier.ts');
+  return isClassifierFolder(await openNodeFolder(path));
+}
+
+async function convertClassifierFolder({ from, to, variant = ['fp32'], family, name }: ConvertCommandOptions) {
+  const { openClassifierCheckpoint } = await import('../../src/convert/checkpoint/open-classifier.ts');
+  const { convertClassifier } = await import('../../src/convert/classifier/convert-classifier.ts');
+  const { CLASSIFIER_FORMATS } = await import('../../src/convert/onnx/sequence-classifier-graph.ts');
+  const { CLASSIFIER_MANIFEST_PATH } = await import('../../src/convert/classifier/classifier-manifest.ts');
+  if (family !== undefined || name !== undefined) {
+    throw new UsageError(`${from} is a sequence classifier, which has neither --family nor --name.`);
+  }
+  const variants = variant.map((each) => {
+    if (Object.hasOwn(CLASSIFIER_FORMATS, each)) return each as keyof typeof CLASSIFIER_FORMATS;
+    const known = Object.keys(CLASSIFIER_FORMATS).join(' and ');
+    throw new UsageError(`${from} is a sequence classifier, which has no variant ${each}; it has ${known}.`);
+  });
+  for (const path of [MANIFEST_PATH, CLASSIFIER_MANIFEST_PATH]) {
+    if (!(await isThere(join(to, path)))) continue;
+    throw new UsageError(`${to} holds a model already. Choose another folder, or remove it first.`);
+  }
+  const target = createNodeTarget(to);
+  const progress = new ProgressLine();
+  try {
+    const { parameterCount } = await convertClassifier(
+      await openClassifierCheckpoint(await openNodeFolder(from)),
+      target,
+      {
+        variants,
+        source: basename(resolve(from)),
+        signal: interruptSignal(),
+        onProgress: (done) =>
+          progress.show('converting', done.doneBytes / done.totalBytes, formatBytes(done.doneBytes)),
+      },
+    );
+    progress.end();
+    note(
+      `${to}: a sequence classifier of ${parameterCount.toLocaleString('en-US')} parameters, ${variants.join(', ')}`,
+    );
+  } catch (error) {
+    progress.end();
+    await target.rollBack();
+    throw error;
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 function parseVariants(text: string): Variant[] {
   const names = text.split(',').map((name) => name.trim());
   const unknown = names.find((name) => !VARIANTS.includes(name as Variant));
@@ -91,16 +154,13 @@ function parseVariants(text: string): Variant[] {
 }
 
 async function readExisting(folder: string): Promise<ModelManifest | undefined> {
-  const isModel = await stat(join(folder, MANIFEST_PATH)).then(
-    () => true,
-    () => false,
-  );
+  const isModel = await isThere(join(folder, MANIFEST_PATH));
   return isModel ? (await readModelFolder(basename(resolve(folder)), folder)).manifest : undefined;
 }
 
 /** @throws UsageError unless the folder only gains variants of the model that it holds: nothing is replaced */
 function refuseConflict(
-  options: ConvertCommandOptions,
+  options: ConvertCommandOptions & { variant: readonly Variant[] },
   existing: ModelManifest,
   checkpoint: Checkpoint,
   source: string,

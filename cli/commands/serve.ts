@@ -1,35 +1,84 @@
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Aligner, localAligner } from '../../src/align/aligner.ts';
+import { AlignError } from '../../src/align/errors.ts';
+import type { TemplateId } from '../../src/align/prompt.ts';
 import { type Variant, VARIANTS } from '../../src/align/variant.ts';
+import type { UpstreamState } from '../../server/api/metrics.ts';
+import type { KeyEntry } from '../../server/keys.ts';
 import { loadLocalModel, parseCount } from '../generate-options.ts';
 import { findModel } from '../model-lookup.ts';
 import { packageVersion } from '../package-version.ts';
+import { familyOption } from '../request-options.ts';
 import { interruptSignal, note } from '../terminal.ts';
+import { openUpstreamAligner, UPSTREAM_KEY_VARIABLE } from '../upstream-aligner.ts';
+import { UsageError } from '../usage-error.ts';
 import { parseOrigin, parsePort, untilStopped } from './start.ts';
 
 interface ServeOptions {
-  model: string;
+  engine: 'onnx' | 'openai';
+  model?: string;
   variant?: Variant;
   threads?: number;
+  upstream?: string[];
+  upstreamModel?: string;
+  family?: TemplateId;
+  stall: number;
+  host: string;
   port: number;
+  keysFile?: string;
+  allowHost?: string[];
+  allowOrigin: string[];
+  page: boolean;
+  grace: number;
   models: string;
   mirror: string[];
-  concurrency: number;
+  concurrency?: number;
   queue: number;
   deadline: number;
 }
 
+const ONNX_CONCURRENCY = 4;
+
 export function addServeCommand(program: Command): void {
+  const collect = (value: string, previous: string[] = []) => [...previous, value];
   program
     .command('serve')
     .description('run a model for other programs, over HTTP, beside the page (docs/server.md)')
-    .option('--model <folder|id>', 'converted folder, or the id of one', 'demo-aligner')
+    .addOption(
+      new Option('--engine <engine>', 'onnx: on this CPU; openai: behind servers such as vLLM')
+        .choices(['onnx', 'openai'])
+        .default('onnx'),
+    )
+    .option(
+      '--model <folder|id>',
+      'converted model, by default demo-aligner; with openai the checkpoint whose tokenizer is used, by default none',
+    )
     .addOption(new Option('--variant <variant>', 'of those that the model has').choices(VARIANTS))
     .option('--threads <number>', 'of the CPU; by default one for each core', parseCount)
-    .option('--port <number>', 'port on 127.0.0.1; 0 takes a free one', parsePort, 4173)
-    .option('--concurrency <requests>', 'that run at a time and share each step', parseCount, 4)
+    .option(
+      '--upstream <url>',
+      `server for openai, as http://127.0.0.1:8000/v1; may be repeated; key in ${UPSTREAM_KEY_VARIABLE}`,
+      collect,
+    )
+    .option('--upstream-model <name>', 'its name there, where a server has several')
+    .addOption(familyOption('whose template is filled; by default the model’s own'))
+    .option('--stall <seconds>', 'without a byte, after which an upstream is given up', parseCount, 60)
+    .option('--host <address>', 'to listen on; another than this machine’s own needs --keys-file', '127.0.0.1')
+    .option('--port <number>', '0 takes a free one', parsePort, 4173)
+    .option('--keys-file <file>', 'who may call; “metaaligner key” writes it')
+    .option('--allow-host <name>', 'that the server is called by, beside localhost; may be repeated', collect)
+    .option('--allow-origin <origin...>', 'of pages that may call, as https://chat.example', parseExactOrigin, [])
+    .option('--no-page', 'the interface alone, without page and models')
+    .option(
+      '--concurrency <requests>',
+      `that run at a time; by default ${ONNX_CONCURRENCY} that share each step, or 64 for each upstream`,
+      parseCount,
+    )
     .option('--queue <requests>', 'that wait at most; further ones are told to come again', parseCount, 64)
     .option('--deadline <seconds>', 'of a request, its wait included', parseCount, 300)
+    .option('--grace <seconds>', 'that requests have to finish when the server is stopped', parseCount, 30)
     .option('--models <folder>', 'folder of converted models for the page', 'models')
     .option('--mirror <origin...>', 'hosts beside the hub that the page may download models from', parseOrigin, [])
     .action(serve);
@@ -37,29 +86,95 @@ export function addServeCommand(program: Command): void {
 
 async function serve(options: ServeOptions): Promise<void> {
   const interrupted = interruptSignal();
-  const folder = await findModel(options.model);
-  const { model, variant } = await loadLocalModel(folder, options, interrupted);
+  const keys = options.keysFile === undefined ? undefined : await readKeys(options.keysFile);
+  const { what, ...model } = await (options.engine === 'onnx' ? openLocal : openBehind)(options, interrupted);
   const { ServedModel } = await import('../../server/api/served-model.ts');
   const { startServer } = await import('../../server/main.ts');
   const served = new ServedModel({
-    id: folder.id,
-    family: folder.manifest.family,
-    variant,
-    model,
+    ...model,
     version: packageVersion(),
     maxWaiting: options.queue,
     deadlineMs: options.deadline * 1000,
   });
+  const log = (entry: object) => note(JSON.stringify(entry));
   const server = await startServer({
+    address: options.host,
     port: options.port,
+    ...(!options.page && { pageDirectory: undefined }),
     modelsDirectory: resolve(options.models),
     mirrors: options.mirror,
-    served,
+    hosts: options.allowHost ?? [],
+    api: { served, keys, origins: options.allowOrigin, log },
   }).catch(async (error: unknown) => {
-    await served.close();
+    await served.close(0);
     throw error;
   });
-  note(`${folder.id}, ${variant}, is at ${server.url}v1 and the page at ${server.url} (Ctrl-C stops both).`);
+  note(`${what} is at ${server.url}v1${options.page ? ` and the page at ${server.url}` : ''} (Ctrl-C stops it).`);
   await untilStopped(interrupted);
-  await server.close();
+  const { running, waiting } = served.queue;
+  if (running + waiting > 0) {
+    note(`Stopping: ${running + waiting} requests have ${options.grace} s to finish (again: at once).`);
+  }
+  const left = await server.close(options.grace * 1000);
+  if (left > 0) note(`${left} requests were not finished after ${options.grace} s; their clients were told.`);
+}
+
+/** @throws AlignError `invalid-request` */
+async function readKeys(path: string): Promise<KeyEntry[]> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new AlignError('invalid-request', `The keys file ${path} cannot be read.`, { cause });
+  }
+  const { parseKeys } = await import('../../server/keys.ts');
+  return parseKeys(text, path);
+}
+
+/** No `*`: who may send texts with a key from a browser is named. */
+function parseExactOrigin(text: string, earlier: string[]): string[] {
+  const url = URL.parse(text);
+  if (url === null || url.origin !== text || !/^https?:$/.test(url.protocol)) {
+    throw new InvalidArgumentError('It must be an origin such as https://chat.example, without a path.');
+  }
+  return [...earlier, text];
+}
+
+interface OpenedModel {
+  /** For the terminal. */
+  what: string;
+  id: string;
+  family: TemplateId | undefined;
+  variant: Variant | undefined;
+  aligner: Aligner;
+  upstreamStates?: () => UpstreamState[];
+}
+
+async function openLocal(options: ServeOptions, signal: AbortSignal): Promise<OpenedModel> {
+  if (options.upstream !== undefined || options.upstreamModel !== undefined) {
+    throw new UsageError('--upstream and --upstream-model are of --engine openai.');
+  }
+  const { id, manifest, directory } = await findModel(options.model ?? 'demo-aligner');
+  const { concurrency = ONNX_CONCURRENCY } = options;
+  const { model, variant } = await loadLocalModel({ id, manifest, directory }, { ...options, concurrency }, signal);
+  const family = options.family ?? manifest.family;
+  return { what: `${id}, ${variant},`, id, family, variant, aligner: localAligner(model) };
+}
+
+async function openBehind(options: ServeOptions, signal: AbortSignal): Promise<OpenedModel> {
+  const { upstream, variant, threads } = options;
+  if (upstream === undefined) throw new UsageError('--engine openai needs an --upstream, as http://127.0.0.1:8000/v1.');
+  if (variant !== undefined || threads !== undefined) {
+    throw new UsageError('--variant and --threads are of --engine onnx.');
+  }
+  const { id, family, aligner, upstreams } = await openUpstreamAligner({ ...options, upstream }, signal);
+  const hosts = upstreams.states.map(({ host, isOut }) => `${host}${isOut ? ' (does not answer)' : ''}`);
+  return {
+    what: `${id}, on ${hosts.join(', ')},`,
+    id,
+    family,
+    variant: undefined,
+    aligner,
+    upstreamStates: () => upstreams.states,
+  };
 }

@@ -3,14 +3,18 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import fc from 'fast-check';
 import OpenAI from 'openai';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { AlignerModel } from '../../src/align/align.ts';
+import { localAligner } from '../../src/align/aligner.ts';
 import { findObjective } from '../../src/align/objectives.ts';
 import { buildPrompt } from '../../src/align/prompt.ts';
 import { NODE_SUPPORT } from '../../src/engines/choose-variant.ts';
+import { type FakeUpstream, sendJson, sendPieces, startFakeUpstream } from '../../src/engines/fake-upstream.fixture.ts';
 import { loadModel } from '../../src/engines/load-model.ts';
 import { startNodeEngine } from '../../src/engines/node-engine.ts';
+import { OpenAiAligner } from '../../src/engines/openai-aligner.ts';
 import { createScriptedEngine } from '../../src/engines/scripted-engine.ts';
+import { Upstreams } from '../../src/engines/upstreams.ts';
 import { openNodeFolder } from '../../src/weights/node-folder.ts';
 import { type RunningServer, startServer } from '../main.ts';
 import { ServedModel, type ServedModelOptions } from './served-model.ts';
@@ -26,6 +30,13 @@ const MESSAGES = [
   { role: 'user', content: 'How do I cook rice?' },
   { role: 'assistant', content: ANSWER },
 ] as const;
+
+const PROMPT = buildPrompt({
+  ...REQUEST,
+  objectives: [findObjective('harmlessness', 'hh-rlhf')],
+  template: 'hh-rlhf',
+  promptStyle: 'bare',
+});
 
 let root: string;
 let demo: AlignerModel;
@@ -80,13 +91,13 @@ async function start(options: Partial<ServedModelOptions> = {}): Promise<{ url: 
     id: 'demo-aligner',
     family: 'hh-rlhf',
     variant: 'q4',
-    model: kept(demo),
+    aligner: localAligner(kept(demo)),
     version: '1.2.3',
     maxWaiting: 100,
     deadlineMs: 60_000,
     ...options,
   });
-  running = await startServer({ port: 0, pageDirectory: root, modelsDirectory: root, served });
+  running = await startServer({ port: 0, pageDirectory: root, modelsDirectory: root, api: { served } });
   return { url: running.url, served };
 }
 
@@ -159,6 +170,7 @@ describe('POST /v1/align', { timeout: 30_000 }, () => {
     ['a number for a text', { ...REQUEST, context: 1 }, 400, 'context: '],
     ['a field that does not exist', { ...REQUEST, maxTokens: 3 }, 400, 'maxTokens'],
     ['a temperature out of range', { ...REQUEST, temperature: -1 }, 400, 'temperature is -1'],
+    ['a text that no model reads', { ...REQUEST, context: 'x'.repeat(40_000) }, 400, 'no more than 32,768 characters'],
     ['an empty list', [], 400, 'The body: '],
     ['a body that is too large', { ...REQUEST, context: 'x'.repeat(5 << 20) }, 413, 'larger than 4194304 bytes'],
   ])('refuses %s', async (_name, body, status, message) => {
@@ -237,13 +249,7 @@ describe('OpenAI’s client', { timeout: 30_000 }, () => {
   it('continues a prompt as it is, whole and streamed, as long as asked', async () => {
     const { url } = await start();
     const client = clientOf(url);
-    const prompt = buildPrompt({
-      ...REQUEST,
-      objectives: [findObjective('harmlessness', 'hh-rlhf')],
-      template: 'hh-rlhf',
-      promptStyle: 'bare',
-    });
-    const body = { model: 'demo-aligner', prompt, max_tokens: 5 };
+    const body = { model: 'demo-aligner', prompt: PROMPT, max_tokens: 5 };
     const whole = await client.completions.create(body);
     expect(whole.choices[0]?.finish_reason).toBe('length');
     expect(whole.usage?.completion_tokens).toBe(5);
@@ -251,6 +257,18 @@ describe('OpenAI’s client', { timeout: 30_000 }, () => {
     for await (const chunk of await client.completions.create({ ...body, stream: true }))
       text += chunk.choices[0]?.text;
     expect(text).toBe(whole.choices[0]?.text);
+  });
+
+  it('gets the usage at the end of a stream where it asks for it', async () => {
+    const { url } = await start();
+    const client = clientOf(url);
+    const body = { model: 'demo-aligner', prompt: PROMPT, max_tokens: 3 };
+    const whole = await client.completions.create(body);
+    const usages: unknown[] = [];
+    const stream = await client.completions.create({ ...body, stream: true, stream_options: { include_usage: true } });
+    for await (const chunk of stream) usages.push(chunk.usage);
+    expect(usages.at(-1)).toEqual(whole.usage);
+    expect(usages.slice(0, -1).every((usage) => usage === undefined)).toBe(true);
   });
 
   it('gets an error of its own kind for a conversation without an answer', async () => {
@@ -265,9 +283,109 @@ describe('OpenAI’s client', { timeout: 30_000 }, () => {
   });
 });
 
+describe('token ids, as vLLM has them', { timeout: 30_000 }, () => {
+  it('are taken for a prompt and returned, whole and step by step', async () => {
+    const { url } = await start();
+    const prompt = [...demo.tokenizer.encode(PROMPT)];
+    const body = { prompt, max_tokens: 6, return_token_ids: true };
+    const whole = (await (await post(url, 'v1/completions', body)).json()) as {
+      choices: { text: string; token_ids: number[] }[];
+    };
+    const { text, token_ids } = whole.choices[0]!;
+    expect(token_ids).toHaveLength(6);
+    expect(demo.tokenizer.decode(token_ids)).toBe(text);
+    const asText = await post(url, 'v1/completions', { ...body, prompt: PROMPT });
+    expect(await asText.json()).toMatchObject({ choices: whole.choices });
+    const streamed = await (await post(url, 'v1/completions', { ...body, stream: true })).text();
+    const ids = [...streamed.matchAll(/"token_ids":(\[[^\]]*\])/g)].flatMap(
+      ([, list]) => JSON.parse(list!) as number[],
+    );
+    expect(ids).toEqual(token_ids);
+    const penalized = await post(url, 'v1/completions', { ...body, repetition_penalty: 50, top_k: -1 });
+    expect(await penalized.json()).not.toMatchObject({ choices: whole.choices });
+  });
+
+  it('of another model’s vocabulary are refused, and the context length is told', async () => {
+    const { url } = await start();
+    for (const prompt of [[1, 1_000_000], [-1], [1.5], [2 ** 31], []]) {
+      expect((await post(url, 'v1/completions', { prompt })).status).toBe(400);
+    }
+    const models = await fetch(`${url}v1/models`);
+    expect(await models.json()).toMatchObject({ data: [{ id: 'demo-aligner', max_model_len: 2048 }] });
+  });
+});
+
+describe('before upstreams', { timeout: 30_000 }, () => {
+  let upstream: FakeUpstream;
+  beforeEach(async () => void (upstream = await startFakeUpstream()));
+  afterEach(() => upstream.close());
+
+  async function startBefore() {
+    const upstreams = new Upstreams({
+      urls: [upstream.url],
+      apiKey: 'upstream-secret',
+      model: 'aligner',
+      stallMs: 10_000,
+      wait: async () => {},
+    });
+    const aligner = new OpenAiAligner(upstreams, { maxConcurrency: 8, contextLength: 2048 });
+    return start({ aligner, variant: undefined, upstreamStates: () => upstreams.states });
+  }
+
+  it('answers as with a model of its own', async () => {
+    const { url } = await startBefore();
+    const whole = await post(url, 'v1/align', { ...REQUEST, stream: false });
+    expect(await whole.json()).toMatchObject({ edit: 'Rinse it.', finishReason: 'stop', device: 'server' });
+    const metrics = await (await fetch(`${url}metrics`)).text();
+    const { host } = new URL(upstream.url);
+    expect(metrics).toContain(`metaaligner_upstream_running{upstream="${host}"} 0`);
+    expect(metrics).toContain(`metaaligner_upstream_out{upstream="${host}"} 0`);
+  });
+
+  it('answers 502, and 503 on /readyz, while none answers', async () => {
+    upstream.answer = (response) => void response.destroy();
+    const { url } = await startBefore();
+    const response = await post(url, 'v1/align', REQUEST);
+    expect(response.status).toBe(502);
+    expect(await response.json()).toMatchObject({ error: { type: 'server_error', code: 'server-unreachable' } });
+    expect((await fetch(`${url}readyz`)).status).toBe(503);
+    expect((await fetch(`${url}healthz`)).status).toBe(200);
+  });
+
+  it('tells of a key that the upstream refuses without showing it', async () => {
+    upstream.answer = (response) => sendJson(response, 401, { error: { message: 'bad key upstream-secret' } });
+    const { url } = await startBefore();
+    const response = await post(url, 'v1/align', REQUEST);
+    expect(response.status).toBe(502);
+    expect(await response.text()).not.toContain('upstream-secret');
+  });
+
+  it('ends a stream in an error when the upstream dies within it', async () => {
+    upstream.answer = (response) => {
+      sendPieces(response, ['half']);
+      response.end();
+    };
+    const { url } = await startBefore();
+    const text = await (await post(url, 'v1/align', REQUEST)).text();
+    expect(text).toContain('"text":"half"');
+    expect(text).toMatch(/event: error\ndata: .*"code":"server-failed"/);
+    expect(text).not.toContain('edit-end');
+  });
+
+  it('lets the upstream know that the client has left', async () => {
+    upstream.answer = (response) => sendPieces(response, ['half']);
+    const { url, served } = await startBefore();
+    const leave = new AbortController();
+    await post(url, 'v1/align', REQUEST, { signal: leave.signal });
+    leave.abort();
+    await upstream.calls[0]!.ended;
+    await vi.waitFor(() => expect(served.queue.running).toBe(0));
+  });
+});
+
 describe('under load', { timeout: 30_000 }, () => {
   it('runs a few at a time, lets a bounded number wait, and tells others to come again', async () => {
-    const { url, served } = await start({ model: endless(), maxWaiting: 1 });
+    const { url, served } = await start({ aligner: localAligner(endless()), maxWaiting: 1 });
     const leave = new AbortController();
     const ask = () => post(url, 'v1/align', { ...REQUEST, maxNewTokens: 100_000 }, { signal: leave.signal });
     const [first, second] = [ask(), ask()];
@@ -283,7 +401,7 @@ describe('under load', { timeout: 30_000 }, () => {
   });
 
   it('ends a request at its deadline', async () => {
-    const { url, served } = await start({ model: endless(), deadlineMs: 200 });
+    const { url, served } = await start({ aligner: localAligner(endless()), deadlineMs: 200 });
     const response = await post(url, 'v1/align', { ...REQUEST, maxNewTokens: 100_000, stream: false });
     expect(response.status).toBe(504);
     expect(served.queue.running).toBe(0);
@@ -306,7 +424,7 @@ describe('under load', { timeout: 30_000 }, () => {
   });
 
   it('tells a stream that the server is being stopped', async () => {
-    const { url } = await start({ model: endless() });
+    const { url } = await start({ aligner: localAligner(endless()) });
     const response = await post(url, 'v1/align', { ...REQUEST, maxNewTokens: 100_000 });
     const text = response.text();
     await running?.close();

@@ -2,6 +2,7 @@ import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { z } from 'zod';
 import { AlignError, type AlignErrorCode } from '../../src/align/errors.ts';
+import type { ApiEnv } from './request-log.ts';
 import { BusyError } from './work-queue.ts';
 
 /** What a client is told, in the form of OpenAI's errors. */
@@ -15,7 +16,15 @@ const STATUS: Partial<Record<AlignErrorCode, ContentfulStatusCode>> = {
   'prompt-too-long': 400,
   'out-of-memory': 503,
   'device-lost': 503,
+  'server-busy': 503,
+  'server-unreachable': 502,
+  'server-failed': 502,
+  // Of the upstream: a client can do nothing about it.
+  'key-refused': 502,
 };
+
+/** Seconds after which a client may come again. */
+const RETRY_AFTER: Partial<Record<number, string>> = { 429: '1', 503: '5' };
 
 /** @returns undefined for what is a bug of ours: it is logged and told to nobody */
 export function describeError(error: unknown): { status: ContentfulStatusCode; body: ErrorBody } | undefined {
@@ -41,10 +50,21 @@ export function describeError(error: unknown): { status: ContentfulStatusCode; b
 }
 
 /** @throws what is a bug of ours */
-export function errorResponse(context: Context, error: unknown): Response {
+export function errorResponse(context: Context<ApiEnv>, error: unknown): Response {
   // Nobody reads it: the client has left, which ended the run.
   if (context.req.raw.signal.aborted) return new Response(undefined, { status: 499 });
   const described = describeError(error);
+  context.get('facts').errorCode = described?.body.error.code ?? 'bug';
   if (described === undefined) throw error;
-  return context.json(described.body, described.status, described.status === 429 ? { 'Retry-After': '1' } : {});
+  const retryAfter = RETRY_AFTER[described.status];
+  return context.json(described.body, described.status, retryAfter === undefined ? {} : { 'Retry-After': retryAfter });
+}
+
+/** On the terminal: where it happened, and not the message, which may repeat what a user wrote. */
+export function logBug(error: unknown): void {
+  const { name, stack = '' } = error instanceof Error ? error : new Error();
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
+  console.error(
+    JSON.stringify({ time: new Date().toISOString(), event: 'bug', name, stack: frames.map((f) => f.trim()) }),
+  );
 }

@@ -5,6 +5,14 @@ import type { WorkQueue } from './work-queue.ts';
 /** How a request ended. */
 export type Outcome = 'done' | 'busy' | 'deadline' | 'left' | 'refused' | 'failed';
 
+/** A server behind this one. */
+export interface UpstreamState {
+  host: string;
+  /** Completions under way. */
+  running: number;
+  isOut: boolean;
+}
+
 /** What Prometheus reads of a served model. */
 export class ServerMetrics {
   readonly #registry = new Registry();
@@ -14,7 +22,7 @@ export class ServerMetrics {
   readonly #firstToken: Histogram;
   readonly #speed: Histogram;
 
-  constructor(queue: WorkQueue) {
+  constructor(queue: WorkQueue, upstreamStates?: () => UpstreamState[]) {
     const registers = [this.#registry];
     this.#requests = new Counter({
       name: 'metaaligner_requests_total',
@@ -57,6 +65,19 @@ export class ServerMetrics {
     gauge('metaaligner_running', 'Runs under way.', () => queue.running);
     gauge('metaaligner_waiting', 'Requests that wait for a place.', () => queue.waiting);
     gauge('metaaligner_resident_memory_bytes', 'Of the process.', () => process.memoryUsage.rss());
+    if (upstreamStates === undefined) return;
+    const upstreamGauge = (name: string, help: string, read: (state: UpstreamState) => number) =>
+      new Gauge({
+        name,
+        help,
+        labelNames: ['upstream'],
+        registers,
+        collect() {
+          for (const state of upstreamStates()) this.set({ upstream: state.host }, read(state));
+        },
+      });
+    upstreamGauge('metaaligner_upstream_running', 'Completions under way.', ({ running }) => running);
+    upstreamGauge('metaaligner_upstream_out', '1 while it is left out.', ({ isOut }) => Number(isOut));
   }
 
   get contentType(): string {

@@ -3,10 +3,12 @@ import { alignBody, chatBody, completionBody } from './requests.ts';
 
 const FAILURES = {
   400: 'The request cannot be met: what is wrong, and what to do',
+  401: 'A key is needed, or is not known',
   413: 'The body is too large',
   415: 'The body is not JSON',
-  429: 'Busy: come again after Retry-After seconds',
-  503: 'The server is being stopped',
+  429: 'Busy, or the key has its requests already: come again after Retry-After seconds',
+  502: 'The upstream failed or cannot be reached',
+  503: 'The server is being stopped, or the upstream is busy: come again after Retry-After seconds',
   504: 'The deadline passed',
 };
 
@@ -57,7 +59,10 @@ export function openApiDocument(version: string): object {
         },
       },
     },
+    // Where the server has no keys it asks for none.
+    security: [{ key: [] }, {}],
     components: {
+      securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
       schemas: {
         Error: {
           type: 'object',

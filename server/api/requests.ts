@@ -27,19 +27,26 @@ export const alignBody = z.strictObject({
 });
 export type AlignBody = z.infer<typeof alignBody>;
 
-/** What OpenAI's clients send beside these is let through and has no effect. */
+/** OpenAI's, and vLLM's `top_k` and `repetition_penalty`. What clients send beside these is let through and has no effect. */
 const openAiSampling = {
   model: z.string().optional(),
   max_tokens: z.number().nullish(),
   temperature: z.number().nullish(),
   top_p: z.number().nullish(),
+  top_k: z.number().nullish(),
+  repetition_penalty: z.number().nullish(),
   seed: z.number().nullish(),
   stream: z.boolean().nullish(),
+  stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
   n: z.literal(1, 'only one text at a time is written').nullish(),
 };
 
-/** Body of `POST /v1/completions`: the prompt is read as it is. */
-export const completionBody = z.looseObject({ ...openAiSampling, prompt: z.string() });
+/** Body of `POST /v1/completions`: the prompt is read as it is. `return_token_ids` is vLLM's. */
+export const completionBody = z.looseObject({
+  ...openAiSampling,
+  prompt: z.union([z.string(), z.array(z.int32()).min(1)], 'must be a text or a list of token ids'),
+  return_token_ids: z.boolean().nullish(),
+});
 
 const content = z.union([
   z.string(),

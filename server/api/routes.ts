@@ -5,116 +5,170 @@ import { z } from 'zod';
 import type { AlignEvent, FinishReason } from '../../src/align/edit.ts';
 import type { SamplingOptions } from '../../src/align/engine.ts';
 import { AlignError } from '../../src/align/errors.ts';
-import { DEFAULT_MAX_NEW_TOKENS, GREEDY } from '../../src/align/request.ts';
+import { type AlignRequest, DEFAULT_MAX_NEW_TOKENS, GREEDY } from '../../src/align/request.ts';
 import { formatMessages } from '../../src/batch/columns.ts';
-import { describeError, errorResponse } from './errors.ts';
+import type { KeyEntry } from '../keys.ts';
+import { describeError, errorResponse, logBug } from './errors.ts';
+import { admit, allowOrigins, jsonOnly, refuse, requireKey } from './guards.ts';
 import { openApiDocument } from './openapi.ts';
+import { type ApiEnv, type LogEntry, requestLog } from './request-log.ts';
 import { alignBody, type ChatBody, chatBody, completionBody, toAlignRequest } from './requests.ts';
 import type { ServedModel } from './served-model.ts';
 
 const MAX_BODY_BYTES = 4 << 20;
 const MAX_BATCH = 256;
 
+export interface ApiOptions {
+  served: ServedModel;
+  /** Who may call; undefined: everyone. */
+  keys?: readonly KeyEntry[] | undefined;
+  /** Of pages that may call, beside the server's own. */
+  origins?: readonly string[];
+  /** A client that takes nothing for so long is cut off. */
+  slowReaderMs?: number;
+  log?: (entry: LogEntry) => void;
+}
+
 /** `/v1/align`, OpenAI's `/v1/completions`, `/v1/chat/completions` and `/v1/models`, `/openapi.json`, `/metrics`, `/healthz`, `/readyz`. */
-export function apiRoutes(served: ServedModel): Hono {
-  const api = new Hono();
+export function apiRoutes({
+  served,
+  keys,
+  origins = [],
+  slowReaderMs = 30_000,
+  log = () => {},
+}: ApiOptions): Hono<ApiEnv> {
+  const api = new Hono<ApiEnv>();
   const created = Math.floor(Date.now() / 1000);
   api.get('/healthz', (context) => context.text('ok\n'));
-  api.get('/readyz', (context) => (served.isClosing ? context.text('stopping\n', 503) : context.text('ready\n')));
+  api.get('/readyz', (context) => {
+    const { unreadiness } = served;
+    return unreadiness === undefined ? context.text('ready\n') : context.text(`${unreadiness}\n`, 503);
+  });
+  api.get('/openapi.json', (context) => context.json(openApiDocument(served.version)));
+  api.use(
+    '/metrics',
+    requestLog(() => {}),
+    requireKey(keys),
+  );
   api.get('/metrics', async (context) =>
     context.body(await served.metrics.text(), 200, { 'Content-Type': served.metrics.contentType }),
   );
-  api.get('/openapi.json', (context) => context.json(openApiDocument(served.version)));
-  api.get('/v1/models', (context) =>
-    context.json({ object: 'list', data: [{ id: served.id, object: 'model', created, owned_by: 'metaaligner' }] }),
-  );
-  api.use('/v1/*', async (context, next) => {
-    if (context.req.method !== 'POST') return next();
-    if (!/^application\/json\b/i.test(context.req.header('content-type') ?? '')) {
-      const message = 'The body must be JSON, with the content type application/json.';
-      return context.json({ error: { message, type: 'invalid_request_error', code: 'invalid-request' } }, 415);
-    }
-    return next();
-  });
+  api.use('/v1/*', requestLog(log), allowOrigins(origins), requireKey(keys), jsonOnly(), admit(served.admission));
   api.use(
     '/v1/*',
     bodyLimit({
       maxSize: MAX_BODY_BYTES,
-      onError: (context) => {
-        const message = `The body is larger than ${MAX_BODY_BYTES} bytes.`;
-        return context.json({ error: { message, type: 'invalid_request_error', code: 'invalid-request' } }, 413);
-      },
+      onError: (context: Context<ApiEnv>) =>
+        refuse(
+          context,
+          413,
+          'invalid_request_error',
+          'invalid-request',
+          `The body is larger than ${MAX_BODY_BYTES} bytes.`,
+        ),
     }),
   );
-  api.post('/v1/align', (context) => answered(context, () => alignRoute(context, served)));
-  api.post('/v1/completions', (context) => answered(context, () => completionsRoute(context, served)));
-  api.post('/v1/chat/completions', (context) => answered(context, () => chatRoute(context, served)));
+  api.get('/v1/models', (context) =>
+    context.json({
+      object: 'list',
+      data: [
+        // The last is vLLM's.
+        { id: served.id, object: 'model', created, owned_by: 'metaaligner', max_model_len: served.contextLength },
+      ],
+    }),
+  );
+  const post = (path: string, route: (call: Call) => Promise<Response>) =>
+    api.post(path, async (context) => {
+      try {
+        return await route({ context, served, slowReaderMs });
+      } catch (error) {
+        return errorResponse(context, error);
+      }
+    });
+  post('/v1/align', alignRoute);
+  post('/v1/completions', completionsRoute);
+  post('/v1/chat/completions', chatRoute);
   return api;
 }
 
-async function answered(context: Context, answer: () => Promise<Response>): Promise<Response> {
-  try {
-    return await answer();
-  } catch (error) {
-    return errorResponse(context, error);
-  }
+/** What a route works with. */
+interface Call {
+  context: Context<ApiEnv>;
+  served: ServedModel;
+  slowReaderMs: number;
 }
 
-async function alignRoute(context: Context, served: ServedModel): Promise<Response> {
+async function alignRoute(call: Call): Promise<Response> {
+  const { context, served } = call;
   const body = await readJson(context);
   const { signal } = context.req.raw;
   if (Array.isArray(body)) {
     const requests = z.array(alignBody).min(1).max(MAX_BATCH).parse(body);
     const runs = requests.map((one) => toAlignRequest(one, served.family));
-    const results = await Promise.all(
-      runs.map(async (run) => {
-        try {
-          return resultOf(served, await endOf(served.align(run, signal)));
-        } catch (error) {
-          // The others of the batch keep their edits.
-          const described = describeError(error);
-          if (described === undefined || signal.aborted) throw error;
-          return described.body;
-        }
-      }),
-    );
-    return context.json(results);
+    return context.json(await alignAll(call, runs));
   }
   const parsed = alignBody.parse(body);
   const events = served.align(toAlignRequest(parsed, served.family), signal);
-  if (parsed.stream === false) return context.json(resultOf(served, await endOf(events)));
-  return streamed(context, events, async (stream, event) => {
+  if (parsed.stream === false) return context.json(resultOf(served, await endOf(call, events)));
+  return streamed(call, events, async (stream, event) => {
     await stream.writeSSE({ event: event.type, data: JSON.stringify(event) });
   });
 }
 
-async function completionsRoute(context: Context, served: ServedModel): Promise<Response> {
-  const body = completionBody.parse(await readJson(context));
-  const options = { maxNewTokens: maxTokensOf(body.max_tokens), sampling: samplingOf(body) };
-  const events = served.complete(body.prompt, options, context.req.raw.signal);
-  const base = { id: newId('cmpl'), object: 'text_completion', created: seconds(), model: served.id };
-  const choice = (text: string, reason: FinishReason | null) => ({
-    choices: [{ index: 0, text, logprobs: null, finish_reason: reason }],
-  });
-  if (body.stream === true) {
-    return streamedChunks(context, events, (text, reason) => ({ ...base, ...choice(text, reason) }));
-  }
-  const { edit, finishReason, usage } = await endOf(events);
-  return context.json({ ...base, ...choice(edit, finishReason), usage: usageOf(usage) });
+/** So many at a time as the model runs: a list takes no more places than the requests of others may have. */
+async function alignAll(call: Call, runs: readonly AlignRequest[]): Promise<unknown[]> {
+  const { context, served } = call;
+  const { signal } = context.req.raw;
+  const results: unknown[] = [];
+  const rest = runs.entries();
+  const worker = async () => {
+    for (const [i, run] of rest) {
+      try {
+        results[i] = resultOf(served, await endOf(call, served.align(run, signal)));
+      } catch (error) {
+        // The others of the batch keep their edits.
+        const described = describeError(error);
+        if (described === undefined || signal.aborted) throw error;
+        results[i] = described.body;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: served.queue.atATime }, worker));
+  return results;
 }
 
-async function chatRoute(context: Context, served: ServedModel): Promise<Response> {
+async function completionsRoute(call: Call): Promise<Response> {
+  const { context, served } = call;
+  const body = completionBody.parse(await readJson(context));
+  const withTokenIds = body.return_token_ids === true;
+  const options = { maxNewTokens: maxTokensOf(body.max_tokens), sampling: samplingOf(body), withTokenIds };
+  const prompt = typeof body.prompt === 'string' ? body.prompt : Int32Array.from(body.prompt);
+  const events = served.complete(prompt, options, context.req.raw.signal);
+  const base = { id: newId('cmpl'), object: 'text_completion', created: seconds(), model: served.id };
+  const choice = (text: string, reason: FinishReason | null, tokenIds?: readonly number[]) => ({
+    choices: [
+      { index: 0, text, logprobs: null, finish_reason: reason, ...(withTokenIds && { token_ids: tokenIds ?? [] }) },
+    ],
+  });
+  if (body.stream === true) {
+    return streamedChunks(call, events, body, base, ({ text, tokenIds }, reason) => choice(text, reason, tokenIds));
+  }
+  const { edit, finishReason, usage, tokenIds } = await endOf(call, events);
+  return context.json({ ...base, ...choice(edit, finishReason, tokenIds), usage: usageOf(usage) });
+}
+
+async function chatRoute(call: Call): Promise<Response> {
+  const { context, served } = call;
   const body = chatBody.parse(await readJson(context));
   const events = served.align(toChatRequest(body, served), context.req.raw.signal);
   const base = { id: newId('chatcmpl'), created: seconds(), model: served.id };
   if (body.stream === true) {
-    return streamedChunks(context, events, (text, reason) => ({
-      ...base,
-      object: 'chat.completion.chunk',
+    const chunkBase = { ...base, object: 'chat.completion.chunk' };
+    return streamedChunks(call, events, body, chunkBase, ({ text }, reason) => ({
       choices: [{ index: 0, delta: text === '' ? {} : { role: 'assistant', content: text }, finish_reason: reason }],
     }));
   }
-  const { edit, finishReason, usage } = await endOf(events);
+  const { edit, finishReason, usage } = await endOf(call, events);
   const message = { role: 'assistant', content: edit, refusal: null };
   return context.json({
     ...base,
@@ -134,16 +188,13 @@ function toChatRequest(body: ChatBody, served: ServedModel) {
   }
   const template = served.family ?? 'hh-rlhf';
   const turns = body.messages.slice(0, -1).map(({ role, content }) => ({ role, content }));
-  const { temperature, topP, seed } = samplingOf(body);
   return toAlignRequest(
     {
+      ...samplingOf(body),
       objectives: body.objectives,
       context: formatMessages(turns, template),
       answer: answer.content,
       maxNewTokens: maxTokensOf(body.max_completion_tokens ?? body.max_tokens),
-      temperature,
-      topP,
-      seed,
     },
     template,
   );
@@ -159,67 +210,106 @@ async function readJson(context: Context): Promise<unknown> {
 
 type EditEnd = Extract<AlignEvent, { type: 'edit-end' }>;
 
-async function endOf(events: AsyncIterable<AlignEvent>): Promise<EditEnd> {
-  for await (const event of events) if (event.type === 'edit-end') return event;
+async function endOf({ context }: Call, events: AsyncIterable<AlignEvent>): Promise<EditEnd> {
+  for await (const event of events) {
+    if (event.type !== 'edit-end') continue;
+    count(context, event);
+    return event;
+  }
   throw new Error('A run ended without edit-end; this is a bug.');
+}
+
+/** For the log. */
+function count(context: Context<ApiEnv>, { usage: { promptTokens, editTokens } }: EditEnd): void {
+  const { usage } = context.get('facts');
+  usage.promptTokens += promptTokens;
+  usage.editTokens += editTokens;
 }
 
 function resultOf(served: ServedModel, { edit, finishReason, usage, timings }: EditEnd) {
   return { edit, finishReason, usage, timings, model: served.id, variant: served.variant, device: served.device };
 }
 
-/** The first event decides the status: what fails before anything was written is an error like any other. */
+/**
+ * The first event decides the status: what fails before anything was written is an error like any other. A reader that is slow
+ * slows its own run down, and one that takes nothing any more is cut off.
+ */
 async function streamed(
-  context: Context,
+  { context, slowReaderMs }: Call,
   events: AsyncGenerator<AlignEvent, void, void>,
   write: (stream: SSEStreamingApi, event: AlignEvent) => Promise<void>,
   end?: (stream: SSEStreamingApi) => Promise<void>,
 ): Promise<Response> {
   const first = await events.next();
+  const facts = context.get('facts');
+  const { outgoing } = context.env;
+  const inTime = async (writing: Promise<unknown> | undefined) => {
+    const timer = setTimeout(() => {
+      facts.errorCode = 'slow-reader';
+      outgoing.destroy();
+    }, slowReaderMs);
+    try {
+      await writing;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
   return streamSSE(context, async (stream) => {
     // A client that left is told of nothing, and its run ends within a step.
     stream.onAbort(() => void events.return(undefined));
     try {
-      if (first.done !== true) await write(stream, first.value);
-      for await (const event of events) await write(stream, event);
-      await end?.(stream);
+      for (let step = first; step.done !== true; step = await events.next()) {
+        if (step.value.type === 'edit-end') count(context, step.value);
+        await inTime(write(stream, step.value));
+      }
+      await inTime(end?.(stream));
     } catch (error) {
       if (context.req.raw.signal.aborted) return;
       const described = describeError(error);
-      if (described === undefined) console.error(error);
+      if (described === undefined) logBug(error);
       const body = described?.body ?? { error: { message: 'The server failed.', type: 'server_error', code: 'bug' } };
-      await stream.writeSSE({ event: 'error', data: JSON.stringify(body) });
+      facts.errorCode = body.error.code;
+      await inTime(stream.writeSSE({ event: 'error', data: JSON.stringify(body) }));
+    } finally {
+      await events.return(undefined);
     }
   });
 }
 
+/** OpenAI's chunks; with `stream_options.include_usage` a last one has no choice and the usage. */
 function streamedChunks(
-  context: Context,
+  call: Call,
   events: AsyncGenerator<AlignEvent, void, void>,
-  chunkOf: (text: string, reason: FinishReason | null) => object,
+  { stream_options }: { stream_options?: { include_usage?: boolean | null | undefined } | null | undefined },
+  base: object,
+  chunkOf: (piece: { text: string; tokenIds?: readonly number[] }, reason: FinishReason | null) => object,
 ): Promise<Response> {
   return streamed(
-    context,
+    call,
     events,
     async (stream, event) => {
-      if (event.type === 'edit-delta') await stream.writeSSE({ data: JSON.stringify(chunkOf(event.text, null)) });
-      if (event.type === 'edit-end') await stream.writeSSE({ data: JSON.stringify(chunkOf('', event.finishReason)) });
+      const write = (chunk: object) => stream.writeSSE({ data: JSON.stringify({ ...base, ...chunk }) });
+      if (event.type === 'edit-delta') await write(chunkOf(event, null));
+      if (event.type !== 'edit-end') return;
+      await write(chunkOf({ text: '' }, event.finishReason));
+      if (stream_options?.include_usage === true) await write({ choices: [], usage: usageOf(event.usage) });
     },
     async (stream) => stream.writeSSE({ data: '[DONE]' }),
   );
 }
 
-function samplingOf(body: {
-  temperature?: number | null | undefined;
-  top_p?: number | null | undefined;
-  seed?: number | null | undefined;
-}): SamplingOptions {
-  const { temperature, top_p, seed } = body;
+function samplingOf(
+  body: Partial<Record<'temperature' | 'top_p' | 'top_k' | 'repetition_penalty' | 'seed', number | null | undefined>>,
+): SamplingOptions {
+  const { temperature, top_p, top_k, repetition_penalty, seed } = body;
   // Greedy unless asked otherwise, as the published models are run; OpenAI's own default is a temperature of 1.
   return {
     ...GREEDY,
     temperature: temperature ?? GREEDY.temperature,
     topP: top_p ?? GREEDY.topP,
+    // vLLM's -1 is our 0: keep all.
+    topK: Math.max(top_k ?? GREEDY.topK, 0),
+    repetitionPenalty: repetition_penalty ?? GREEDY.repetitionPenalty,
     seed: seed ?? GREEDY.seed,
   };
 }

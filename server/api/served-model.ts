@@ -1,89 +1,120 @@
-import { align, type AlignerModel } from '../../src/align/align.ts';
-import { type AlignEvent, decodeEdit } from '../../src/align/edit.ts';
-import type { SamplingOptions } from '../../src/align/engine.ts';
+import type { Aligner, CompleteOptions } from '../../src/align/aligner.ts';
+import type { AlignEvent } from '../../src/align/edit.ts';
 import { AlignError } from '../../src/align/errors.ts';
 import type { TemplateId } from '../../src/align/prompt.ts';
-import { type AlignRequest, checkSampling, roomToGenerate } from '../../src/align/request.ts';
+import type { AlignRequest } from '../../src/align/request.ts';
 import type { Variant } from '../../src/align/variant.ts';
-import { type Outcome, ServerMetrics } from './metrics.ts';
+import { Admission } from './admission.ts';
+import { type Outcome, ServerMetrics, type UpstreamState } from './metrics.ts';
 import { BusyError, WorkQueue } from './work-queue.ts';
 
 export interface ServedModelOptions {
   id: string;
   family: TemplateId | undefined;
-  variant: Variant;
-  model: AlignerModel;
+  /** Undefined where another server has the weights. */
+  variant: Variant | undefined;
+  aligner: Aligner;
   /** Of the program. */
   version: string;
   /** Requests that wait for a place at most. */
   maxWaiting: number;
   /** Of a request, its wait included. */
   deadlineMs: number;
+  /** Of the servers behind, where there are any. */
+  upstreamStates?: () => UpstreamState[];
 }
+
+const SLACK = 64;
+/** Ordinary text has four or so. */
+const MOST_CHARACTERS_PER_TOKEN = 16;
 
 /** The model that a server runs, with the queue before it. */
 export class ServedModel {
   readonly id: string;
   readonly family: TemplateId | undefined;
-  readonly variant: Variant;
+  readonly variant: Variant | undefined;
   readonly version: string;
   readonly queue: WorkQueue;
+  readonly admission: Admission;
   readonly metrics: ServerMetrics;
-  readonly #model: AlignerModel;
+  readonly #aligner: Aligner;
   readonly #deadlineMs: number;
+  readonly #upstreamStates: (() => UpstreamState[]) | undefined;
   readonly #closing = new AbortController();
 
-  constructor({ id, family, variant, model, version, maxWaiting, deadlineMs }: ServedModelOptions) {
-    this.id = id;
-    this.family = family;
-    this.variant = variant;
-    this.version = version;
-    this.queue = new WorkQueue({ atATime: model.engine.maxConcurrency, maxWaiting });
-    this.metrics = new ServerMetrics(this.queue);
-    this.#model = model;
-    this.#deadlineMs = deadlineMs;
+  constructor(options: ServedModelOptions) {
+    this.id = options.id;
+    this.family = options.family;
+    this.variant = options.variant;
+    this.version = options.version;
+    this.queue = new WorkQueue({ atATime: options.aligner.maxConcurrency, maxWaiting: options.maxWaiting });
+    // Some more than may wait: those get a better answer, and what is no request at all is told so.
+    this.admission = new Admission(options.aligner.maxConcurrency + options.maxWaiting + SLACK);
+    this.metrics = new ServerMetrics(this.queue, options.upstreamStates);
+    this.#aligner = options.aligner;
+    this.#deadlineMs = options.deadlineMs;
+    this.#upstreamStates = options.upstreamStates;
   }
 
   get device() {
-    return this.#model.engine.device;
+    return this.#aligner.device;
   }
 
-  get isClosing(): boolean {
-    return this.#closing.signal.aborted;
+  get contextLength() {
+    return this.#aligner.contextLength;
   }
 
-  /** @throws as `align`; BusyError; `TimeoutError` at the deadline; the signal's reason */
+  /** Why it takes no requests now; undefined when it does. */
+  get unreadiness(): string | undefined {
+    if (this.admission.isClosed) return 'stopping';
+    return this.#upstreamStates?.().every(({ isOut }) => isOut) === true ? 'no upstream answers' : undefined;
+  }
+
+  /** @throws as `Aligner.align`; BusyError; `TimeoutError` at the deadline; the signal's reason */
   async *align(request: AlignRequest, signal: AbortSignal): AsyncGenerator<AlignEvent, void, void> {
-    yield* this.#inTurn(signal, (stop) => align(request, this.#model, stop));
+    const texts = [request.context, request.answer, ...request.objectives.map(({ description }) => description)];
+    const characters = texts.reduce((sum, text) => sum + text.length, 0);
+    yield* this.#inTurn(characters, signal, (stop) => this.#aligner.align(request, stop));
   }
 
   /** Continues a prompt as it is. @throws as {@link align} */
   async *complete(
-    prompt: string,
-    options: { maxNewTokens: number; sampling: SamplingOptions },
+    prompt: string | Int32Array,
+    options: CompleteOptions,
     signal: AbortSignal,
   ): AsyncGenerator<AlignEvent, void, void> {
-    checkSampling(options.sampling);
-    const { tokenizer, engine } = this.#model;
-    const promptIds = tokenizer.encode(prompt);
-    const room = roomToGenerate(promptIds.length, engine.contextLength);
-    const maxNewTokens = Math.min(options.maxNewTokens, room);
-    yield* this.#inTurn(signal, (stop) =>
-      decodeEdit(engine.generate(promptIds, { ...options.sampling, maxNewTokens }, stop), {
-        tokenizer,
-        promptTokens: promptIds.length,
-        signal: stop,
-      }),
+    // Of token ids nothing is to be made.
+    const characters = typeof prompt === 'string' ? prompt.length : 0;
+    yield* this.#inTurn(characters, signal, (stop) => this.#aligner.complete(prompt, options, stop));
+  }
+
+  /**
+   * Lets nobody in any more, waits for those who are, ends what is left, and unloads the model.
+   *
+   * @returns how many requests were not finished
+   */
+  async close(graceMs: number): Promise<number> {
+    const left = await this.admission.close(graceMs);
+    this.#closing.abort(new DOMException('The server is being stopped.', 'AbortError'));
+    await this.#aligner.dispose();
+    return left;
+  }
+
+  /** Making tokens of a text of megabytes takes seconds, in which nobody else's edit goes on. */
+  #checkLength(characters: number): void {
+    if (this.contextLength === undefined) return;
+    const most = this.contextLength * MOST_CHARACTERS_PER_TOKEN;
+    if (characters <= most) return;
+    const [length, limit, tokens] = [characters, most, this.contextLength].map((n) => n.toLocaleString('en-US'));
+    throw new AlignError(
+      'prompt-too-long',
+      `The text is ${length} characters; the model reads ${tokens} tokens, and no more than ${limit} characters are read for it.`,
+      { details: { characters, most } },
     );
   }
 
-  /** Ends what runs and waits, then unloads the model. */
-  async close(): Promise<void> {
-    this.#closing.abort(new DOMException('The server is being stopped.', 'AbortError'));
-    await this.#model.engine.dispose();
-  }
-
   async *#inTurn(
+    characters: number,
     signal: AbortSignal,
     run: (stop: AbortSignal) => AsyncGenerator<AlignEvent, void, void>,
   ): AsyncGenerator<AlignEvent, void, void> {
@@ -93,6 +124,7 @@ export class ServedModel {
     let outcome: Outcome = 'left';
     let leave: (() => void) | undefined;
     try {
+      this.#checkLength(characters);
       leave = await this.queue.enter(stop);
       for await (const event of run(stop)) {
         // A client hears why, instead of half an edit that looks whole.

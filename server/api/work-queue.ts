@@ -7,13 +7,13 @@ export class BusyError extends Error {
 
 /** Runs a few jobs at a time, in the order in which they came; a bounded number of others wait. */
 export class WorkQueue {
-  readonly #atATime: number;
+  readonly atATime: number;
   readonly #maxWaiting: number;
   #running = 0;
   readonly #waiting: { start: () => void }[] = [];
 
   constructor({ atATime, maxWaiting }: { atATime: number; maxWaiting: number }) {
-    this.#atATime = atATime;
+    this.atATime = atATime;
     this.#maxWaiting = maxWaiting;
   }
 
@@ -33,7 +33,7 @@ export class WorkQueue {
    */
   async enter(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
-    if (this.#running >= this.#atATime) {
+    if (this.#running >= this.atATime) {
       if (this.#waiting.length >= this.#maxWaiting) {
         throw new BusyError(`${this.#running} requests run and ${this.#waiting.length} wait; try again in a moment.`);
       }

@@ -5,7 +5,7 @@ import type { Tokenizer } from './tokenizer.ts';
 export type FinishReason = 'stop' | 'length' | 'cancelled';
 
 export interface Usage {
-  /** With BOS. */
+  /** With BOS; 0 where a server did not tell. */
   promptTokens: number;
   /** Without the end-of-sequence token. */
   editTokens: number;
@@ -25,14 +25,15 @@ export interface Timings {
 export type AlignEvent =
   | {
       type: 'edit-start';
-      promptTokens: number;
+      /** Undefined where a server counts them and tells at the end only. */
+      promptTokens: number | undefined;
       /** What the run may generate: the request's, or less when the context has less room. */
       maxNewTokens: number;
       /** What was asked for. */
       requestedNewTokens: number;
     }
-  /** `editTokens` and `elapsedMs` count from the start of the run. */
-  | { type: 'edit-delta'; text: string; editTokens: number; elapsedMs: number }
+  /** `editTokens` and `elapsedMs` count from the start of the run. `tokenIds` are there where they were asked for. */
+  | { type: 'edit-delta'; text: string; editTokens: number; elapsedMs: number; tokenIds?: readonly number[] }
   | { type: 'edit-end'; edit: string; tokenIds: number[]; finishReason: FinishReason; usage: Usage; timings: Timings };
 
 export interface DecodeEditOptions {
@@ -41,6 +42,8 @@ export interface DecodeEditOptions {
   promptTokens: number;
   /** Tells a cancelled run from a failed one. */
   signal: AbortSignal;
+  /** Each step is a delta with its tokens, even one that makes no text yet. */
+  withTokenIds?: boolean;
   /** Milliseconds of a monotonic clock. */
   now?: () => number;
 }
@@ -53,7 +56,7 @@ export interface DecodeEditOptions {
  */
 export async function* decodeEdit(
   steps: ReturnType<Engine['generate']>,
-  { tokenizer, promptTokens, signal, now = () => performance.now() }: DecodeEditOptions,
+  { tokenizer, promptTokens, signal, withTokenIds = false, now = () => performance.now() }: DecodeEditOptions,
 ): AsyncGenerator<AlignEvent, void, void> {
   const startMs = now();
   const text = new TextStream(tokenizer);
@@ -77,7 +80,9 @@ export async function* decodeEdit(
     const delta = text.push(step.value);
     const elapsedMs = now() - startMs;
     firstStep ??= { atMs: elapsedMs, tokens: step.value.length };
-    if (delta !== '') yield { type: 'edit-delta', text: delta, editTokens: text.tokenIds.length, elapsedMs };
+    const event = { type: 'edit-delta', text: delta, editTokens: text.tokenIds.length, elapsedMs } as const;
+    if (withTokenIds) yield { ...event, tokenIds: step.value };
+    else if (delta !== '') yield event;
   }
   const totalMs = now() - startMs;
   const rest = text.end();

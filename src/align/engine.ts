@@ -1,6 +1,9 @@
 /** Where a model runs. */
 export type Device = 'cpu' | 'wasm' | 'webgpu';
 
+/** Where an engine's model runs: here, or behind a server that says no more. */
+export type EngineDevice = Device | 'server';
+
 /**
  * Why a generation ended: `stop` at the end-of-sequence token, `length` at `maxNewTokens` or at the end of the
  * model's context.
@@ -37,7 +40,7 @@ export interface GenerateOptions extends SamplingOptions {
  * another.
  */
 export interface Engine {
-  readonly device: Device;
+  readonly device: EngineDevice;
   /** Tokens that the model reads, prompt and edit together. */
   readonly contextLength: number;
   readonly vocabularySize: number;
@@ -49,7 +52,7 @@ export interface Engine {
    *
    * @param promptIds  int32 [promptTokens], BOS first
    * @throws the signal's reason within one step of an abort; AlignError `device-lost`, `out-of-memory`,
-   *   `engine-failed`
+   *   `engine-failed`; of a server `server-unreachable`, `server-busy`, `server-failed`, `key-refused`
    */
   generate(
     promptIds: Int32Array,

@@ -21,6 +21,9 @@ const REMEDY = {
     'Leave private browsing, or allow this site to store data; a model from a folder still works without.',
   'storage-full': 'Free some space, then try again; what was stored before is intact.',
   'server-unreachable': 'Check the server’s address and that it is running.',
+  'server-busy': 'Try again in a moment.',
+  'server-failed': 'Try again. If it happens again, the server’s own log says why.',
+  'key-refused': 'Check the key, and that it is meant for this server.',
   'worker-crashed': 'Load the model again. If it happens again, choose a smaller variant.',
 } as const;
 

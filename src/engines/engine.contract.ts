@@ -118,7 +118,7 @@ export const ENGINE_CONTRACT: readonly ContractCase[] = [
     name: 'says what it is',
     run: (subject) =>
       withEngine(subject, { contextLength: 40 }, async (engine) => {
-        check(['cpu', 'wasm', 'webgpu'].includes(engine.device), `${engine.device} is a device`);
+        check(['cpu', 'wasm', 'webgpu', 'server'].includes(engine.device), `${engine.device} is a device`);
         checkSame(engine.contextLength, 40, 'context length');
         check(engine.vocabularySize >= 32, `${engine.vocabularySize} tokens are a vocabulary`);
       }),

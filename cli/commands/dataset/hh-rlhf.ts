@@ -13,7 +13,7 @@ import { RowProblems } from '../../dataset/problems.ts';
 import { lineOf, openRowSource, requireColumns } from '../../dataset/row-source.ts';
 import { writeRows } from '../../dataset/row-writer.ts';
 import { toScore } from '../../dataset/scorers.ts';
-import { note, print } from '../../terminal.ts';
+import { counted, note, print } from '../../terminal.ts';
 import { UsageError } from '../../usage-error.ts';
 import { addScoreCommand } from './score.ts';
 
@@ -56,7 +56,7 @@ async function split(options: SplitOptions): Promise<void> {
   const problems = new RowProblems(options.input, options.strict === true);
   const counts = { read: 0, written: 0, otherPrompts: 0 };
   await writeRows(options.to, PAIR_COLUMNS, async (writer) => {
-    for await (const row of source.rows()) {
+    for await (const row of counted(source.rows(), 'pairs split')) {
       counts.read += 1;
       const pair = readPair(row);
       if ('problem' in pair) {
@@ -95,7 +95,7 @@ async function build(options: HhRlhfBuildOptions): Promise<void> {
   const items = await ItemLists.create(options.to);
   let read = 0;
   try {
-    for await (const row of source.rows()) {
+    for await (const row of counted(source.rows(), 'pairs read')) {
       const { cells, problem } = row;
       const line = lineOf(row);
       read += 1;

@@ -12,7 +12,7 @@ import { addObjectiveOptions, type ObjectiveOptions, readObjectives } from '../.
 import { RowProblems } from '../../dataset/problems.ts';
 import { countRows, lineOf, openRowSource } from '../../dataset/row-source.ts';
 import { writeRows } from '../../dataset/row-writer.ts';
-import { note } from '../../terminal.ts';
+import { counted, note } from '../../terminal.ts';
 import { UsageError } from '../../usage-error.ts';
 
 const TEST_COLUMNS = ['query', 'golden_response'] as const;
@@ -54,7 +54,7 @@ async function build(options: UltraFeedbackBuildOptions): Promise<void> {
   let withoutResponse = 0;
   const tests: [query: string, golden: string][] = [];
   try {
-    for await (const row of source.rows()) {
+    for await (const row of counted(source.rows(), 'instructions read')) {
       const { index, cells, problem } = row;
       const instruction = problem === undefined ? readInstruction(cells, objectives) : { problem };
       if ('problem' in instruction) {

@@ -67,6 +67,14 @@ export async function openClassifierCheckpoint(folder: SourceFolder): Promise<Cl
   };
 }
 
+/** Whether a folder's config.json speaks of a model that scores texts rather than one that writes them. */
+export async function isClassifierFolder(folder: SourceFolder): Promise<boolean> {
+  const paths = await folder.list();
+  if (!paths.includes('config.json')) return false;
+  const { architectures } = await readJson(folder, paths, 'config.json');
+  return Array.isArray(architectures) && architectures.some((name) => String(name).endsWith('SequenceClassification'));
+}
+
 /** The first BERTs named their norms' tensors after TensorFlow's. */
 export function withNewNames(stored: ReadonlyMap<string, StoredTensor>): Map<string, StoredTensor> {
   return new Map(
