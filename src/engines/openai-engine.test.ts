@@ -8,7 +8,7 @@ import { localAligner } from '../align/aligner.ts';
 import type { Engine } from '../align/engine.ts';
 import { GREEDY } from '../align/request.ts';
 import type { Tokenizer } from '../align/tokenizer.ts';
-import { VARIANT_FILE_NAMES } from '../convert/convert.ts';
+import { VARIANT_FILE_NAMES } from '../convert/write-graphs.ts';
 import { ENGINE_CONTRACT, type SubjectOptions } from './engine.contract.ts';
 import { createNodeEngine } from './node-engine.ts';
 import { OpenAiEngine } from './openai-engine.ts';
