@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { AlignerModel } from '../src/align/align.ts';
 import type { SamplingOptions } from '../src/align/engine.ts';
 import { DEFAULT_MAX_NEW_TOKENS, GREEDY } from '../src/align/request.ts';
 import { type Variant, VARIANTS } from '../src/align/variant.ts';
+import type { LoadedModel } from '../src/engines/load-model.ts';
 import { openNodeFolder } from '../src/weights/node-folder.ts';
 import type { ModelFolder } from '../src/weights/node-model-folders.ts';
 import { UsageError } from './usage-error.ts';
@@ -73,7 +73,7 @@ export async function loadLocalModel(
   { manifest, directory }: ModelFolder,
   { variant, threads, concurrency = 1 }: Pick<GenerateCommandOptions, 'variant' | 'threads'> & { concurrency?: number },
   signal: AbortSignal,
-): Promise<{ model: AlignerModel; variant: Variant }> {
+): Promise<Pick<LoadedModel, 'model'> & { variant: Variant }> {
   const held = Object.keys(manifest.variants);
   if (variant !== undefined && !held.includes(variant)) {
     throw new UsageError(`${directory} has no ${variant}. It holds: ${held.join(', ')}.`);

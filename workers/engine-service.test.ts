@@ -74,10 +74,6 @@ function manualModel(letter: string) {
       eosTokenId: 2,
       encode: (text) => Int32Array.from([1, ...new TextEncoder().encode(text)]),
       decode: (ids) => String.fromCharCode(...ids),
-      specialTokens: new Map(),
-      encodeSections: () => {
-        throw new Error('An aligner is asked in one text.');
-      },
     },
     engine,
     checkpointSampling: GREEDY,

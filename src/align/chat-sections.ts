@@ -1,6 +1,6 @@
 import { Template } from '@huggingface/jinja';
 import { AlignError } from './errors.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import type { ChatTokenizer } from './tokenizer.ts';
 import { escapeRegExp } from './tokenizer/pattern.ts';
 
 export interface TemplatedMessage {
@@ -22,7 +22,7 @@ export function chatSections(
   messages: readonly TemplatedMessage[],
   template: string,
   tokenizerConfig: Readonly<Record<string, unknown>>,
-  { specialTokens }: Pick<Tokenizer, 'specialTokens'>,
+  { specialTokens }: Pick<ChatTokenizer, 'specialTokens'>,
 ): (string | number)[] {
   // One of a single character could not be told from text.
   const markers = [...specialTokens.keys()].filter((marker) => marker.length > 1).sort((a, b) => b.length - a.length);

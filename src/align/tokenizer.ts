@@ -21,6 +21,16 @@ export interface Tokenizer {
    */
   encode(text: string): Int32Array;
 
+  /**
+   * Text of the ids, special tokens skipped. The result for a prefix may end in U+FFFD where a character is not
+   * complete yet; without those it is a prefix of the whole. A SentencePiece tokenizer drops the one space that
+   * stands before every text.
+   */
+  decode(tokenIds: readonly number[]): string;
+}
+
+/** A tokenizer that also makes prompts in which markers stand, as chats are. */
+export interface ChatTokenizer extends Tokenizer {
   /** Markers such as BOS or a chat's turns, by their spelling. */
   readonly specialTokens: ReadonlyMap<string, number>;
 
@@ -31,13 +41,6 @@ export interface Tokenizer {
    * @returns int32 [promptTokens]
    */
   encodeSections(sections: readonly (string | number)[]): Int32Array;
-
-  /**
-   * Text of the ids, special tokens skipped. The result for a prefix may end in U+FFFD where a character is not
-   * complete yet; without those it is a prefix of the whole. A SentencePiece tokenizer drops the one space that
-   * stands before every text.
-   */
-  decode(tokenIds: readonly number[]): string;
 }
 
 /**
@@ -49,7 +52,7 @@ export interface Tokenizer {
  * @throws AlignError `weights-corrupt` with the path of what is missing or of the wrong kind; `unsupported-model` that
  *   names a part that we do not run, such as a Unigram model
  */
-export function loadTokenizer(tokenizerJson: unknown, tokenizerConfigJson: unknown): Tokenizer {
+export function loadTokenizer(tokenizerJson: unknown, tokenizerConfigJson: unknown): ChatTokenizer {
   const json = asObject(tokenizerJson, 'tokenizer.json');
   const config = asObject(tokenizerConfigJson, 'tokenizer_config.json');
   const model = asObject(json.model, 'tokenizer.json: model');

@@ -1,7 +1,7 @@
 import type { AlignerModel } from '../align/align.ts';
 import type { Engine } from '../align/engine.ts';
 import { AlignError } from '../align/errors.ts';
-import { loadTokenizer } from '../align/tokenizer.ts';
+import { type ChatTokenizer, loadTokenizer } from '../align/tokenizer.ts';
 import type { Variant } from '../align/variant.ts';
 import { type ByteSource, readText, type SourceFolder } from '../convert/byte-source.ts';
 import type { LlamaConfig } from '../convert/llama-config.ts';
@@ -46,7 +46,7 @@ export interface ModelFile {
 }
 
 export interface LoadedModel {
-  model: AlignerModel;
+  model: AlignerModel & { tokenizer: ChatTokenizer };
   manifest: ModelManifest;
   choice: ModelChoice;
   /** Of the variant's files. */
