@@ -20,8 +20,6 @@ const TOKENIZER: Tokenizer = {
   vocabularySize: 128,
   bosTokenId: 1,
   eosTokenId: 2,
-  specialTokens: new Map(),
-  encodeSections: (sections) => TOKENIZER.encode(sections.join('')),
   encode(text) {
     if (text.includes('bug')) throw new TypeError(text);
     return Int32Array.from(text, (letter) => letter.charCodeAt(0) % 128);

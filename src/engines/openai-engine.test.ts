@@ -20,8 +20,6 @@ const TOKENIZER: Tokenizer = {
   vocabularySize: CONTRACT_CONFIG.vocabularySize,
   bosTokenId: 1,
   eosTokenId: 2,
-  specialTokens: new Map(),
-  encodeSections: (sections) => TOKENIZER.encode(sections.join('')),
   encode: (text) => Int32Array.from(text, (letter) => letter.charCodeAt(0)),
   decode: (tokenIds) => tokenIds.map((id) => ` ${id}`).join(''),
 };
