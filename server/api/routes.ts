@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { streamSSE, type SSEStreamingApi } from 'hono/streaming';
@@ -119,6 +120,8 @@ async function alignRoute(call: Call): Promise<Response> {
 async function alignAll(call: Call, runs: readonly AlignRequest[]): Promise<unknown[]> {
   const { context, served } = call;
   const { signal } = context.req.raw;
+  // Each run listens to it.
+  setMaxListeners(0, signal);
   const results: unknown[] = [];
   const rest = runs.entries();
   const worker = async () => {

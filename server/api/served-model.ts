@@ -40,7 +40,9 @@ export class ServedModel {
   readonly #aligner: Aligner;
   readonly #deadlineMs: number;
   readonly #upstreamStates: (() => UpstreamState[]) | undefined;
-  readonly #closing = new AbortController();
+  /** Of the requests that run or wait. */
+  readonly #stoppers = new Set<AbortController>();
+  #closedBy: DOMException | undefined;
 
   constructor(options: ServedModelOptions) {
     this.id = options.id;
@@ -95,7 +97,8 @@ export class ServedModel {
    */
   async close(graceMs: number): Promise<number> {
     const left = await this.admission.close(graceMs);
-    this.#closing.abort(new DOMException('The server is being stopped.', 'AbortError'));
+    this.#closedBy = new DOMException('The server is being stopped.', 'AbortError');
+    for (const stopper of this.#stoppers) stopper.abort(this.#closedBy);
     await this.#aligner.dispose();
     return left;
   }
@@ -118,8 +121,20 @@ export class ServedModel {
     signal: AbortSignal,
     run: (stop: AbortSignal) => AsyncGenerator<AlignEvent, void, void>,
   ): AsyncGenerator<AlignEvent, void, void> {
-    const deadline = AbortSignal.timeout(this.#deadlineMs);
-    const stop = AbortSignal.any([signal, deadline, this.#closing.signal]);
+    // By hand: what AbortSignal.timeout and any make of each request is held until its deadline, however soon it ends.
+    const stopper = new AbortController();
+    const stop = stopper.signal;
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      const message = `The request took longer than ${this.#deadlineMs / 1000} s, its wait included.`;
+      stopper.abort(new DOMException(message, 'TimeoutError'));
+    }, this.#deadlineMs);
+    const leaveEarly = () => stopper.abort(signal.reason);
+    signal.addEventListener('abort', leaveEarly);
+    if (signal.aborted) leaveEarly();
+    if (this.#closedBy !== undefined) stopper.abort(this.#closedBy);
+    this.#stoppers.add(stopper);
     // A reader that goes away ends the generator without an error.
     let outcome: Outcome = 'left';
     let leave: (() => void) | undefined;
@@ -136,9 +151,12 @@ export class ServedModel {
         yield event;
       }
     } catch (error) {
-      outcome = signal.aborted ? 'left' : deadline.aborted ? 'deadline' : outcomeOf(error);
+      outcome = signal.aborted ? 'left' : isLate ? 'deadline' : outcomeOf(error);
       throw error;
     } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', leaveEarly);
+      this.#stoppers.delete(stopper);
       this.metrics.ended(outcome);
       leave?.();
     }
