@@ -7,6 +7,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // A busy machine is no fault; only what hangs is.
+          testTimeout: 30_000,
           include: [`${tests}.test.{ts,tsx}`],
           exclude: ['**/*.{weights,gpu}.test.ts', '**/node_modules/**'],
         },
