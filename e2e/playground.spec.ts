@@ -1,23 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { AxeResults } from 'axe-core';
 import type { Page } from '@playwright/test';
 import { MODELS_DIRECTORY } from '../playwright.config.ts';
-import { expect, test } from './playground.fixture.ts';
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-/** Rules that the page breaks, with the elements that do. */
-async function accessibilityFaults(page: Page): Promise<string[]> {
-  // Evaluated, not added as a script: the page's Content-Security-Policy allows none from outside.
-  await page.evaluate(AXE);
-  const results = await page.evaluate(() =>
-    (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
-  );
-  return results.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 120)}`));
-}
+import { accessibilityFaults, expect, test } from './playground.fixture.ts';
 
 function chosen(page: Page) {
   return page.getByRole('list', { name: 'Chosen objectives' }).getByRole('listitem');

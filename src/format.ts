@@ -53,6 +53,13 @@ export function formatScore(value: number): string {
   return count.format(Math.round(value));
 }
 
+const upToTwoDecimals = new Intl.NumberFormat(language, { maximumFractionDigits: 2 });
+
+/** `-1.25`, `5`: a standardized score or a rating. */
+export function formatDecimal(value: number): string {
+  return upToTwoDecimals.format(value);
+}
+
 const dateAndTime = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' });
 
 /** `Nov 25, 2026, 4:30 PM` in the visitor's time zone */

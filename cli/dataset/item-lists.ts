@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { ITEM_EXTENSIONS, type ItemFormat } from '../../src/datasets/item-format.ts';
+import type { ItemList } from '../../src/datasets/item-lists.ts';
 import { type Edit, toTrainingItem } from '../../src/datasets/training-item.ts';
 import { ItemStore } from './item-store.ts';
 
@@ -29,23 +30,25 @@ export class ItemLists {
     await (edit.relation === 'equal' ? this.equal : this.better).add(item);
   }
 
-  /**
-   * Writes a list, or some items of it in an order of their own.
-   *
-   * @param name   below the folder, without the format's ending: `no_equal/train`
-   * @returns the file's name and how many items are in it, for the report
-   */
+  /** Items of each relation. */
+  get sizes(): Record<Edit['relation'], number> {
+    return { better: this.better.count, equal: this.equal.count };
+  }
+
+  /** @returns how many items are in each file, for the report */
   async write(
-    relation: Edit['relation'],
-    name: string,
+    lists: readonly ItemList[],
     { to, format }: { to: string; format: ItemFormat },
-    order?: readonly number[],
-  ): Promise<[path: string, count: number]> {
-    const store = relation === 'equal' ? this.equal : this.better;
-    const path = `${name}.${ITEM_EXTENSIONS[format]}`;
+  ): Promise<Record<string, number>> {
     const { writeItems } = await import('./write-items.ts');
-    await writeItems(join(to, path), await store.read(order ?? Array(store.count).keys()), format);
-    return [path, order?.length ?? store.count];
+    const counts: Record<string, number> = {};
+    for (const { name, relation, order } of lists) {
+      const store = relation === 'equal' ? this.equal : this.better;
+      const path = `${name}.${ITEM_EXTENSIONS[format]}`;
+      await writeItems(join(to, path), await store.read(order), format);
+      counts[path] = order.length;
+    }
+    return counts;
   }
 
   async discard(): Promise<void> {

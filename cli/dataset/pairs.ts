@@ -4,9 +4,6 @@ import type { SourceRow } from '../../src/batch/row-format.ts';
 import { type SplitPair, splitPair } from '../../src/datasets/hh-rlhf.ts';
 import { openRowSource, requireColumns, type RowSource } from './row-source.ts';
 
-/** Columns of a split file, before the scores. */
-export const PAIR_COLUMNS = ['prompt', 'chosen_response', 'rejected_response'] as const;
-
 /** Where the user says that the texts are. */
 export interface PairColumnOptions {
   promptColumn?: string;

@@ -49,11 +49,6 @@ export function requireColumns({ path, columns }: RowSource, wanted: readonly st
   );
 }
 
-/** How a person finds a row: its line in a JSONL file, its number elsewhere, from 1. */
-export function lineOf({ line, index }: SourceRow): number {
-  return line ?? index + 1;
-}
-
 export async function countRows(source: RowSource): Promise<number> {
   let count = 0;
   for await (const _ of source.rows()) count += 1;

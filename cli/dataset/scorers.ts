@@ -2,7 +2,7 @@ import { AlignError } from '../../src/align/errors.ts';
 import { postWithBackOff } from '../../src/batch/post-with-back-off.ts';
 import type { PreferencePair } from '../../src/datasets/hh-rlhf.ts';
 import type { ScoredInput, ScoreSource } from '../../src/datasets/preference-objectives.ts';
-import { roundScore } from '../../src/datasets/scores.ts';
+import { roundScore, toScore } from '../../src/datasets/scores.ts';
 import type { Classifier, ClassifierInput } from '../../src/engines/classifier.ts';
 import { type ClassifierOptions, openClassifier } from '../open-classifier.ts';
 import type { PairScore } from './score-journal.ts';
@@ -192,12 +192,4 @@ function createColumnScorer({ chosen, rejected }: Extract<ScoreSource, { type: '
       }),
     dispose: async () => {},
   };
-}
-
-/** NaN for what is no number: an empty cell is not 0. */
-export function toScore(cell: unknown): number {
-  if (typeof cell === 'number') return Number.isFinite(cell) ? cell : NaN;
-  const text = typeof cell === 'string' ? cell.trim() : '';
-  const value = text === '' ? NaN : Number(text);
-  return Number.isFinite(value) ? value : NaN;
 }

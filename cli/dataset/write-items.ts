@@ -1,7 +1,13 @@
 import { mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileWriter, parquetWriteRows } from 'hyparquet-writer';
-import { type ItemFormat, messagesOf } from '../../src/datasets/item-format.ts';
+import {
+  formatItem,
+  ITEM_FRAMES,
+  type ItemFormat,
+  messagesOf,
+  type TextItemFormat,
+} from '../../src/datasets/item-format.ts';
 import type { TrainingItem } from '../../src/datasets/training-item.ts';
 import { asDiskFailure } from './item-store.ts';
 
@@ -18,30 +24,24 @@ export async function writeItems(path: string, items: Iterable<Buffer>, format: 
   const temporary = `${path}.part`;
   try {
     if (format === 'parquet') await writeParquet(temporary, items);
-    else await writePieces(temporary, FORMATTERS[format](items));
+    else await writePieces(temporary, piecesOf(format, items));
   } catch (error) {
     throw asDiskFailure(error, path);
   }
   await rename(temporary, path);
 }
 
-const FORMATTERS: Record<Exclude<ItemFormat, 'parquet'>, (items: Iterable<Buffer>) => Iterable<Buffer>> = {
-  *fastchat(items) {
-    let isFirst = true;
-    for (const bytes of items) {
-      yield Buffer.from(isFirst ? '[\n' : ',\n');
-      yield bytes;
-      isFirst = false;
-    }
-    yield Buffer.from(isFirst ? '[]\n' : '\n]\n');
-  },
-  *jsonl(items) {
-    for (const bytes of items) yield* [bytes, Buffer.from('\n')];
-  },
-  *openai(items) {
-    for (const bytes of items) yield Buffer.from(`${JSON.stringify({ messages: messagesOf(parse(bytes)) })}\n`);
-  },
-};
+/** The bytes of the items as they lie in a file; those of their JSON pass as they are. */
+function* piecesOf(format: TextItemFormat, items: Iterable<Buffer>): Generator<Buffer, void, void> {
+  const { start, between, end, none } = ITEM_FRAMES[format];
+  let isFirst = true;
+  for (const bytes of items) {
+    yield Buffer.from(isFirst ? start : between);
+    yield format === 'openai' ? Buffer.from(formatItem(format, parse(bytes))) : bytes;
+    isFirst = false;
+  }
+  yield Buffer.from(isFirst ? none : end);
+}
 
 function parse(bytes: Buffer): TrainingItem {
   return JSON.parse(bytes.toString()) as TrainingItem;

@@ -25,6 +25,11 @@ export interface SourceRow {
   problem?: string;
 }
 
+/** How a person finds a row: its line in a JSONL file, its number elsewhere, from 1. */
+export function lineOf({ line, index }: SourceRow): number {
+  return line ?? index + 1;
+}
+
 /**
  * Names the cells of one delimited record. A record of the wrong length keeps what it has.
  *

@@ -15,6 +15,19 @@ export const ITEM_EXTENSIONS: Record<ItemFormat, string> = {
   parquet: 'parquet',
 };
 
+/** Formats that are text, and what stands before, between and after the items. */
+export const ITEM_FRAMES = {
+  fastchat: { start: '[\n', between: ',\n', end: '\n]\n', none: '[]\n' },
+  jsonl: { start: '', between: '\n', end: '\n', none: '' },
+  openai: { start: '', between: '\n', end: '\n', none: '' },
+} as const satisfies Record<Exclude<ItemFormat, 'parquet'>, Record<'start' | 'between' | 'end' | 'none', string>>;
+export type TextItemFormat = keyof typeof ITEM_FRAMES;
+
+/** One item as it lies in a file. */
+export function formatItem(format: TextItemFormat, item: TrainingItem): string {
+  return JSON.stringify(format === 'openai' ? { messages: messagesOf(item) } : item);
+}
+
 export interface ChatMessage {
   role: 'user' | 'assistant';
   content: string;

@@ -28,3 +28,11 @@ export function scoreStatistics(scores: Iterable<number>): ScoreStatistics {
 export function zScore(score: number, { mean, std }: ScoreStatistics): number {
   return std === 0 ? 0 : (score - mean) / std;
 }
+
+/** NaN for what is no number: an empty cell is not 0. */
+export function toScore(cell: unknown): number {
+  if (typeof cell === 'number') return Number.isFinite(cell) ? cell : NaN;
+  const text = typeof cell === 'string' ? cell.trim() : '';
+  const value = text === '' ? NaN : Number(text);
+  return Number.isFinite(value) ? value : NaN;
+}

@@ -1,3 +1,4 @@
+import { AlignError } from '../align/errors.ts';
 import type { SeededRandom } from '../align/random.ts';
 import type { PreferenceObjective } from './preference-objectives.ts';
 import { atMost, type Edit, shuffled } from './training-item.ts';
@@ -48,8 +49,16 @@ function ratingOf(annotations: unknown, key: string): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 }
 
-export interface InstructionEdits {
+/** Two completions with all ratings, and what they teach. */
+export interface ComparedCompletions {
+  first: RatedCompletion;
+  second: RatedCompletion;
   edits: Edit[];
+}
+
+export interface InstructionEdits {
+  /** In order, without the unrated ones. */
+  compared: ComparedCompletions[];
   pairs: number;
   /** Pairs with a completion that lacks a rating. */
   unratedPairs: number;
@@ -70,7 +79,7 @@ export function editsOfInstruction(
   random: SeededRandom,
   maxObjectives = Infinity,
 ): InstructionEdits {
-  const edits: Edit[] = [];
+  const compared: ComparedCompletions[] = [];
   const rated = completions.map(({ ratings }) => ratings.every((rating) => rating !== undefined));
   let [pairs, unratedPairs, tiedPairs] = [0, 0, 0];
   for (let i = 0; i < completions.length; i++) {
@@ -81,6 +90,7 @@ export function editsOfInstruction(
         continue;
       }
       const [one, other] = [completions[i]!, completions[j]!];
+      const edits: Edit[] = [];
       const signs = objectives.map(({ threshold }, k) => {
         const difference = one.ratings[k]! - other.ratings[k]!;
         return Math.abs(difference) <= threshold ? 0 : Math.sign(difference);
@@ -102,9 +112,29 @@ export function editsOfInstruction(
       if (equal.length > 0) {
         edits.push({ ...base, relation: 'equal', objectives: atMost(maxObjectives, equal, random) });
       }
+      compared.push({ first: one, second: other, edits });
     }
   }
-  return { edits, pairs, unratedPairs, tiedPairs };
+  return { compared, pairs, unratedPairs, tiedPairs };
+}
+
+/** Of the test set's file: the instruction, and {@link goldenResponse}. */
+export const TEST_COLUMNS = ['query', 'golden_response'] as const;
+
+/**
+ * How many instructions come before the test set, which is the last ones.
+ *
+ * @param name  of the file, for messages
+ * @throws AlignError `invalid-request` when there is none
+ */
+export function trainingInstructions(name: string, count: number, testSize: number): number {
+  if (count > testSize) return count - testSize;
+  throw new AlignError(
+    'invalid-request',
+    `${name} has ${count} instructions and the last ${testSize} are the test set, so none is left to train on. ` +
+      'Choose a smaller test size.',
+    { details: { count, testSize } },
+  );
 }
 
 /**

@@ -9,6 +9,7 @@ import { useApp, useSettings } from '../state/stores.ts';
 import { strings } from '../strings.ts';
 import styles from './App.module.css';
 import { Batch } from './batch/Batch.tsx';
+import { Data } from './data/Data.tsx';
 import { History } from './history/History.tsx';
 import { Playground } from './playground/Playground.tsx';
 import { Storage } from './storage/Storage.tsx';
@@ -45,6 +46,9 @@ export function App() {
           </a>
           <a href="#batch" aria-current={route === 'batch' ? 'page' : undefined}>
             {strings.batch.title}
+          </a>
+          <a href="#data" aria-current={route === 'data' ? 'page' : undefined}>
+            {strings.data.title}
           </a>
           <a href="#history" aria-current={route === 'history' ? 'page' : undefined}>
             {strings.history.title}
@@ -98,6 +102,8 @@ function Page({ route }: { route: Route }) {
       return <Playground />;
     case 'batch':
       return <Batch />;
+    case 'data':
+      return <Data />;
     case 'history':
       return <History />;
     case 'storage':

@@ -9,6 +9,7 @@ import type { RowsClient } from '../worker-client/rows-client.ts';
 import type { WeightsClient } from '../worker-client/weights-client.ts';
 import { type BatchJob, type BatchSlice, createBatchSlice } from './batch-slice.ts';
 import { type ComparisonSlice, createComparisonSlice } from './comparison-slice.ts';
+import { createDataSlice, type DataSlice } from './data-slice.ts';
 import { createDeviceSlice, type DeviceSlice } from './device-slice.ts';
 import { createHistorySlice, type HistorySlice } from './history-slice.ts';
 import { createLibrarySlice, type LibrarySlice } from './library-slice.ts';
@@ -27,6 +28,7 @@ interface SavingSlice {
 
 export type AppState = BatchSlice &
   ComparisonSlice &
+  DataSlice &
   DeviceSlice &
   HistorySlice &
   LibrarySlice &
@@ -66,6 +68,7 @@ export function createAppStore(given: Omit<AppDependencies, 'scheduleFrame'> & P
   const store = createStore<AppState>()((...store) => ({
     ...createBatchSlice(dependencies)(...store),
     ...createComparisonSlice(dependencies)(...store),
+    ...createDataSlice(dependencies)(...store),
     ...createDeviceSlice(dependencies)(...store),
     ...createHistorySlice(dependencies)(...store),
     ...createLibrarySlice(dependencies)(...store),

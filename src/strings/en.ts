@@ -9,6 +9,7 @@ import type { SetScheme } from '../align/objective-sets.ts';
 import type { OddCharacters } from '../align/odd-characters.ts';
 import type { PromptStyle, TemplateId } from '../align/prompt.ts';
 import type { Decision } from '../align/review.ts';
+import type { TextItemFormat } from '../datasets/item-format.ts';
 import {
   formatBytes,
   formatCount,
@@ -108,6 +109,71 @@ export const en = {
     number: 'Row',
     open: 'Review',
     openLabel: (row: number) => `Review row ${row}`,
+  },
+
+  data: {
+    title: 'Data',
+    why: 'What an aligner would learn from preference data: which objectives each direction of a pair teaches, the exact prompts, and the training files that “dataset … build” writes for the same seed.',
+    note: 'For research. Both responses of a pair come from the file, with whatever is offensive, false or private in it; a score is a model’s or a person’s opinion. Objectives can be described so that a model is aligned towards harm.',
+    drop: 'Drop scored pairs (CSV, TSV or JSONL) or rated instructions (JSONL) here.',
+    dropHint:
+      'Pairs as “dataset hh-rlhf score” writes them, or UltraFeedback’s records. The file stays on this device.',
+    choose: 'Choose a file…',
+    reading: (name: string) => `Reading ${name}…`,
+    kinds: { 'hh-rlhf': 'scored pairs (HH-RLHF)', ultrafeedback: 'rated instructions (UltraFeedback)' },
+    rows: (count: number, kind: string) => `${count === 1 ? '1 row' : `${formatCount(count)} rows`}, ${kind}`,
+    close: 'Close the file',
+    settings: {
+      seed: 'Seed',
+      seedHint: 'The same seed gives the same files.',
+      seedFault: 'A whole number from 0 to 4,294,967,295.',
+      split: 'Files of',
+      splits: { train: 'Train and validation', test: 'Test' },
+      valSize: 'Items kept for validation',
+      testSize: 'Instructions at the end for the test set',
+      sizeFault: 'A whole number from 0.',
+      maxObjectives: 'Objectives that an item names at most',
+      maxObjectivesFault: (most: number) => `A whole number from 1 to ${most}.`,
+    },
+    counts: 'What it teaches',
+    pairs: (count: number) => (count === 1 ? '1 pair' : `${formatCount(count)} pairs`),
+    items: (better: number, equal: number) =>
+      `${formatCount(better)} items towards something better, ${formatCount(equal)} between equals`,
+    tied: (count: number) => `${formatCount(count)} equal on every objective`,
+    unrated: (count: number) => `${formatCount(count)} more without all ratings, left out`,
+    withoutResponse: (count: number) => `${formatCount(count)} completions without a response, left out`,
+    tests: (count: number) => `${formatCount(count)} instructions for the test set`,
+    named: 'Objectives named',
+    better: 'Better',
+    equal: 'Equal',
+    leftOut: (count: number) => `${count === 1 ? '1 row is' : `${formatCount(count)} rows are`} left out`,
+    leftOutWhy: (problem: string, count: number, lines: readonly number[]) =>
+      `${problem} Row ${lines.join(', ')}${count > lines.length ? ` and ${formatCount(count - lines.length)} more` : ''}`,
+    leftOutMore: (count: number) => `${formatCount(count)} more for other reasons.`,
+    table: 'Pairs',
+    tableHint: (first: string, second: string) =>
+      `Scores stand as ${first} / ${second}; the higher one is better. Each direction teaches the objectives on which its target is better.`,
+    number: 'Row',
+    prompt: 'Prompt',
+    sides: { 'hh-rlhf': ['chosen', 'rejected'], ultrafeedback: ['first', 'second'] },
+    towards: (side: string) => `Towards ${side}`,
+    show: 'Show',
+    showLabel: (row: number, ordinal: number) => `Show pair ${ordinal}, row ${row}`,
+    pair: (row: number) => `The pair of row ${row}`,
+    item: (title: string, id: number) => `${title}, item ${id}`,
+    target: 'Target',
+    promptOf: (title: string) => `Prompt: ${title}`,
+    targetOf: (title: string) => `Target: ${title}`,
+    copy: 'Copy the prompt',
+    closePair: 'Close',
+    export: 'Export',
+    format: 'Format',
+    formats: {
+      fastchat: 'FastChat JSON',
+      jsonl: 'FastChat JSONL',
+      openai: 'Messages JSONL (OpenAI)',
+    } satisfies Record<TextItemFormat, string>,
+    save: (path: string, count: number) => `${path} (${formatCount(count)})`,
   },
 
   history: {

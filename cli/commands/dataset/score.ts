@@ -2,6 +2,7 @@ import { stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { AlignError } from '../../../src/align/errors.ts';
+import { lineOf } from '../../../src/batch/row-format.ts';
 import type { SplitPair } from '../../../src/datasets/hh-rlhf.ts';
 import {
   HH_RLHF_OBJECTIVES,
@@ -9,6 +10,7 @@ import {
   type ScoreSource,
 } from '../../../src/datasets/preference-objectives.ts';
 import { scoreStatistics, type ScoreStatistics, zScore } from '../../../src/datasets/scores.ts';
+import { scoredColumns } from '../../../src/datasets/scored-pairs.ts';
 import { parseCount } from '../../dataset/build-options.ts';
 import { addInputOptions, type InputOptions, localInput } from '../../dataset/input-file.ts';
 import {
@@ -20,15 +22,9 @@ import {
   readObjectives,
   type ScoreSourceOptions,
 } from '../../dataset/objective-options.ts';
-import {
-  addPairColumnOptions,
-  openPairs,
-  PAIR_COLUMNS,
-  type PairColumnOptions,
-  type PairSource,
-} from '../../dataset/pairs.ts';
+import { addPairColumnOptions, openPairs, type PairColumnOptions, type PairSource } from '../../dataset/pairs.ts';
 import { RowProblems } from '../../dataset/problems.ts';
-import { lineOf, requireColumns } from '../../dataset/row-source.ts';
+import { requireColumns } from '../../dataset/row-source.ts';
 import { writeRows } from '../../dataset/row-writer.ts';
 import { type PairScore, ScoreJournal } from '../../dataset/score-journal.ts';
 import { openScorer, type ScoredRow, type Scorer, type ScorerOptions } from '../../dataset/scorers.ts';
@@ -227,12 +223,7 @@ async function writeScored(
     })),
     dropped: [],
   };
-  const columns = [
-    ...PAIR_COLUMNS,
-    ...objectives.map(({ chosenColumn }) => chosenColumn),
-    ...objectives.map(({ rejectedColumn }) => rejectedColumn),
-  ];
-  await writeRows(to, columns, async (writer) => {
+  await writeRows(to, scoredColumns(objectives), async (writer) => {
     for await (const { pair, line } of usablePairs(pairs)) {
       const index = report.pairs.read++;
       const problem = problemOf(index);

@@ -1,8 +1,15 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { ULTRAFEEDBACK_OBJECTIVES } from '../../../src/datasets/preference-objectives.ts';
-import { editsOfInstruction, goldenResponse, readInstruction } from '../../../src/datasets/ultrafeedback.ts';
-import { shuffled } from '../../../src/datasets/training-item.ts';
+import {
+  editsOfInstruction,
+  goldenResponse,
+  readInstruction,
+  TEST_COLUMNS,
+  trainingInstructions,
+} from '../../../src/datasets/ultrafeedback.ts';
+import { HELD_OUT, itemLists } from '../../../src/datasets/item-lists.ts';
+import { lineOf } from '../../../src/batch/row-format.ts';
 import { SeededRandom } from '../../../src/align/random.ts';
 import { addBuildOptions, type BuildOptions, parseCount } from '../../dataset/build-options.ts';
 import { writeReport } from '../../dataset/data-card-file.ts';
@@ -10,14 +17,10 @@ import { addInputOptions, type InputOptions, localInput } from '../../dataset/in
 import { ItemLists, sumOf } from '../../dataset/item-lists.ts';
 import { addObjectiveOptions, type ObjectiveOptions, readObjectives } from '../../dataset/objective-options.ts';
 import { RowProblems } from '../../dataset/problems.ts';
-import { countRows, lineOf, openRowSource } from '../../dataset/row-source.ts';
+import { countRows, openRowSource } from '../../dataset/row-source.ts';
 import { writeRows } from '../../dataset/row-writer.ts';
 import { counted, note } from '../../terminal.ts';
-import { UsageError } from '../../usage-error.ts';
-
-const TEST_COLUMNS = ['query', 'golden_response'] as const;
-/** As the reference's. */
-const HELD_OUT = 15_000;
+import { asUsage } from '../../usage-error.ts';
 
 export function addUltraFeedbackCommands(dataset: Command): void {
   const command = dataset
@@ -41,12 +44,7 @@ async function build(options: UltraFeedbackBuildOptions): Promise<void> {
   const objectives = await readObjectives(options, ULTRAFEEDBACK_OBJECTIVES, 'ultrafeedback');
   const source = await openRowSource(await localInput(options));
   const count = await countRows(source);
-  if (count <= options.testSize) {
-    throw new UsageError(
-      `${options.input} has ${count} instructions and the last ${options.testSize} are the test set, so none is left to ` +
-        'train on. Choose a smaller --test-size.',
-    );
-  }
+  const trainingCount = asUsage(() => trainingInstructions(options.input, count, options.testSize));
   const problems = new RowProblems(options.input, options.strict === true);
   const random = new SeededRandom(options.seed);
   const items = await ItemLists.create(options.to);
@@ -62,7 +60,7 @@ async function build(options: UltraFeedbackBuildOptions): Promise<void> {
         continue;
       }
       withoutResponse += instruction.withoutResponse;
-      if (index >= count - options.testSize) {
+      if (index >= trainingCount) {
         const golden = goldenResponse(instruction);
         if (golden === undefined) problems.add(lineOf(row), 'It has no completion with a response.');
         else tests.push([instruction.instruction, golden]);
@@ -72,20 +70,10 @@ async function build(options: UltraFeedbackBuildOptions): Promise<void> {
       pairs.read += found.pairs;
       pairs.unrated += found.unratedPairs;
       pairs.tied += found.tiedPairs;
-      for (const edit of found.edits) await items.add(edit);
+      for (const edit of found.compared.flatMap(({ edits }) => edits)) await items.add(edit);
     }
-    const order = shuffled([...Array(items.better.count).keys()], random);
-    if (order.length <= options.valSize) {
-      throw new UsageError(
-        `There are ${order.length} items and ${options.valSize} are kept for validation, so none is left to train on. ` +
-          'Choose a smaller --val-size.',
-      );
-    }
-    const files = [
-      await items.write('better', 'no_equal/val', options, order.slice(0, options.valSize)),
-      await items.write('better', 'no_equal/train', options, order.slice(options.valSize)),
-      await items.write('equal', 'all_equal/train', options),
-    ];
+    const lists = asUsage(() => itemLists('train', items.sizes, options.valSize, random));
+    const files = await items.write(lists, options);
     await writeRows(join(options.to, 'no_equal/test.csv'), TEST_COLUMNS, async (writer) => {
       for (const test of tests) await writer.add(test);
     });
@@ -99,7 +87,7 @@ async function build(options: UltraFeedbackBuildOptions): Promise<void> {
       maxObjectives: options.maxObjectives ?? null,
       pairs: { instructions: count, ...pairs, completionsWithoutResponse: withoutResponse },
       itemsByObjectives: items.counts,
-      files: { ...Object.fromEntries(files), 'no_equal/test.csv': tests.length },
+      files: { ...files, 'no_equal/test.csv': tests.length },
       leftOut: problems.list,
     });
     note(

@@ -1,9 +1,9 @@
-import { type DragEvent, useId, useState } from 'react';
+import { useId, useState } from 'react';
 
 import { BATCH_EXPORTS, type BatchExport, exportHeader, exportRow } from '../../batch/page-batch.ts';
 import type { ColumnMap } from '../../batch/columns.ts';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
-import { FileButton } from '../../components/FileButton/FileButton.tsx';
+import { FileDrop } from '../../components/FileDrop/FileDrop.tsx';
 import { Icon } from '../../components/Icon/Icon.tsx';
 import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
 import { SureButton } from '../../components/SureButton/SureButton.tsx';
@@ -50,33 +50,15 @@ export function Batch() {
 
 function Drop() {
   const open = useApp((app) => app.openBatch);
-  const [isOver, setIsOver] = useState(false);
-  const drop = (event: DragEvent) => {
-    event.preventDefault();
-    setIsOver(false);
-    const [file] = event.dataTransfer.files;
-    if (file !== undefined) void open(file);
-  };
   return (
-    <div
-      className={classNames(controls.panel, styles.drop, isOver ? styles.over : undefined)}
-      onDragOver={(event) => {
-        event.preventDefault();
-        setIsOver(true);
-      }}
-      onDragLeave={() => setIsOver(false)}
-      onDrop={drop}
-    >
-      <p>{text.drop}</p>
-      <FileButton
-        label={text.choose}
-        accept=".csv,.tsv,.jsonl"
-        onPick={(file) => void open(file)}
-        isPrimary
-        testId="batch-input"
-      />
-      <p className={controls.hint}>{text.dropHint}</p>
-    </div>
+    <FileDrop
+      text={text.drop}
+      hint={text.dropHint}
+      label={text.choose}
+      accept=".csv,.tsv,.jsonl"
+      onPick={(file) => void open(file)}
+      testId="batch-input"
+    />
   );
 }
 
