@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Hono } from 'hono';
+import { compress } from 'hono/compress';
 import { logBug } from './api/errors.ts';
 import { type ApiOptions, apiRoutes } from './api/routes.ts';
 import { fileResponse, requestedPath } from './file-response.ts';
@@ -44,6 +45,11 @@ export function createApp({ pageDirectory, modelsDirectory, mirrors = [], hosts 
 
 function addPage(app: Hono, pageDirectory: string, modelsDirectory: string): void {
   app.route('/', modelRoutes([modelsDirectory, join(pageDirectory, 'models')]));
+  // Of the page itself; onnxruntime's binary would take a second of CPU at each visit and is kept by the browser anyway.
+  app.use(
+    '/*',
+    compress({ contentTypeFilter: (type) => /^(text|application)\/(html|css|javascript|json)\b/.test(type) }),
+  );
   app.get('/*', async (context, next) => {
     const requested = requestedPath(context.req.raw);
     const path = requested === '' ? 'index.html' : requested;

@@ -41,7 +41,9 @@ export async function fileResponse(
       'Content-Type': getMimeType(path) ?? 'application/octet-stream',
       ETag: etag,
     });
-    if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers });
+    // Weak where it was sent packed.
+    if (request.headers.get('if-none-match')?.replace(/^W\//, '') === etag)
+      return new Response(null, { status: 304, headers });
 
     const range = requestedRange(request, size, etag);
     if (range === 'unsatisfiable') {

@@ -1,6 +1,7 @@
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
+import { gunzipSync } from 'node:zlib';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelManifest } from '../src/convert/manifest.ts';
@@ -47,6 +48,8 @@ async function makeModel(directory: string, name: string) {
   await writeFile(join(directory, 'metaaligner.json'), JSON.stringify(manifestOf(name)));
 }
 
+const LONG_SCRIPT = 'export const same = 1;\n'.repeat(500);
+
 let root: string;
 let server: RunningServer;
 beforeAll(async () => {
@@ -55,6 +58,7 @@ beforeAll(async () => {
   await mkdir(join(page, 'assets'), { recursive: true });
   await writeFile(join(page, 'index.html'), '<!doctype html><title>page</title>');
   await writeFile(join(page, 'assets', 'index-B7PI925R.js'), 'export {}');
+  await writeFile(join(page, 'assets', 'long-B7PI925R.js'), LONG_SCRIPT);
   await writeFile(join(page, 'assets', 'ort-B7PI925R.wasm'), 'wasm');
   await writeFile(join(page, 'assets', 'ort-B7PI925R.mjs'), 'export {}');
   await writeFile(join(page, '.env'), SECRET);
@@ -101,6 +105,19 @@ function get(path: string, headers: Record<string, string> = {}, method = 'GET')
     request.end();
   });
 }
+
+it('packs the page’s own text, and no model', async () => {
+  const path = '/assets/long-B7PI925R.js';
+  const accepting = { 'accept-encoding': 'gzip' };
+  const { headers, body } = await get(path, accepting);
+  expect(headers['content-encoding']).toBe('gzip');
+  expect(gunzipSync(body).toString()).toBe(LONG_SCRIPT);
+  expect((await get(path)).body.toString()).toBe(LONG_SCRIPT);
+  const etag = String(headers.etag);
+  expect(etag).toMatch(/^W\//);
+  expect((await get(path, { ...accepting, 'if-none-match': etag })).status).toBe(304);
+  expect((await get(MODEL_FILE, accepting)).headers['content-encoding']).toBeUndefined();
+});
 
 const MODEL_FILE = '/models/both/onnx/model.onnx';
 

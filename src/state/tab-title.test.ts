@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest';
 
 import { exampleAlignment } from '../align/alignment.fixture.ts';
-import { createAppStore } from './app-store.ts';
+import type { TransferRequest } from '../../workers/weights-protocol.ts';
+import type { TransferProgress } from '../weights/speed-meter.ts';
+import { type AppState, createAppStore } from './app-store.ts';
 import { demoInfo, demoModel, FakeClient, fakeDependencies, FakeFrames, FakeStorage } from './fake-client.fixture.ts';
 import { createSettingsStore } from './settings-store.ts';
 import { keepTabTold } from './tab-title.ts';
@@ -44,7 +46,8 @@ async function setUp({ hidden, notifies }: { hidden: boolean; notifies: boolean 
     await ended;
     return writingTitle;
   };
-  return { tab, told, run, loadingTitle };
+  const later = (ms: number) => void (nowMs += ms);
+  return { app, tab, told, run, loadingTitle, later };
 }
 
 it('says what the page is doing, and its name when it is doing nothing', async () => {
@@ -77,3 +80,20 @@ it.each([
     expect(told).toHaveLength(count);
   },
 );
+
+it('says how much of a model has come, and tells of its end', async () => {
+  const { app, tab, told, later } = await setUp({ hidden: true, notifies: true });
+  const request = { reference: 'someone/model' } as TransferRequest;
+  const progress = { loadedBytes: 1, totalBytes: 4 } as TransferProgress & {
+    type: 'transfer-progress';
+    isElsewhere: boolean;
+  };
+  const show = (transfers: AppState['transfers']) => app.setState({ transfers });
+  show({ 'someone/model': { status: 'running', request, progress: undefined, trouble: undefined } });
+  expect(tab.title).toBe('Getting a model – MetaAligner');
+  show({ 'someone/model': { status: 'running', request, progress, trouble: undefined } });
+  expect(tab.title).toBe('Getting a model, 25 % – MetaAligner');
+  later(60_000);
+  show({});
+  expect([tab.title, told]).toEqual(['Model is here – MetaAligner', ['The model is here.']]);
+});

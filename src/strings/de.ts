@@ -40,6 +40,9 @@ export const de: Strings = {
   language: { label: 'Sprache', names: { en: 'English', de: 'Deutsch' } },
 
   tab: {
+    fetching: (percent) => (percent === undefined ? 'Holt ein Modell' : `Holt ein Modell, ${percent} %`),
+    fetched: 'Modell ist da',
+    notifiedTransfer: 'Das Modell ist da.',
     loading: (percent) => (percent === undefined ? 'Lädt' : `Lädt, ${percent} %`),
     writing: (editTokens) => (editTokens === 0 ? 'Liest' : `Schreibt, ${tokens(editTokens)}`),
     comparing: (done, all) => `${formatCount(done)} von ${edits(all)}`,
@@ -582,6 +585,8 @@ export const de: Strings = {
       return `Liest den Prompt, ${readTokens > 0 ? `${formatCount(readTokens)} von ` : ''}${tokens(promptTokens)}…`;
     },
     writing: 'Schreibt…',
+    otherRevision: (revision) =>
+      `Das war der Commit ${revision.slice(0, 8)}; das Modell hier ist ein anderer Stand und schreibt vielleicht anders.`,
     stale: 'Sie haben die Anfrage seit dieser Fassung geändert.',
     outOf: (editTokens, maxNewTokens) => `${formatCount(editTokens)} von höchstens ${tokens(maxNewTokens)}`,
     kinds: {

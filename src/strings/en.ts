@@ -51,6 +51,10 @@ export const en = {
   language: { label: 'Language', names: { en: 'English', de: 'Deutsch' } },
 
   tab: {
+    fetching: (percent: number | undefined) =>
+      percent === undefined ? 'Getting a model' : `Getting a model, ${percent} %`,
+    fetched: 'Model is here',
+    notifiedTransfer: 'The model is here.',
     loading: (percent: number | undefined) => (percent === undefined ? 'Loading' : `Loading ${percent} %`),
     writing: (editTokens: number) => (editTokens === 0 ? 'Reading' : `Writing, ${tokens(editTokens)}`),
     comparing: (done: number, all: number) => `${formatCount(done)} of ${formatCount(all)} edits`,
@@ -608,6 +612,8 @@ export const en = {
       return `Reading the prompt, ${readTokens > 0 ? `${formatCount(readTokens)} of ` : ''}${tokens(promptTokens)}…`;
     },
     writing: 'Writing…',
+    otherRevision: (revision: string) =>
+      `That was commit ${revision.slice(0, 8)}; the model here is of another, and may write otherwise.`,
     stale: 'You have changed the request since this edit.',
     outOf: (editTokens: number, maxNewTokens: number) =>
       `${formatCount(editTokens)} of at most ${tokens(maxNewTokens)}`,

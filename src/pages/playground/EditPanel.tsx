@@ -13,7 +13,7 @@ import { Segmented } from '../../components/Segmented/Segmented.tsx';
 import { paceTokensPerSecond, type Run } from '../../state/run-slice.ts';
 import { EDIT_VIEWS, type EditView } from '../../state/settings-store.ts';
 import { draftTexts } from '../../state/draft-store.ts';
-import { useApp, useCurrentTemplate, useSettings, useStores } from '../../state/stores.ts';
+import { useApp, useCurrentModel, useCurrentTemplate, useSettings, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
@@ -195,6 +195,7 @@ function useChanges(run: Started): readonly Change[] {
 /** What is happening, or how it ended and what to do. */
 function Status({ run, changes }: { run: Started; changes: readonly Change[] }) {
   const isStale = useIsStale(run.request);
+  const otherRevision = useOtherRevision(run);
   const { align } = useAlign();
   switch (run.status) {
     case 'running': {
@@ -219,6 +220,7 @@ function Status({ run, changes }: { run: Started; changes: readonly Change[] }) 
           <Finish run={run} changes={changes} />
           <p className={controls.hint}>
             {text.writtenBy(run.model)}
+            {otherRevision !== undefined && ` ${text.otherRevision(otherRevision)}`}
             {isStale && ` ${text.stale}`}
           </p>
         </div>
@@ -236,6 +238,13 @@ function Status({ run, changes }: { run: Started; changes: readonly Change[] }) 
     default:
       return run satisfies never;
   }
+}
+
+/** The commit that wrote the edit, where the model that is here by that name is of another. */
+function useOtherRevision(run: Started): string | undefined {
+  const model = useCurrentModel();
+  if (run.status !== 'done' || model?.id !== run.model.id || model.revision === run.model.revision) return undefined;
+  return run.model.revision;
 }
 
 function Finish({ run, changes }: { run: Done; changes: readonly Change[] }) {
