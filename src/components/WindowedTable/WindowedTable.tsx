@@ -12,8 +12,8 @@ const SPARE_ROWS = 10;
 interface WindowedTableProps<Row> {
   /** Of the region, for a screen reader. */
   label: string;
-  /** What the header cells hold. */
-  columns: readonly { key: string; content: ReactNode }[];
+  /** What the header cells hold; a class may set a column's width. */
+  columns: readonly { key: string; content: ReactNode; className?: string | undefined }[];
   rows: readonly Row[];
   /** A `tr` of this index with `aria-rowindex`, `data-row` and a key. */
   renderRow: (row: Row, index: number) => ReactNode;
@@ -43,8 +43,8 @@ export function WindowedTable<Row>({ label, columns, rows, renderRow, className 
       <table aria-rowcount={rows.length + 1}>
         <thead>
           <tr aria-rowindex={1}>
-            {columns.map(({ key, content }) => (
-              <th key={key} scope="col">
+            {columns.map(({ key, content, className }) => (
+              <th key={key} scope="col" className={className}>
                 {content}
               </th>
             ))}

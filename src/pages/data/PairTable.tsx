@@ -28,7 +28,7 @@ export function PairTable({ built: { kind, objectives, pairs } }: { built: Built
         columns={[
           { key: 'number', content: text.number },
           { key: 'prompt', content: text.prompt },
-          ...objectives.map(({ key, label }) => ({ key, content: label })),
+          ...objectives.map(({ key, label }) => ({ key, content: label, className: styles.scores })),
           { key: 'first', content: text.towards(first) },
           { key: 'second', content: text.towards(second) },
           { key: 'equal', content: text.equal },
@@ -45,7 +45,7 @@ export function PairTable({ built: { kind, objectives, pairs } }: { built: Built
               </td>
             ))}
             {[0, 1, 'equal'].map((direction) => (
-              <td key={direction}>{taught(edits.find((edit) => directionOf(edit) === direction))}</td>
+              <Taught key={direction} edit={edits.find((edit) => directionOf(edit) === direction)} />
             ))}
             <td>
               <button
@@ -67,6 +67,11 @@ export function PairTable({ built: { kind, objectives, pairs } }: { built: Built
 
 function directionOf({ edit, towards }: NumberedEdit): 0 | 1 | 'equal' {
   return edit.relation === 'equal' ? 'equal' : towards;
+}
+
+/** Four names are longer than a cell. */
+function Taught({ edit }: { edit: NumberedEdit | undefined }) {
+  return <td title={taught(edit)}>{taught(edit)}</td>;
 }
 
 function taught(edit: NumberedEdit | undefined): string {
