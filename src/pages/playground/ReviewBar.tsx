@@ -21,10 +21,8 @@ export function ReviewBar({ review, onFocusLost }: { review: Review; onFocusLost
       aria-label={text.title}
       // A press here is about the words that are being written: they are not left by it.
       onMouseDown={(event) => isRewording && event.preventDefault()}
-      // The field that had the focus is gone then.
-      onClick={() =>
-        isRewording && requestAnimationFrame(() => document.activeElement === document.body && onFocusLost())
-      }
+      // What had the focus may be gone then.
+      onClick={() => requestAnimationFrame(() => document.activeElement === document.body && onFocusLost())}
     >
       <button type="button" className={controls.quiet} onClick={() => review.move(-1)} aria-label={text.previous}>
         <Icon name="up" />
@@ -55,14 +53,11 @@ export function ReviewBar({ review, onFocusLost }: { review: Review; onFocusLost
         <Icon name="pen" />
         {text.reword}
       </button>
-      <button
-        type="button"
-        className={controls.quiet}
-        disabled={decisions.size === 0}
-        onClick={() => review.decideAll(undefined)}
-      >
-        {text.acceptAll}
-      </button>
+      {decisions.size > 0 && (
+        <button type="button" className={controls.quiet} onClick={() => review.decideAll(undefined)}>
+          {text.acceptAll}
+        </button>
+      )}
       <button
         type="button"
         className={controls.quiet}
