@@ -20,7 +20,7 @@ import { useCurrentRequest } from './use-current-request.ts';
 import { useRefusal } from './use-align.ts';
 
 const text = strings.compare;
-const LIMIT = { changes: 1200 };
+const LIMIT = { changes: 800 };
 const NO_REVIEW: DiffReview = {
   current: undefined,
   isRewording: false,

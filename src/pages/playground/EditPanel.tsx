@@ -31,7 +31,7 @@ const text = strings.edit;
 /** While text streams the diff is made many times a second. */
 const STREAMING_DIFF_MS = 15;
 /** At the end it has to be the same on every machine: decisions are kept by the number of a change. About 40 ms. */
-const FINAL_LIMIT = { changes: 1200 };
+const FINAL_LIMIT = { changes: 800 };
 
 /** Characters of an edit that takes long to draw. */
 const LONG_EDIT = 20_000;
