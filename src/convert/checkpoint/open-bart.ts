@@ -2,11 +2,10 @@ import { type BartConfig, parseBartConfig } from '../bart/bart-config.ts';
 import type { SourceFolder } from '../byte-source.ts';
 import { planBartWeights } from '../onnx/bart-graph.ts';
 import { weightShapes } from '../onnx/sequence-classifier-plan.ts';
-import { classifierTokenizerFiles } from '../tokenizer/classifier-tokenizer.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizer-files.ts';
-import { findWeightFile, noWeights, readJson, readOptional, readWeights } from './checkpoint-folder.ts';
+import { findWeightFile, noWeights, readJson, readWeights } from './checkpoint-folder.ts';
 import type { CheckpointTensor } from './checkpoint.ts';
-import { TEXT_LIMIT_BYTES } from './read-text.ts';
+import { readTextTokenizer } from './read-text-tokenizer.ts';
 import { selectTensors } from './select-tensors.ts';
 
 /** A BART's checkpoint. Opening one reads headers only. */
@@ -42,12 +41,6 @@ export async function openBartCheckpoint(folder: SourceFolder): Promise<BartChec
     what: 'a BART for conditional generation',
   };
   const { tensors, sizeBytes } = selectTensors(wanted, stored, weights.path);
-  const tokenizer = classifierTokenizerFiles({ architecture: 'bart' }, folder.name, {
-    tokenizerJson: await readOptional(folder, paths, 'tokenizer.json', TEXT_LIMIT_BYTES.tokenizer),
-    tokenizerConfigJson: await readOptional(folder, paths, 'tokenizer_config.json'),
-    vocabularyText: undefined,
-    vocabularyJson: undefined,
-    mergesText: undefined,
-  });
+  const tokenizer = await readTextTokenizer(folder, paths, { architecture: 'bart' });
   return { config, tensors, sizeBytes, tokenizer };
 }

@@ -5,10 +5,9 @@ import {
   isIgnoredByClassifier,
   planClassifierWeights,
 } from '../onnx/sequence-classifier-plan.ts';
-import { classifierTokenizerFiles } from '../tokenizer/classifier-tokenizer.ts';
-import { findWeightFile, noWeights, readJson, readOptional, readWeights } from './checkpoint-folder.ts';
+import { findWeightFile, noWeights, readJson, readWeights } from './checkpoint-folder.ts';
 import type { CheckpointTensor } from './checkpoint.ts';
-import { TEXT_LIMIT_BYTES } from './read-text.ts';
+import { readTextTokenizer } from './read-text-tokenizer.ts';
 import { selectTensors } from './select-tensors.ts';
 import type { StoredTensor } from './stored-tensor.ts';
 import { transposed } from './transposed-tensor.ts';
@@ -47,14 +46,7 @@ export async function openClassifierCheckpoint(folder: SourceFolder): Promise<Cl
     if (!isStoredTransposed) continue;
     for (const name of sources) tensors.set(name, transposed(tensors.get(name)!));
   }
-  const read = (path: string, limitBytes?: number) => readOptional(folder, paths, path, limitBytes);
-  const tokenizer = classifierTokenizerFiles(config, folder.name, {
-    tokenizerJson: await read('tokenizer.json', TEXT_LIMIT_BYTES.tokenizer),
-    tokenizerConfigJson: await read('tokenizer_config.json'),
-    vocabularyText: await read('vocab.txt', TEXT_LIMIT_BYTES.tokenizer),
-    vocabularyJson: await read('vocab.json', TEXT_LIMIT_BYTES.tokenizer),
-    mergesText: await read('merges.txt', TEXT_LIMIT_BYTES.tokenizer),
-  });
+  const tokenizer = await readTextTokenizer(folder, paths, config);
   return {
     config,
     tensors,

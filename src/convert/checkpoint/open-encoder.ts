@@ -1,12 +1,11 @@
 import type { SourceFolder } from '../byte-source.ts';
 import { type EncoderConfig, parseEncoderConfig } from '../encoder/encoder-config.ts';
 import { planBertLayers, weightShapes } from '../onnx/sequence-classifier-plan.ts';
-import { classifierTokenizerFiles } from '../tokenizer/classifier-tokenizer.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizer-files.ts';
-import { findWeightFile, noWeights, readJson, readOptional, readWeights } from './checkpoint-folder.ts';
+import { findWeightFile, noWeights, readJson, readWeights } from './checkpoint-folder.ts';
 import type { CheckpointTensor } from './checkpoint.ts';
 import { withNewNames } from './open-classifier.ts';
-import { TEXT_LIMIT_BYTES } from './read-text.ts';
+import { readTextTokenizer } from './read-text-tokenizer.ts';
 import { selectTensors } from './select-tensors.ts';
 
 /** An encoder's checkpoint up to one of its layers. Opening one reads headers only. */
@@ -47,14 +46,7 @@ export async function openEncoderCheckpoint(folder: SourceFolder, layer: number)
     what: `a ${config.architecture} encoder`,
   };
   const { tensors, sizeBytes } = selectTensors(wanted, stored, weights.path);
-  const read = (path: string, limitBytes?: number) => readOptional(folder, paths, path, limitBytes);
-  const tokenizer = classifierTokenizerFiles(config, folder.name, {
-    tokenizerJson: await read('tokenizer.json', TEXT_LIMIT_BYTES.tokenizer),
-    tokenizerConfigJson: await read('tokenizer_config.json'),
-    vocabularyText: await read('vocab.txt', TEXT_LIMIT_BYTES.tokenizer),
-    vocabularyJson: await read('vocab.json', TEXT_LIMIT_BYTES.tokenizer),
-    mergesText: await read('merges.txt', TEXT_LIMIT_BYTES.tokenizer),
-  });
+  const tokenizer = await readTextTokenizer(folder, paths, config);
   return { config, tensors, sizeBytes, tokenizer };
 }
 

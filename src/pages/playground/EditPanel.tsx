@@ -94,7 +94,7 @@ const Outcome = memo(function Outcome({ run }: { run: Started }) {
   const { draft } = useStores();
   const template = useCurrentTemplate();
   /** As the next answer of its own text; where another text is on the page by now, beside it. */
-  const useAsAnswer = () => {
+  const makeAnswer = () => {
     const { openRequest, setAnswer } = draft.getState();
     if (draftTexts(draft.getState(), template).answer === run.request.answer) setAnswer(reviewed);
     else openRequest({ ...run.request, answer: reviewed });
@@ -166,7 +166,7 @@ const Outcome = memo(function Outcome({ run }: { run: Started }) {
             <>
               <ShareButton request={run.request} />
               <ExportMenu reviewed={{ alignment: run, parts, decisions: review.decisions }} />
-              <button type="button" className={controls.quiet} onClick={useAsAnswer}>
+              <button type="button" className={controls.quiet} onClick={makeAnswer}>
                 <Icon name="reply" />
                 {text.useAsAnswer}
               </button>
