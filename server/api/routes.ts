@@ -40,7 +40,8 @@ export function apiRoutes({
 }: ApiOptions): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>();
   const created = Math.floor(Date.now() / 1000);
-  api.get('/healthz', (context) => context.text('ok\n'));
+  // Any page may read this: one that is not listed learns that the server is there, so it can say what is missing.
+  api.get('/healthz', (context) => context.text('ok\n', 200, { 'Access-Control-Allow-Origin': '*' }));
   api.get('/readyz', (context) => {
     const { unreadiness } = served;
     return unreadiness === undefined ? context.text('ready\n') : context.text(`${unreadiness}\n`, 503);
@@ -73,8 +74,21 @@ export function apiRoutes({
     context.json({
       object: 'list',
       data: [
-        // The last is vLLM's.
-        { id: served.id, object: 'model', created, owned_by: 'metaaligner', max_model_len: served.contextLength },
+        {
+          id: served.id,
+          object: 'model',
+          created,
+          owned_by: 'metaaligner',
+          // vLLM's.
+          max_model_len: served.contextLength,
+          // Ours: what a client that knows /v1/align chooses by.
+          metaaligner: {
+            version: served.version,
+            family: served.family,
+            variant: served.variant,
+            device: served.device,
+          },
+        },
       ],
     }),
   );
