@@ -185,6 +185,7 @@ describe('POST /v1/align', { timeout: 30_000 }, () => {
   it.each([
     ['no JSON', '{"objectives"', 400, 'The body is no JSON'],
     ['an unknown objective', { ...REQUEST, objectives: ['harm'] }, 400, 'Known: harmlessness'],
+    ['another model', { ...REQUEST, model: 'larger' }, 400, 'This server runs demo-aligner, not larger.'],
     ['no objective', { ...REQUEST, objectives: [] }, 400, 'objectives: '],
     ['a blank answer', { ...REQUEST, answer: ' \n' }, 400, 'The answer is blank'],
     ['a number for a text', { ...REQUEST, context: 1 }, 400, 'context: '],

@@ -25,6 +25,8 @@ const sampling = {
 
 /** Body of `POST /v1/align`. */
 export const alignBody = z.strictObject({
+  /** Refused where another model runs; without it, whichever does. */
+  model: z.string().optional(),
   objectives: z.array(objective).min(1),
   context: z.string(),
   answer: z.string(),
