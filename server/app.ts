@@ -14,6 +14,8 @@ export interface AppOptions {
   modelsDirectory: string;
   /** Mirrors of the hub that the page may download from beside it: origins, `*` for any port or subdomain. */
   mirrors?: readonly string[];
+  /** Servers that the page may send texts to be scored to, in the form of `mirrors`. */
+  judges?: readonly string[];
   /** Names that the server is called by, beside this machine's own. */
   hosts?: readonly string[];
   /** What `/v1` is; without it there is none. */
@@ -24,9 +26,16 @@ export interface AppOptions {
 const HASHED_PATH = /^assets\/.*-[\w-]{8}\.\w+$/;
 
 /** The page, the models that it can load, and the interface for other programs. */
-export function createApp({ pageDirectory, modelsDirectory, mirrors = [], hosts = [], api }: AppOptions): Hono {
+export function createApp({
+  pageDirectory,
+  modelsDirectory,
+  mirrors = [],
+  judges = [],
+  hosts = [],
+  api,
+}: AppOptions): Hono {
   const app = new Hono();
-  app.use(securityHeaders([...HUB_ORIGINS, ...mirrors]), knownHostsOnly(hosts));
+  app.use(securityHeaders([...HUB_ORIGINS, ...mirrors, ...judges]), knownHostsOnly(hosts));
   if (api !== undefined) app.route('/', apiRoutes(api));
   app.use(async (context, next) => {
     if (context.req.method === 'GET' || context.req.method === 'HEAD') return next();
