@@ -1,7 +1,14 @@
 import type { AlignEvent } from '../align/edit.ts';
 import type { AlignError } from '../align/errors.ts';
 import type { AlignRequest } from '../align/request.ts';
-import type { DeviceReport, LoadedModelInfo, LoadEvent, LoadRequest, RunEvent } from '../../workers/protocol.ts';
+import type {
+  ChatQuestion,
+  DeviceReport,
+  LoadedModelInfo,
+  LoadEvent,
+  LoadRequest,
+  RunEvent,
+} from '../../workers/protocol.ts';
 
 export type EngineRestart = Omit<Extract<RunEvent, { type: 'engine-restarted' }>, 'type'>;
 
@@ -22,6 +29,12 @@ export interface EngineClient {
    * @throws AlignError, before or after some deltas; nothing arrives through `onEvent` afterwards
    */
   align(request: AlignRequest, onEvent: (event: AlignEvent) => void, signal: AbortSignal): Promise<void>;
+  /**
+   * A reply of the loaded model in its own chat; waits its turn behind runs.
+   *
+   * @throws the signal's reason; AlignError
+   */
+  ask(question: ChatQuestion, signal: AbortSignal): Promise<string>;
   /** Token count of the prompt that the request would send, BOS included. Does not wait for a run. */
   countPromptTokens(request: AlignRequest): Promise<number>;
   /**
