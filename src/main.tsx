@@ -16,13 +16,16 @@ import { createAppStore } from './state/app-store.ts';
 import { readyModels } from './state/current-request.ts';
 import { createDraftStore, mergeDrafts } from './state/draft-store.ts';
 import { keepPromptCounted } from './state/prompt-counting.ts';
+import { keepScored } from './state/keep-scored.ts';
 import { createSettingsStore } from './state/settings-store.ts';
 import { tabStorage } from './state/storage.ts';
 import { StoresContext } from './state/stores.ts';
 import { keepTabTold } from './state/tab-title.ts';
 import { whenAtRest } from './state/when-at-rest.ts';
 import { createModelLibrary } from './worker-client/model-library.ts';
+import { createJudgeClient } from './worker-client/judge-client.ts';
 import { createRowsClient } from './worker-client/rows-client.ts';
+import { createScoresClient } from './worker-client/scores-client.ts';
 import { createWeightsClient } from './worker-client/weights-client.ts';
 import { createWorkerClient } from './worker-client/worker-client.ts';
 
@@ -33,6 +36,8 @@ const app = createAppStore({
   client,
   library,
   weights: createWeightsClient(),
+  scores: createScoresClient(new URL('models/classifiers.json', document.baseURI).href),
+  judge: createJudgeClient(),
   history: createHistoryStore(),
   batches: createBatchStore(),
   rows: createRowsClient(),
@@ -44,6 +49,7 @@ const settings = createSettingsStore(storage, reportUnsaved, { editView: isNarro
 const draft = createDraftStore(storage && tabStorage(window.sessionStorage, storage, mergeDrafts), reportUnsaved);
 keepPromptCounted({ app, draft, settings });
 keepTabTold({ app, settings }, document);
+keepScored({ app, settings });
 void app.getState().probeDevice();
 const modelsListed = Promise.all([app.getState().listModels(), app.getState().listStored()]);
 // A batch that was running when the page was left goes on, once its model can be found.

@@ -4,6 +4,7 @@ import { Icon } from '../components/Icon/Icon.tsx';
 import { ProgramNotice } from '../components/ProgramNotice/ProgramNotice.tsx';
 import { Segmented } from '../components/Segmented/Segmented.tsx';
 import { keepLanguage, language, LANGUAGES } from '../locale.ts';
+import { judgeHost } from '../state/scoring-plan.ts';
 import { type Theme, THEMES } from '../state/settings-store.ts';
 import { useApp, useSettings } from '../state/stores.ts';
 import { strings } from '../strings.ts';
@@ -26,6 +27,9 @@ export function App() {
   const isKeptOffline = useApp((app) => app.isKeptOffline);
   const isOnline = useIsOnline();
   const route = useRoute();
+  const scoring = useSettings((settings) => settings.scoring);
+  const host = judgeHost(scoring);
+  const onDeviceWhy = host === undefined ? strings.onDeviceWhy : strings.scores.sentToWhy(host);
 
   useEffect(() => {
     if (theme === 'system') delete document.documentElement.dataset.theme;
@@ -57,9 +61,9 @@ export function App() {
             {strings.storage.title}
           </a>
         </nav>
-        <p className={styles.device} title={strings.onDeviceWhy}>
-          <Icon name="lock" />
-          {strings.onDevice}
+        <p className={styles.device} title={onDeviceWhy}>
+          <Icon name={host === undefined ? 'lock' : 'info'} />
+          {host === undefined ? strings.onDevice : strings.scores.sentTo(host)}
           {!isOnline && <strong title={strings.offlineNowWhy}> · {strings.offlineNow}</strong>}
           {isKeptOffline && <span title={strings.program.offlineWhy}> · {strings.program.offline}</span>}
         </p>
@@ -85,7 +89,7 @@ export function App() {
       <footer className={styles.footer}>
         <p>{strings.research}</p>
         <p>
-          {strings.onDeviceWhy}{' '}
+          {onDeviceWhy}{' '}
           <a href="https://arxiv.org/abs/2403.17141" target="_blank" rel="noreferrer">
             {strings.paper}
           </a>

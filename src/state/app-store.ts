@@ -5,7 +5,9 @@ import type { BatchStore } from '../history/batch-store.ts';
 import type { HistoryStore } from '../history/history-store.ts';
 import type { EngineClient } from '../worker-client/engine-client.ts';
 import type { ModelLibrary } from '../worker-client/model-library.ts';
+import type { JudgeClient } from '../worker-client/judge-client.ts';
 import type { RowsClient } from '../worker-client/rows-client.ts';
+import type { ScoresClient } from '../worker-client/scores-client.ts';
 import type { WeightsClient } from '../worker-client/weights-client.ts';
 import { type BatchJob, type BatchSlice, createBatchSlice } from './batch-slice.ts';
 import { type ComparisonSlice, createComparisonSlice } from './comparison-slice.ts';
@@ -17,6 +19,7 @@ import { createModelSlice, type ModelSlice } from './model-slice.ts';
 import { createProgramSlice, type ProgramSlice } from './program-slice.ts';
 import { createPromptSlice, type PromptSlice } from './prompt-slice.ts';
 import { createRunSlice, type RunSlice } from './run-slice.ts';
+import { createScoresSlice, type ScoresSlice } from './scores-slice.ts';
 import { createWeightsSlice, type WeightsSlice } from './weights-slice.ts';
 
 /** Whether what the visitor writes outlives the page. */
@@ -37,6 +40,7 @@ export type AppState = BatchSlice &
   PromptSlice &
   RunSlice &
   SavingSlice &
+  ScoresSlice &
   WeightsSlice;
 export type AppStore = StoreApi<AppState>;
 
@@ -45,6 +49,8 @@ export interface AppDependencies {
   client: EngineClient;
   library: ModelLibrary;
   weights: WeightsClient;
+  scores: ScoresClient;
+  judge: JudgeClient;
   history: HistoryStore;
   batches: BatchStore<BatchJob, RowState>;
   rows: RowsClient;
@@ -76,6 +82,7 @@ export function createAppStore(given: Omit<AppDependencies, 'scheduleFrame'> & P
     ...createProgramSlice(...store),
     ...createPromptSlice(dependencies)(...store),
     ...createRunSlice(dependencies)(...store),
+    ...createScoresSlice(dependencies)(...store),
     ...createWeightsSlice(dependencies)(...store),
     isUnsaved: false,
     reportUnsaved: () => store[0]({ isUnsaved: true }),

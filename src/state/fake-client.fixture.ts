@@ -5,9 +5,10 @@ import type { RowState } from '../batch/page-batch.ts';
 import type { BatchStore } from '../history/batch-store.ts';
 import type { HistoryEntry } from '../history/history-entry.ts';
 import type { HistoryStore } from '../history/history-store.ts';
-import type { LoadedModelInfo, LoadEvent, LoadRequest } from '../../workers/protocol.ts';
+import type { ChatQuestion, LoadedModelInfo, LoadEvent, LoadRequest } from '../../workers/protocol.ts';
 import type { EngineClient, EngineRestart } from '../worker-client/engine-client.ts';
 import type { ConvertedModel, ModelLibrary } from '../worker-client/model-library.ts';
+import type { ScoresClient } from '../worker-client/scores-client.ts';
 import type { WeightsClient } from '../worker-client/weights-client.ts';
 import type { AppDependencies } from './app-store.ts';
 import type { BatchJob } from './batch-slice.ts';
@@ -24,6 +25,7 @@ export class FakeClient implements EngineClient {
   readonly loads: PendingCall<[LoadRequest, (event: LoadEvent) => void], LoadedModelInfo>[] = [];
   readonly aligns: PendingCall<[AlignRequest, (event: AlignEvent) => void, AbortSignal], void>[] = [];
   readonly counts: PendingCall<[AlignRequest], number>[] = [];
+  readonly asks: PendingCall<[ChatQuestion, AbortSignal], string>[] = [];
   unloads = 0;
   crash: (error: AlignError) => void = () => {
     throw new Error('Nobody listens for a crash.');
@@ -43,6 +45,10 @@ export class FakeClient implements EngineClient {
 
   align(...call: [AlignRequest, (event: AlignEvent) => void, AbortSignal]): Promise<void> {
     return pend(this.aligns, call);
+  }
+
+  ask(...call: [ChatQuestion, AbortSignal]): Promise<string> {
+    return pend(this.asks, call);
   }
 
   countPromptTokens(...call: [AlignRequest]): Promise<number> {
@@ -91,6 +97,20 @@ export function fakeWeights(calls: Partial<WeightsClient> = {}): WeightsClient {
     exportModel: unset('exportModel'),
     importModel: unset('importModel'),
     persist: unset('persist'),
+    ...calls,
+  };
+}
+
+/** Scores that nobody should ask for; a test replaces what it sets up. */
+export function fakeScores(calls: Partial<ScoresClient> = {}): ScoresClient {
+  const unset = (name: string) => () => Promise.reject(new Error(`No test has set up ${name}().`));
+  return {
+    list: unset('list'),
+    open: unset('open'),
+    classify: unset('classify'),
+    keepOnly: unset('keepOnly'),
+    kept: unset('kept'),
+    forget: unset('forget'),
     ...calls,
   };
 }
@@ -165,6 +185,8 @@ export function fakeDependencies(given: Partial<AppDependencies> = {}): AppDepen
     client: new FakeClient(),
     library: noLibrary,
     weights: fakeWeights(),
+    scores: fakeScores(),
+    judge: { ask: () => Promise.reject(new Error('No test has set up the judge.')) },
     history: new FakeHistory(),
     batches: new FakeBatches(),
     rows: { read: () => Promise.reject(new Error('No test has set up read().')) },

@@ -1,6 +1,6 @@
 import { useId, useState } from 'react';
 
-import { BATCH_EXPORTS, type BatchExport, exportHeader, exportRow } from '../../batch/page-batch.ts';
+import { BATCH_EXPORTS, type BatchExport, exportHeader, exportRow, scoredColumns } from '../../batch/page-batch.ts';
 import type { ColumnMap } from '../../batch/columns.ts';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
 import { FileDrop } from '../../components/FileDrop/FileDrop.tsx';
@@ -16,6 +16,7 @@ import controls from '../../styles/controls.module.css';
 import { saveFile } from '../save-file.ts';
 import styles from './Batch.module.css';
 import { RowTable } from './RowTable.tsx';
+import { ScorePanel } from './ScorePanel.tsx';
 
 const text = strings.batch;
 type Ready = Extract<BatchState, { status: 'ready' }>;
@@ -41,6 +42,7 @@ export function Batch() {
         <>
           <Columns batch={batch} />
           <RunPanel batch={batch} />
+          <ScorePanel batch={batch} />
           <RowTable batch={batch} />
         </>
       )}
@@ -130,6 +132,7 @@ function RunPanel({ batch }: { batch: Ready }) {
   const stop = useApp((app) => app.stopBatch);
   const retry = useApp((app) => app.retryFailed);
   const isLoading = useApp((app) => app.model.status === 'loading');
+  const isScoring = useApp((app) => app.scoring.status === 'running' && app.scoring.of === 'batch');
   const finished = counts.edited + counts.failed;
   const isDone = finished === rows.length;
   // What is begun goes on as it began: its rows are to be comparable.
@@ -187,7 +190,7 @@ function RunPanel({ batch }: { batch: Ready }) {
           <button
             type="button"
             className={controls.primary}
-            disabled={isDone || refusal !== undefined || isLoading}
+            disabled={isDone || refusal !== undefined || isLoading || isScoring}
             title={refusal}
             onClick={start}
           >
@@ -231,11 +234,14 @@ function Exports({ batch: { job, rows, results, counts } }: { batch: Ready }) {
   const template = useCurrentTemplate();
   const save = async (format: BatchExport) => {
     setIsWriting(true);
-    const pieces: string[] = [exportHeader(format)];
+    const scored = scoredColumns(results.values());
+    const pieces: string[] = [exportHeader(format, scored)];
     for (let start = 0; start < rows.length; start += EXPORTED_AT_ONCE) {
       const some = rows.slice(start, start + EXPORTED_AT_ONCE);
       const settings = job.plan?.settings ?? { template };
-      pieces.push(some.map((row) => exportRow(format, row, job.columns, settings, results.get(row.index))).join(''));
+      pieces.push(
+        some.map((row) => exportRow(format, row, job.columns, settings, results.get(row.index), scored)).join(''),
+      );
       await new Promise((resolve) => setTimeout(resolve));
     }
     const { extension, type } = TYPES[format];
