@@ -4,7 +4,7 @@ import reactHooks from 'eslint-plugin-react-hooks';
 import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
-const protocols = ['workers/protocol.ts', 'workers/weights-protocol.ts'];
+const protocols = ['workers/protocol.ts', 'workers/weights-protocol.ts', 'workers/scores-protocol.ts'];
 /** `mayImport.a` lists the folders that a may import; a folder may always import itself. docs/architecture.md draws it. */
 const mayImport = {
   'src/align': [],
@@ -16,6 +16,7 @@ const mayImport = {
   'src/weights': ['src/align', 'src/convert'],
   'workers/protocol.ts': ['src/align'],
   'workers/weights-protocol.ts': ['src/align', 'src/weights'],
+  'workers/scores-protocol.ts': [],
   'workers/engine.worker.ts': ['src/align', 'src/convert', 'src/engines', 'src/weights', 'workers'],
   'workers/rows.worker.ts': ['src/align', 'src/batch', 'workers'],
   'workers/parse-rows.ts': ['src/align', 'src/batch'],
@@ -29,6 +30,7 @@ const mayImport = {
     'src/align',
     'src/batch',
     'src/datasets',
+    'src/evaluation',
     'src/history',
     'src/offline',
     'src/server-client',
@@ -42,6 +44,7 @@ const mayImport = {
     'src/batch',
     'src/components',
     'src/datasets',
+    'src/evaluation',
     'src/history',
     'src/share',
     'src/state',

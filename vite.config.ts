@@ -2,14 +2,14 @@ import { resolve } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import react from '@vitejs/plugin-react';
 import { type Connect, defaultClientConditions, defineConfig, type Plugin } from 'vite';
-import { listedModels, modelRoutes } from './server/routes/models.ts';
+import { listedClassifiers, listedModels, modelRoutes } from './server/routes/models.ts';
 import { contentSecurityPolicy, HUB_ORIGINS, ISOLATION_HEADERS } from './server/security.ts';
 import { serviceWorker } from './scripts/service-worker-plugin.ts';
 
 const PAGE_MODELS = resolve(import.meta.dirname, 'public/models');
 const USER_MODELS = resolve(import.meta.dirname, 'models');
 
-/** `/models` while developing, as the server has it, and its list for hosts that only have files. */
+/** `/models` while developing, as the server has it, and its lists for hosts that only have files. */
 function models(): Plugin {
   const app = modelRoutes([USER_MODELS, PAGE_MODELS]);
   app.notFound(() => new Response('There is no such model.\n', { status: 404, headers: ISOLATION_HEADERS }));
@@ -26,6 +26,8 @@ function models(): Plugin {
     async generateBundle() {
       const source = JSON.stringify(await listedModels([PAGE_MODELS]));
       this.emitFile({ type: 'asset', fileName: 'models/index.json', source });
+      const classifiers = JSON.stringify(await listedClassifiers([PAGE_MODELS]));
+      this.emitFile({ type: 'asset', fileName: 'models/classifiers.json', source: classifiers });
     },
   };
 }

@@ -1,6 +1,13 @@
 import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Variant } from '../src/align/variant.ts';
+import { openClassifierCheckpoint } from '../src/convert/checkpoint/open-classifier.ts';
+import { convertClassifier } from '../src/convert/classifier/convert-classifier.ts';
+import {
+  CLASSIFIER_CASES,
+  type ClassifierCase,
+  classifierCheckpointFolder,
+} from '../src/convert/classifier/small-classifier.fixture.ts';
 import { convertCheckpoint } from '../src/convert/convert.ts';
 import type { LlamaConfig } from '../src/convert/llama-config.ts';
 import { randomCheckpoint, SMALL_LLAMA } from '../src/convert/small-llama.fixture.ts';
@@ -30,6 +37,7 @@ export default async function makeModels(): Promise<void> {
   await scramble(join(MODELS_DIRECTORY, 'BadGraph/onnx/model_quantized.onnx'));
   await make('BadTokenizer', SMALL_LLAMA, ['q8']);
   await scramble(join(MODELS_DIRECTORY, 'BadTokenizer/tokenizer.json'));
+  for (const classifier of CLASSIFIER_CASES) await makeClassifier(classifier);
   await cp(join(MODELS_DIRECTORY, 'NoData'), join(MODELS_DIRECTORY, 'BadManifest'), { recursive: true });
   await writeFile(join(MODELS_DIRECTORY, 'BadManifest/metaaligner.json'), '{');
 }
@@ -43,7 +51,28 @@ async function make(name: string, config: LlamaConfig, variants: Variant[]): Pro
   });
 }
 
+/** A small random classifier, converted where `dataset … score` keeps its own. */
+async function makeClassifier(classifier: ClassifierCase): Promise<void> {
+  const checkpoint = await openClassifierCheckpoint(classifierCheckpointFolder(classifier));
+  await convertClassifier(
+    checkpoint,
+    createNodeTarget(join(MODELS_DIRECTORY, 'classifiers', classifierName(classifier))),
+    {
+      variants: ['fp32'],
+      source: 'random weights',
+    },
+  );
+}
+
 /** Other bytes, as many as before. */
 async function scramble(path: string): Promise<void> {
   await writeFile(path, (await readFile(path)).fill('?'));
+}
+
+/** `BERT, three labels` is `bert-three-labels`. */
+export function classifierName({ name }: ClassifierCase): string {
+  return name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '');
 }

@@ -7,6 +7,8 @@ import { build, type Plugin } from 'vite';
 const SERVICE_WORKER = 'service-worker.js';
 /** Our server makes this list anew for each request, with the user's own models in it: it cannot be held to a checksum. */
 const MODEL_LIST = 'models/index.json';
+/** As the list of models; the page does without it offline. */
+const CLASSIFIER_LIST = 'models/classifiers.json';
 /** Fonts of scripts that few texts use are fetched when they are first needed; texts about models are not for the page. */
 const NOT_KEPT = /\.md$|(?<!-latin-wght-normal-[\w-]{8})\.woff2$/;
 
@@ -52,7 +54,8 @@ async function listFiles(directory: string) {
   for (const entry of entries) {
     const path = join(entry.parentPath, entry.name);
     const url = relative(directory, path).split(sep).join('/');
-    if (!entry.isFile() || url === SERVICE_WORKER || url === MODEL_LIST || NOT_KEPT.test(url)) continue;
+    const isMadeAnew = [SERVICE_WORKER, MODEL_LIST, CLASSIFIER_LIST].includes(url);
+    if (!entry.isFile() || isMadeAnew || NOT_KEPT.test(url)) continue;
     const bytes = await readFile(path);
     const digest = (algorithm: string) => createHash(algorithm).update(bytes).digest('base64');
     // A name in assets/ holds a hash: the file never changes under it.

@@ -14,7 +14,10 @@ export interface AppOptions {
   modelsDirectory: string;
   /** Mirrors of the hub that the page may download from beside it: origins, `*` for any port or subdomain. */
   mirrors?: readonly string[];
-  /** Servers that the page may send texts to beside this one and this machine's: origins as the mirrors'. */
+  /**
+   * Servers that the page may send texts to beside this one and this machine's, for their models or to be scored: origins as
+   * the mirrors'.
+   */
   servers?: readonly string[];
   /** Names that the server is called by, beside this machine's own. */
   hosts?: readonly string[];

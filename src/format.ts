@@ -60,6 +60,20 @@ export function formatDecimal(value: number): string {
   return upToTwoDecimals.format(value);
 }
 
+const threeDigits = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
+
+/** `0.812`, `-3.25`, `7`: a classifier's or a judge's number. */
+export function formatMeasured(value: number): string {
+  return threeDigits.format(value);
+}
+
+const signed = new Intl.NumberFormat(language, { maximumSignificantDigits: 3, signDisplay: 'always' });
+
+/** `+1.3`, `-0.02` */
+export function formatGain(value: number): string {
+  return signed.format(value);
+}
+
 const dateAndTime = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' });
 
 /** `Nov 25, 2026, 4:30 PM` in the visitor's time zone */

@@ -20,13 +20,16 @@ import { createRoutedClient } from './server-client/routed-client.ts';
 import { createServerClient } from './server-client/server-client.ts';
 import { watchPage } from './server-client/page-environment.ts';
 import { createServerKeys } from './state/server-keys.ts';
+import { keepScored } from './state/keep-scored.ts';
 import { createSettingsStore } from './state/settings-store.ts';
 import { tabStorage } from './state/storage.ts';
 import { StoresContext } from './state/stores.ts';
 import { keepTabTold } from './state/tab-title.ts';
 import { whenAtRest } from './state/when-at-rest.ts';
 import { createModelLibrary } from './worker-client/model-library.ts';
+import { createJudgeClient } from './worker-client/judge-client.ts';
 import { createRowsClient } from './worker-client/rows-client.ts';
+import { createScoresClient } from './worker-client/scores-client.ts';
 import { createWeightsClient } from './worker-client/weights-client.ts';
 import { createWorkerClient } from './worker-client/worker-client.ts';
 
@@ -41,6 +44,8 @@ const app = createAppStore({
   client,
   library,
   weights: createWeightsClient(),
+  scores: createScoresClient(new URL('models/classifiers.json', document.baseURI).href),
+  judge: createJudgeClient(),
   history: createHistoryStore(),
   batches: createBatchStore(),
   rows: createRowsClient(),
@@ -53,6 +58,7 @@ const settings = createSettingsStore(storage, reportUnsaved, { editView: isNarro
 const draft = createDraftStore(storage && tabStorage(window.sessionStorage, storage, mergeDrafts), reportUnsaved);
 keepPromptCounted({ app, draft, settings });
 keepTabTold({ app, settings }, document);
+keepScored({ app, settings });
 void app.getState().probeDevice();
 const { serverUrl } = settings.getState();
 const modelsListed = Promise.all([

@@ -4,7 +4,7 @@ import type { AlignEvent } from '../src/align/edit.ts';
 import type { Engine } from '../src/align/engine.ts';
 import { AlignError } from '../src/align/errors.ts';
 import { type AlignRequest, GREEDY } from '../src/align/request.ts';
-import { type EngineHost, EngineService } from './engine-service.ts';
+import { type EngineHost, EngineService, type HostedModel } from './engine-service.ts';
 import type { LoadedModelInfo, LoadRequest, RunEvent } from './protocol.ts';
 
 const REQUEST: AlignRequest = {
@@ -27,6 +27,9 @@ const INFO: LoadedModelInfo = {
   sizeBytes: 1,
   loadMs: 1,
 };
+
+const encodeChat: HostedModel['encodeChat'] = (messages) =>
+  Int32Array.from([1, ...new TextEncoder().encode(messages.map(({ content }) => content).join(''))]);
 
 const load = (baseUrl: string): LoadRequest => ({ location: { kind: 'url', baseUrl }, device: 'wasm', variant: 'q8' });
 
@@ -103,7 +106,7 @@ function hostOf(...models: (ReturnType<typeof manualModel> | Error)[]) {
       if (next === undefined) throw new Error('no model was set up for this load');
       if (next instanceof Error) throw next;
       onEvent({ type: 'load-note', message: request.device });
-      return { model: next.model, info: INFO };
+      return { model: next.model, info: INFO, encodeChat };
     },
   };
   return { service: new EngineService(host), loads };
@@ -331,7 +334,7 @@ describe('EngineService', () => {
       probe: () => Promise.reject(new Error('not set up')),
       load: (_request, _onEvent, signal) => {
         signals.push(signal);
-        if (signals.length === 2) return Promise.resolve({ model: b.model, info: INFO });
+        if (signals.length === 2) return Promise.resolve({ model: b.model, info: INFO, encodeChat });
         return new Promise((_resolve, reject) => {
           signal.addEventListener('abort', () => reject(new AlignError('weights-unreachable', 'cut off')));
         });

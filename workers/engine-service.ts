@@ -1,9 +1,11 @@
 import { align, type AlignerModel, encodePrompt } from '../src/align/align.ts';
 import { AlignError } from '../src/align/errors.ts';
-import type { AlignRequest } from '../src/align/request.ts';
+import { generateText } from '../src/align/generate-text.ts';
+import { type AlignRequest, GREEDY } from '../src/align/request.ts';
 import { lastingEngine } from '../src/engines/lasting-engine.ts';
 import { EventChannel } from './event-channel.ts';
 import type {
+  ChatQuestion,
   DeviceReport,
   EngineWorkerApi,
   LoadedModelInfo,
@@ -17,11 +19,14 @@ import type {
 export interface EngineHost {
   probe(): Promise<DeviceReport>;
   /** @throws the signal's reason when it aborts; whatever it throws, nothing is left of the load */
-  load(
-    request: LoadRequest,
-    onEvent: (event: LoadEvent) => void,
-    signal: AbortSignal,
-  ): Promise<{ model: AlignerModel; info: LoadedModelInfo }>;
+  load(request: LoadRequest, onEvent: (event: LoadEvent) => void, signal: AbortSignal): Promise<HostedModel>;
+}
+
+export interface HostedModel {
+  model: AlignerModel;
+  info: LoadedModelInfo;
+  /** A chat as the model's token ids, int32 [promptTokens]. */
+  encodeChat: (messages: ChatQuestion['messages']) => Int32Array;
 }
 
 /** A model that is loaded or on its way. */
@@ -124,6 +129,27 @@ export class EngineService implements EngineWorkerApi {
     } finally {
       this.#runs.delete(runId);
       events.release();
+    }
+  }
+
+  async ask(runId: RunId, { messages, temperature, seed, maxNewTokens }: ChatQuestion): Promise<string> {
+    const aborter = new AbortController();
+    this.#runs.set(runId, aborter);
+    const { signal } = aborter;
+    const turn = this.#runsEnded;
+    const run = (async () => {
+      const load = this.#loaded();
+      await Promise.race([turn, aborted(signal)]);
+      signal.throwIfAborted();
+      const { encodeChat } = await load.outcome;
+      const options = { maxNewTokens, sampling: { ...GREEDY, temperature, seed } };
+      return (await generateText(encodeChat(messages), load.model, options, signal)).text;
+    })();
+    this.#runsEnded = Promise.allSettled([turn, run]);
+    try {
+      return await run;
+    } finally {
+      this.#runs.delete(runId);
     }
   }
 

@@ -1,4 +1,5 @@
 import { expose } from 'comlink';
+import { encodeChat } from '../src/align/chat-sections.ts';
 import { ORT_FILES } from '../src/engines/ort-files.ts';
 import { loadModel } from '../src/engines/load-model.ts';
 import { probeWebGpu, wasmThreads } from '../src/engines/probe-webgpu.ts';
@@ -36,7 +37,7 @@ const host: EngineHost = {
     const threads = wasmThreads();
     let reportedMs = -Infinity;
     let reportedFile = '';
-    const { model, choice, sizeBytes } = await loadModel(await openFolder(location, signal), {
+    const { model, chat, choice, sizeBytes } = await loadModel(await openFolder(location, signal), {
       support: { devices: ['webgpu', 'wasm'], webgpu: await webgpu() },
       wish: { device, variant },
       startEngine: startWebEngine({ threads, ortFiles: ORT_FILES }),
@@ -61,7 +62,7 @@ const host: EngineHost = {
       sizeBytes,
       loadMs: performance.now() - startMs,
     };
-    return { model, info };
+    return { model, info, encodeChat: (messages) => encodeChat(messages, chat, model.tokenizer) };
   },
 };
 

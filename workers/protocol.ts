@@ -53,6 +53,16 @@ export type RunEvent =
       lossesInARow: number;
     };
 
+/** What a model is asked that is no aligner's request. */
+export interface ChatQuestion {
+  messages: readonly { role: 'system' | 'user'; content: string }[];
+  /** 0 is greedy. */
+  temperature: number;
+  /** Unsigned 32-bit. */
+  seed: number;
+  maxNewTokens: number;
+}
+
 /** What the machine offers, asked once at start. */
 export interface DeviceReport {
   webgpu: {
@@ -83,6 +93,12 @@ export interface EngineWorkerApi {
   align(runId: RunId, request: AlignRequest, onEvent: (event: RunEvent) => void): Promise<void>;
   /** Token count of the prompt that the request would send, BOS included. */
   countPromptTokens(request: AlignRequest): Promise<number>;
+  /**
+   * A reply in the loaded model's own chat; queues with the runs.
+   *
+   * @throws an AbortError when it is cancelled
+   */
+  ask(runId: RunId, question: ChatQuestion): Promise<string>;
   /** The run ends with `cancelled`. Unknown ids are ignored. */
   cancel(runId: RunId): void;
 }

@@ -9,7 +9,12 @@ export function addStartCommand(program: Command): void {
     .option('--port <number>', 'port on 127.0.0.1; 0 takes a free one', parsePort, 4173)
     .option('--models <folder>', 'folder of converted models', 'models')
     .option('--mirror <origin...>', 'hosts beside the hub that the page may download models from', parseOrigin, [])
-    .option('--server <origin...>', 'whose models the page may use, beside those of this machine', parseOrigin, [])
+    .option(
+      '--server <origin...>',
+      'servers that the page may send texts to: whose models it uses, or whose judges score',
+      parseOrigin,
+      [],
+    )
     .action(async (options: { port: number; models: string; mirror: string[]; server: string[] }) => {
       const interrupted = interruptSignal();
       const { startServer } = await import('../../server/main.ts');

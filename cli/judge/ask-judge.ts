@@ -1,5 +1,6 @@
 import { AlignError } from '../../src/align/errors.ts';
 import type { ChatContent } from '../../src/batch/chat-endpoint.ts';
+import { isOfOneCall } from '../../src/batch/post-with-back-off.ts';
 import type { Judge } from './judge.ts';
 import { digestOf, type VerdictCache } from './verdict-cache.ts';
 
@@ -103,10 +104,4 @@ export async function askJudge(calls: readonly JudgeCall[], options: AskOptions)
   );
   either.throwIfAborted();
   return failed;
-}
-
-function isOfOneCall(error: unknown): boolean {
-  if (!(error instanceof AlignError)) return false;
-  const isOfPrompt = error.code === 'invalid-request' || error.code === 'prompt-too-long';
-  return isOfPrompt || error.details.attempts !== undefined;
 }

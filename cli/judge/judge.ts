@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { chatSections, chatTemplateOf } from '../../src/align/chat-sections.ts';
+import { chatTemplateOf, encodeChat } from '../../src/align/chat-sections.ts';
 import { generateText } from '../../src/align/generate-text.ts';
 import { GREEDY } from '../../src/align/request.ts';
 import type { Variant } from '../../src/align/variant.ts';
@@ -63,10 +63,7 @@ export async function startLocalJudge(
   return {
     ask: async ({ content, repeat }, askSignal) => {
       const { messages, temperature } = content;
-      const promptIds =
-        template === undefined
-          ? tokenizer.encode(messages.map((message) => message.content).join('\n\n'))
-          : tokenizer.encodeSections(chatSections(messages, template, config, tokenizer));
+      const promptIds = encodeChat(messages, { template, tokenizerConfig: config }, tokenizer);
       const sampling = temperature === 0 ? GREEDY : { ...checkpointSampling, seed: repeat };
       const generateOptions = { maxNewTokens: MAX_REPLY_TOKENS, sampling };
       const { text, promptTokens, newTokens } = await generateText(promptIds, model, generateOptions, askSignal);

@@ -58,6 +58,29 @@ export function chatSections(
   return sections;
 }
 
+/** How a model wants its chats. */
+export interface ChatFormat {
+  /** Jinja; undefined where the model has none: it is asked in the bare text. */
+  template: string | undefined;
+  /** Parsed tokenizer_config.json. */
+  tokenizerConfig: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * A chat as token ids, up to where the model's own turn begins.
+ *
+ * @returns int32 [promptTokens]
+ * @throws AlignError as {@link chatSections}
+ */
+export function encodeChat(
+  messages: readonly TemplatedMessage[],
+  { template, tokenizerConfig }: ChatFormat,
+  tokenizer: ChatTokenizer,
+): Int32Array {
+  if (template === undefined) return tokenizer.encode(messages.map(({ content }) => content).join('\n\n'));
+  return tokenizer.encodeSections(chatSections(messages, template, tokenizerConfig, tokenizer));
+}
+
 /** @returns the template; undefined where the model has none */
 export function chatTemplateOf(tokenizerConfig: Readonly<Record<string, unknown>>): string | undefined {
   const { chat_template: template } = tokenizerConfig;

@@ -5,6 +5,7 @@ import { exampleAlignment } from './alignment.fixture.ts';
 import { diffEdit } from './diff.ts';
 import { exportReview, type ExportFormat, type ExportWords } from './export-review.ts';
 import { type Decisions, reviewParts } from './review.ts';
+import type { ScoreReport } from './scores.ts';
 
 const REJECTED = { type: 'rejected' } as const;
 
@@ -28,9 +29,58 @@ const WORDS: ExportWords = {
   context: 'Contextus',
   reviewedText: 'Probatum',
   changes: 'Mutata',
+  scores: 'Aestimata',
+  original: 'Primum',
+  edit: 'Novum',
+  reviewed: 'Probatum',
+  lowerIsBetter: 'minus melius',
+  withoutNumber: 'sine numero',
 };
 const write = (format: ExportFormat, ...of: Parameters<typeof reviewed>) =>
   exportReview(format, reviewed(...of), WORDS);
+
+describe('scores', () => {
+  const score = { value: 7.123456, spread: { low: 6, high: 8 }, replies: 3, invalid: 1 };
+  const rest = { cutAtTokens: undefined, problem: undefined };
+  const scores: ScoreReport = {
+    scoredAt: 5,
+    reviewedText: undefined,
+    scores: [
+      {
+        objective: { key: 'humour', label: 'Humour | <b>' },
+        scorer: { type: 'judge', name: 'strict', host: 'judge.example', repeats: 4 },
+        original: { ...score, ...rest },
+        edit: { ...score, ...rest, value: undefined, spread: undefined },
+        reviewed: undefined,
+        comparison: undefined,
+      },
+    ],
+  };
+  const withScores = (format: ExportFormat) => exportReview(format, { ...reviewed('A.', 'B.'), scores }, WORDS);
+
+  it('are in each form but the plain text, with who scored and where', () => {
+    expect(withScores('text')).toBe('B.');
+    expect(withScores('markdown')).toContain('judge.example');
+    expect(withScores('markdown')).toContain('| 7.123 (6–8, n = 3) (1 sine numero) |');
+    expect(withScores('html')).toContain('<td>Humour | &lt;b&gt;</td><td>strict (judge.example, 0–10, ×4)</td>');
+    expect(JSON.parse(withScores('json'))).toMatchObject({ scores: JSON.parse(JSON.stringify(scores)) as object });
+  });
+
+  it('leave no heading where there are none', () => {
+    expect(write('html', 'A.', 'B.')).not.toContain('Aestimata');
+    expect(write('markdown', 'A.', 'B.')).not.toContain('Aestimata');
+  });
+
+  it('do not break the table with a label of their own', () => {
+    const [, table] = withScores('markdown').split('## Aestimata');
+    expect(
+      table!
+        .trim()
+        .split('\n')
+        .map((line) => line.match(/(?<!\\)\|/g)!.length),
+    ).toEqual([6, 6, 6]);
+  });
+});
 
 describe('exportReview', () => {
   it('writes the reviewed text alone as text', () => {

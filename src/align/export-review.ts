@@ -1,4 +1,5 @@
 import type { Alignment } from './alignment.ts';
+import type { Score, ScoreReport, ScorerUsed } from './scores.ts';
 import { reviewedText, type Decisions, decidedText, type ReviewPart } from './review.ts';
 
 export const EXPORT_FORMATS = ['text', 'markdown', 'html', 'json'] as const;
@@ -16,6 +17,7 @@ export interface ReviewedAlignment {
   alignment: Alignment;
   parts: readonly ReviewPart[];
   decisions: Decisions;
+  scores?: ScoreReport | undefined;
 }
 
 /** What a file says beside the texts, in the reader's language. */
@@ -33,6 +35,13 @@ export interface ExportWords {
   context: string;
   reviewedText: string;
   changes: string;
+  scores: string;
+  original: string;
+  edit: string;
+  reviewed: string;
+  lowerIsBetter: string;
+  /** Of a judge's replies. */
+  withoutNumber: string;
 }
 
 /**
@@ -68,7 +77,40 @@ function facts({ request, model }: Alignment, words: ExportWords): [string, stri
   ];
 }
 
-function markdown({ alignment, parts, decisions }: ReviewedAlignment, words: ExportWords): string {
+/** Each scored objective as a row: what scored it, then the number of each text. */
+function scoreRows({ scores }: ScoreReport, words: ExportWords): string[][] {
+  const head = [words.scores, '', words.original, words.edit, words.reviewed];
+  return [
+    head,
+    ...scores.map(({ objective, scorer, original, edit, reviewed }) => [
+      objective.label,
+      scorerText(scorer, words),
+      scoreText(original, words),
+      scoreText(edit, words),
+      reviewed === undefined ? '' : scoreText(reviewed, words),
+    ]),
+  ];
+}
+
+/** What scored, where it ran and what its number is. */
+export function scorerText(scorer: ScorerUsed, { lowerIsBetter }: Pick<ExportWords, 'lowerIsBetter'>): string {
+  if (scorer.type === 'judge') return `${scorer.name} (${scorer.host ?? 'page'}, 0–10, ×${scorer.repeats})`;
+  const { name, source, label, reading, variant, device, isLowerBetter } = scorer;
+  return `${name} (${source}, ${variant}, ${device}): ${label}, ${reading}${isLowerBetter ? `, ${lowerIsBetter}` : ''}`;
+}
+
+/** The number with the range of the replies that it is the mean of. */
+function scoreText({ value, spread, replies, invalid, problem }: Score, words: ExportWords): string {
+  const range = spread === undefined ? '' : ` (${round(spread.low)}–${round(spread.high)}, n = ${replies})`;
+  const faults = `${invalid > 0 ? ` (${invalid} ${words.withoutNumber})` : ''}${problem === undefined ? '' : ` (${problem})`}`;
+  return `${value === undefined ? '–' : round(value)}${range}${faults}`;
+}
+
+function round(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}
+
+function markdown({ alignment, parts, decisions, scores }: ReviewedAlignment, words: ExportWords): string {
   const changes = parts.map((part) => {
     if (part.type !== 'change') return part.type === 'kept' ? escapeMarkdown(part.text) : '';
     const now = decidedText(part, decisions);
@@ -84,8 +126,14 @@ function markdown({ alignment, parts, decisions }: ReviewedAlignment, words: Exp
     escapeMarkdown(reviewedText(parts, decisions)),
     `## ${words.changes}`,
     changes.join(''),
+    ...(scores === undefined ? [] : [`## ${words.scores}`, markdownTable(scoreRows(scores, words))]),
     '',
   ].join('\n\n');
+}
+
+function markdownTable([head, ...rows]: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.map((cell) => escapeMarks(cell.replace(/\s+/g, ' '))).join(' | ')} |`;
+  return [line(head!), `|${' --- |'.repeat(head!.length)}`, ...rows.map(line)].join('\n');
 }
 
 /** Marks a text line by line: emphasis does not reach over a paragraph, nor to the blanks at a text's ends. */
@@ -97,15 +145,18 @@ function wrapMarkdown(text: string, mark: string): string {
 }
 
 function escapeMarkdown(text: string): string {
-  return text
-    .replace(/[\\`*_{}[\]<>~|&]/g, (mark) => `\\${mark}`)
-    .replace(
-      /^(\s*)([#+=-]|\d+[.)])/gm,
-      (_, blanks: string, mark: string) => `${blanks}${mark.slice(0, -1)}\\${mark.slice(-1)}`,
-    );
+  return escapeMarks(text).replace(
+    /^(\s*)([#+=-]|\d+[.)])/gm,
+    (_, blanks: string, mark: string) => `${blanks}${mark.slice(0, -1)}\\${mark.slice(-1)}`,
+  );
 }
 
-function html({ alignment, parts, decisions }: ReviewedAlignment, words: ExportWords): string {
+/** Those that mean something inside a line. */
+function escapeMarks(text: string): string {
+  return text.replace(/[\\`*_{}[\]<>~|&]/g, (mark) => `\\${mark}`);
+}
+
+function html({ alignment, parts, decisions, scores }: ReviewedAlignment, words: ExportWords): string {
   const body = parts
     .map((part) => {
       if (part.type !== 'change') return part.type === 'kept' ? escapeHtml(part.text) : '';
@@ -126,6 +177,8 @@ p { white-space: pre-wrap; overflow-wrap: anywhere; }
 ins { background: #dcf0dd; color: #14502a; }
 del { background: #fae3de; color: #8a2a1c; }
 dt { font-weight: 600; }
+table { border-collapse: collapse; font-size: 0.9em; }
+td, th { padding: 0.2em 0.8em 0.2em 0; text-align: start; vertical-align: top; }
 </style>
 <h1>${words.title}</h1>
 <dl>${rows.join('')}</dl>
@@ -133,8 +186,14 @@ dt { font-weight: 600; }
 <p dir="auto">${escapeHtml(alignment.request.context)}</p>
 <h2>${words.changes}</h2>
 <p dir="auto">${body}</p>
-</html>
+${scores === undefined ? '' : htmlTable(scoreRows(scores, words), words.scores)}</html>
 `;
+}
+
+function htmlTable([head, ...rows]: string[][], title: string): string {
+  const row = (name: string, cells: string[]) =>
+    `<tr>${cells.map((cell) => `<${name}>${escapeHtml(cell)}</${name}>`).join('')}</tr>`;
+  return `<h2>${title}</h2>\n<table>\n${[row('th', head!), ...rows.map((cells) => row('td', cells))].join('\n')}\n</table>\n`;
 }
 
 function escapeHtml(text: string): string {
@@ -142,7 +201,7 @@ function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (mark) => entities[mark]!);
 }
 
-function json({ alignment, parts, decisions }: ReviewedAlignment): string {
+function json({ alignment, parts, decisions, scores }: ReviewedAlignment): string {
   const { request, edit, ...rest } = alignment;
   const changes = parts.flatMap((part) =>
     part.type === 'change'
@@ -156,5 +215,5 @@ function json({ alignment, parts, decisions }: ReviewedAlignment): string {
         ]
       : [],
   );
-  return `${JSON.stringify({ request, edit, reviewedText: reviewedText(parts, decisions), changes, ...rest }, null, 2)}\n`;
+  return `${JSON.stringify({ request, edit, reviewedText: reviewedText(parts, decisions), changes, ...rest, scores }, null, 2)}\n`;
 }

@@ -1,16 +1,14 @@
 import type { Alignment, ModelUsed } from './alignment.ts';
 import type { FinishReason } from './edit.ts';
 import type { EngineDevice } from './engine.ts';
-import { AlignError } from './errors.ts';
 import { findObjective, type Objective, OBJECTIVES } from './objectives.ts';
+import { list, number, oneOf, record, text } from './parse-fields.ts';
 import { PROMPT_STYLES, TEMPLATE_IDS, type TemplateId } from './prompt.ts';
 import { type AlignRequest, checkRequest, DEFAULT_MAX_NEW_TOKENS, GREEDY } from './request.ts';
 import { VARIANTS } from './variant.ts';
 
 const FINISH_REASONS: readonly FinishReason[] = ['stop', 'length', 'cancelled'];
-const DEVICES: readonly EngineDevice[] = ['cpu', 'wasm', 'webgpu', 'server'];
-/** More is no answer that any aligner reads; a forged file must not fill the memory. */
-export const MAX_TEXT_LENGTH = 300_000;
+const DEVICES: readonly EngineDevice[] = ['cpu', 'wasm', 'webgpu', 'cuda', 'metal', 'vulkan', 'server'];
 const MAX_OBJECTIVES = 100;
 
 /**
@@ -97,38 +95,4 @@ function parseSampling(value: unknown): AlignRequest['sampling'] {
     repetitionPenalty: setting('repetitionPenalty'),
     seed: setting('seed'),
   };
-}
-
-function refuse(message: string): never {
-  throw new AlignError('invalid-request', message);
-}
-
-function record(value: unknown, name: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(`${name} is no object.`);
-  return value as Record<string, unknown>;
-}
-
-function list(value: unknown, name: string, most: number): readonly unknown[] {
-  if (!Array.isArray(value)) refuse(`${name} is no list.`);
-  if (value.length > most) refuse(`${name} has ${value.length} entries; at most ${most} are read.`);
-  return value;
-}
-
-function text(value: unknown, name: string): string {
-  if (typeof value !== 'string') refuse(`${name} is no text.`);
-  if (value.length > MAX_TEXT_LENGTH) {
-    refuse(`${name} has ${value.length} characters; at most ${MAX_TEXT_LENGTH} are read.`);
-  }
-  return value;
-}
-
-function number(value: unknown, name: string): number {
-  if (typeof value !== 'number' || !Number.isFinite(value)) refuse(`${name} is no number.`);
-  return value;
-}
-
-function oneOf<Value extends string>(value: unknown, known: readonly Value[], name: string): Value {
-  return (
-    known.find((one) => one === value) ?? refuse(`${name} is ${JSON.stringify(value)}; known are ${known.join(', ')}.`)
-  );
 }

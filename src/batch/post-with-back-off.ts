@@ -113,3 +113,10 @@ function waitFor(milliseconds: number, signal: AbortSignal): Promise<void> {
     else signal.addEventListener('abort', stop, { once: true });
   });
 }
+
+/** Whether a call failed for what it sent, or after the last attempt: others may do better. */
+export function isOfOneCall(error: unknown): boolean {
+  if (!(error instanceof AlignError)) return false;
+  const isOfPrompt = error.code === 'invalid-request' || error.code === 'prompt-too-long';
+  return isOfPrompt || error.details.attempts !== undefined;
+}

@@ -1,4 +1,5 @@
 import type { Tensor, TensorConstructor } from 'onnxruntime-web';
+import type { Device } from '../align/engine.ts';
 import { AlignError } from '../align/errors.ts';
 import type { ClassifierConfig } from '../convert/classifier/classifier-config.ts';
 import { toEngineError } from './engine-error.ts';
@@ -18,6 +19,8 @@ export interface ClassifierParts {
   tokenizerConfigJson: object;
   session: ClassifierSession;
   Tensor: TensorConstructor;
+  /** Where the session runs, for errors; `cpu` by default. */
+  device?: Device;
 }
 
 /** See {@link Classifier.encode}. */
@@ -102,7 +105,7 @@ export class Classifier {
     try {
       output = (await session.run(feeds)).logits;
     } catch (error) {
-      throw toEngineError(error, 'cpu', 'classifying');
+      throw toEngineError(error, this.#parts.device ?? 'cpu', 'classifying');
     }
     const data = output?.data as Float32Array;
     const labels = this.labels.length;

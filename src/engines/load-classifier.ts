@@ -9,7 +9,7 @@ import { Classifier, type ClassifierParts } from './classifier.ts';
 /** Starts a session on a graph and its external data: `startNodeSession` on disk. */
 export type StartClassifierSession = (
   files: readonly { path: string; source: ByteSource }[],
-) => Promise<Pick<ClassifierParts, 'session' | 'Tensor'>>;
+) => Promise<Pick<ClassifierParts, 'session' | 'Tensor' | 'device'>>;
 
 /**
  * Loads a converted classifier's folder.

@@ -1,5 +1,6 @@
 import type { AlignerModel } from '../align/align.ts';
 import type { Engine } from '../align/engine.ts';
+import { type ChatFormat, chatTemplateOf } from '../align/chat-sections.ts';
 import { AlignError } from '../align/errors.ts';
 import { type ChatTokenizer, loadTokenizer } from '../align/tokenizer.ts';
 import type { Variant } from '../align/variant.ts';
@@ -47,6 +48,7 @@ export interface ModelFile {
 
 export interface LoadedModel {
   model: AlignerModel & { tokenizer: ChatTokenizer };
+  chat: ChatFormat;
   manifest: ModelManifest;
   choice: ModelChoice;
   /** Of the variant's files. */
@@ -72,10 +74,11 @@ export async function loadModel(folder: SourceFolder, options: LoadModelOptions)
   const manifest = await readManifest(folder, signal);
   let choice = chooseVariant(Object.keys(manifest.variants) as Variant[], support, wish);
   onChoice?.(choice);
-  const tokenizer = loadTokenizer(
-    await readSidecar(folder, manifest, 'tokenizer.json', signal),
-    await readSidecar(folder, manifest, 'tokenizer_config.json', signal),
-  );
+  const tokenizerConfig = await readSidecar(folder, manifest, 'tokenizer_config.json', signal);
+  const tokenizer = loadTokenizer(await readSidecar(folder, manifest, 'tokenizer.json', signal), tokenizerConfig);
+  // A tokenizer that was read has a configuration that is an object.
+  const chatConfig = tokenizerConfig as ChatFormat['tokenizerConfig'];
+  const chat = { template: chatTemplateOf(chatConfig), tokenizerConfig: chatConfig };
   const generationConfig = await readSidecar(folder, manifest, 'generation_config.json', signal);
   const checkpointSampling = parseCheckpointSampling(generationConfig, `${folder.name}/generation_config.json`);
   for (;;) {
@@ -89,7 +92,7 @@ export async function loadModel(folder: SourceFolder, options: LoadModelOptions)
       if (signal.aborted) await engine.dispose();
       signal.throwIfAborted();
       const sizeBytes = sizeOf(manifest, choice.variant);
-      return { model: { tokenizer, engine, checkpointSampling }, manifest, choice, sizeBytes };
+      return { model: { tokenizer, engine, checkpointSampling }, chat, manifest, choice, sizeBytes };
     } catch (error) {
       signal.throwIfAborted();
       const smaller = chooseSmaller(error, manifest, choice, support, wish);

@@ -2,6 +2,7 @@ import type { Alignment } from '../align/alignment.ts';
 import { AlignError } from '../align/errors.ts';
 import { parseAlignment } from '../align/parse-alignment.ts';
 import type { Decision } from '../align/review.ts';
+import { parseScoreReport, type ScoreReport } from '../align/scores.ts';
 
 /** One run as it is kept: enough to open it again exactly as it was. */
 export interface HistoryEntry extends Alignment {
@@ -13,6 +14,7 @@ export interface HistoryEntry extends Alignment {
   isPinned: boolean;
   /** What was decided on the edit's changes, by index. */
   decisions: readonly (readonly [number, Decision])[];
+  scores?: ScoreReport | undefined;
 }
 
 const FORMAT = 'metaaligner-history';
@@ -62,7 +64,7 @@ export function parseHistoryFile(text: string): { entries: HistoryEntry[]; damag
 /** @throws AlignError `invalid-request` that names the field */
 export function parseHistoryEntry(value: unknown): HistoryEntry {
   const alignment = parseAlignment(value);
-  const { id, createdAt, isPinned, decisions } = value as Record<string, unknown>;
+  const { id, createdAt, isPinned, decisions, scores } = value as Record<string, unknown>;
   if (typeof id !== 'string' || id === '' || id.length > 100) throw new AlignError('invalid-request', 'id is no name.');
   if (typeof createdAt !== 'number' || !(Math.abs(createdAt) <= LAST_TIME_MS)) {
     throw new AlignError('invalid-request', 'createdAt is no time.');
@@ -73,7 +75,18 @@ export function parseHistoryEntry(value: unknown): HistoryEntry {
     createdAt,
     isPinned: isPinned === true,
     decisions: Array.isArray(decisions) ? decisions.flatMap(parseDecision) : [],
+    scores: parseKeptScores(scores),
   };
+}
+
+/** Scores that are damaged are no reason to lose an edit. */
+function parseKeptScores(value: unknown): ScoreReport | undefined {
+  try {
+    return parseScoreReport(value);
+  } catch (error) {
+    if (error instanceof AlignError) return undefined;
+    throw error;
+  }
 }
 
 function parseDecision(value: unknown): [number, Decision][] {

@@ -4,6 +4,7 @@ import { Icon } from '../components/Icon/Icon.tsx';
 import { ProgramNotice } from '../components/ProgramNotice/ProgramNotice.tsx';
 import { Segmented } from '../components/Segmented/Segmented.tsx';
 import { keepLanguage, language, LANGUAGES } from '../locale.ts';
+import { judgeHost } from '../state/scoring-plan.ts';
 import { type Theme, THEMES } from '../state/settings-store.ts';
 import { useApp, useCurrentHost, useSettings } from '../state/stores.ts';
 import { strings } from '../strings.ts';
@@ -26,8 +27,14 @@ export function App() {
   const isKeptOffline = useApp((app) => app.isKeptOffline);
   const isOnline = useIsOnline();
   const route = useRoute();
+  const scoring = useSettings((settings) => settings.scoring);
   const host = useCurrentHost();
-  const why = host === undefined ? strings.onDeviceWhy : strings.sentWhy(host);
+  const judge = judgeHost(scoring);
+  const sent = [
+    ...(host === undefined ? [] : [{ what: strings.sent(host), why: strings.sentWhy(host) }]),
+    ...(judge === undefined ? [] : [{ what: strings.scores.sentTo(judge), why: strings.scores.sentToWhy(judge) }]),
+  ];
+  const why = sent.length === 0 ? strings.onDeviceWhy : sent.map((part) => part.why).join(' ');
 
   useEffect(() => {
     if (theme === 'system') delete document.documentElement.dataset.theme;
@@ -60,8 +67,8 @@ export function App() {
           </a>
         </nav>
         <p className={styles.device} title={why}>
-          <Icon name={host === undefined ? 'lock' : 'server'} />
-          {host === undefined ? strings.onDevice : strings.sent(host)}
+          <Icon name={sent.length === 0 ? 'lock' : 'server'} />
+          {sent.length === 0 ? strings.onDevice : sent.map((part) => part.what).join(' · ')}
           {!isOnline && <strong title={strings.offlineNowWhy}> · {strings.offlineNow}</strong>}
           {isKeptOffline && <span title={strings.program.offlineWhy}> · {strings.program.offline}</span>}
         </p>

@@ -55,6 +55,10 @@ function setUp() {
       await parts.run(signal);
       onEvent(END);
     },
+    async ask() {
+      calls.push('ask');
+      return '7';
+    },
     async countPromptTokens() {
       calls.push('count');
       return 7;
@@ -114,11 +118,16 @@ describe('models here and at a server', () => {
     ]);
   });
 
-  it('send nothing to a server to be counted', async () => {
+  it('send nothing to a server to be counted, nor to judge', async () => {
     const { client, calls } = setUp();
     await client.load(THERE, () => {});
     await expect(client.countPromptTokens(REQUEST)).rejects.toMatchObject({ code: 'invalid-request' });
-    expect(calls.filter((call) => call === 'count' || call.startsWith('align'))).toEqual([]);
+    await expect(
+      client.ask({ messages: [], temperature: 0, seed: 1, maxNewTokens: 8 }, new AbortController().signal),
+    ).rejects.toMatchObject({
+      code: 'invalid-request',
+    });
+    expect(calls.filter((call) => call === 'count' || call === 'ask' || call.startsWith('align'))).toEqual([]);
   });
 
   it('load here anew after another device was asked for, a crash, or a device that did not come back', async () => {

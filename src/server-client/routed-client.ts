@@ -98,6 +98,13 @@ export function createRoutedClient(local: LocalClient, servers: ServerClient): E
         throw error;
       }
     },
+    async ask(question, signal) {
+      if (inUse === 'here') return local.ask(question, AbortSignal.any([signal, term.signal]));
+      throw new AlignError(
+        'invalid-request',
+        `The model at ${hostOf(inUse.url)} is not asked for scores. Load one here, or give the judge its own address.`,
+      );
+    },
     async countPromptTokens(request) {
       if (inUse === 'here') return local.countPromptTokens(request);
       throw new AlignError('invalid-request', `Nothing is sent to ${hostOf(inUse.url)} to be counted.`);

@@ -6,7 +6,9 @@ import type { HistoryStore } from '../history/history-store.ts';
 import type { ServerClient } from '../server-client/server-client.ts';
 import type { EngineClient } from '../worker-client/engine-client.ts';
 import type { ModelLibrary } from '../worker-client/model-library.ts';
+import type { JudgeClient } from '../worker-client/judge-client.ts';
 import type { RowsClient } from '../worker-client/rows-client.ts';
+import type { ScoresClient } from '../worker-client/scores-client.ts';
 import type { WeightsClient } from '../worker-client/weights-client.ts';
 import { type BatchJob, type BatchSlice, createBatchSlice } from './batch-slice.ts';
 import { type ComparisonSlice, createComparisonSlice } from './comparison-slice.ts';
@@ -21,6 +23,7 @@ import { createRunSlice, type RunSlice } from './run-slice.ts';
 import type { ServerKeys } from './server-keys.ts';
 import { createServerSlice, type ServerSlice } from './server-slice.ts';
 import { createStandInSlice, type StandInSlice } from './stand-in-slice.ts';
+import { createScoresSlice, type ScoresSlice } from './scores-slice.ts';
 import { createWeightsSlice, type WeightsSlice } from './weights-slice.ts';
 
 /** Whether what the visitor writes outlives the page. */
@@ -43,6 +46,7 @@ export type AppState = BatchSlice &
   SavingSlice &
   ServerSlice &
   StandInSlice &
+  ScoresSlice &
   WeightsSlice;
 export type AppStore = StoreApi<AppState>;
 
@@ -51,6 +55,8 @@ export interface AppDependencies {
   client: EngineClient;
   library: ModelLibrary;
   weights: WeightsClient;
+  scores: ScoresClient;
+  judge: JudgeClient;
   history: HistoryStore;
   batches: BatchStore<BatchJob, RowState>;
   rows: RowsClient;
@@ -107,6 +113,7 @@ export function createAppStore(given: Omit<AppDependencies, Clockwork> & Partial
     ...createRunSlice(dependencies)(...store),
     ...createServerSlice(dependencies)(...store),
     ...createStandInSlice(dependencies)(...store),
+    ...createScoresSlice(dependencies)(...store),
     ...createWeightsSlice(dependencies)(...store),
     isUnsaved: false,
     reportUnsaved: () => store[0]({ isUnsaved: true }),

@@ -56,6 +56,7 @@ export type Batch =
 export interface BatchCounts {
   edited: number;
   failed: number;
+  scored: number;
   /** Of `failed`: not by what the row holds, so another try may do better. */
   retryable: number;
   /** Of the rows that this page ran since the last start. */
@@ -75,6 +76,8 @@ export interface BatchSlice {
   stopBatch: () => void;
   /** Rows that failed count as not reached, but those that cannot be run at all. */
   retryFailed: () => void;
+  /** Keeps an edited row with its scores; of no effect where another file is open by now. */
+  keepRowScores: (jobId: string, row: RowState) => Promise<void>;
   closeBatch: () => Promise<void>;
   /** What is kept from before; goes on with it if it was running. */
   restoreBatch: (findModel: (id: string) => Promise<ConvertedModel | undefined>) => Promise<void>;
@@ -307,6 +310,22 @@ export function createBatchSlice({
       stopBatch() {
         isPausing = true;
         stopping?.abort();
+        get().stopScoring();
+      },
+
+      async keepRowScores(jobId, row) {
+        const { batch } = get();
+        if (batch.status !== 'ready' || batch.job.id !== jobId) return;
+        await batches.saveResult(row);
+        const before = batch.results.get(row.row);
+        (batch.results as Map<number, RowState>).set(row.row, row);
+        // Counting all rows for each would be slow.
+        const isNew = before === undefined || !('edit' in before) || before.scores === undefined;
+        set(({ batch: now }) =>
+          now.status === 'ready' && now.results === batch.results
+            ? { batch: { ...now, counts: { ...now.counts, scored: now.counts.scored + (isNew ? 1 : 0) } } }
+            : {},
+        );
       },
 
       retryFailed() {
@@ -399,9 +418,11 @@ function isRetryable(state: RowState): boolean {
 function countsOf(results: ReadonlyMap<number, RowState>, run: BatchCounts['run']): BatchCounts {
   let failed = 0;
   let retryable = 0;
+  let scored = 0;
   for (const state of results.values()) {
     failed += 'error' in state ? 1 : 0;
     retryable += isRetryable(state) ? 1 : 0;
+    scored += 'edit' in state && state.scores !== undefined ? 1 : 0;
   }
-  return { edited: results.size - failed, failed, retryable, run };
+  return { edited: results.size - failed, failed, scored, retryable, run };
 }

@@ -5,7 +5,7 @@ import type { RowState } from '../batch/page-batch.ts';
 import type { BatchStore } from '../history/batch-store.ts';
 import type { HistoryEntry } from '../history/history-entry.ts';
 import type { HistoryStore } from '../history/history-store.ts';
-import type { LoadedModelInfo, LoadEvent } from '../../workers/protocol.ts';
+import type { ChatQuestion, LoadedModelInfo, LoadEvent } from '../../workers/protocol.ts';
 import type { ServerClient } from '../server-client/server-client.ts';
 import type {
   EngineClient,
@@ -15,6 +15,7 @@ import type {
   ServedModelInfo,
 } from '../worker-client/engine-client.ts';
 import type { ConvertedModel, ModelLibrary } from '../worker-client/model-library.ts';
+import type { ScoresClient } from '../worker-client/scores-client.ts';
 import type { WeightsClient } from '../worker-client/weights-client.ts';
 import type { AppDependencies } from './app-store.ts';
 import type { BatchJob } from './batch-slice.ts';
@@ -33,6 +34,7 @@ export class FakeClient implements EngineClient {
   readonly loads: PendingCall<[ModelChoice, (event: LoadEvent) => void], ReadyModelInfo>[] = [];
   readonly aligns: PendingCall<[AlignRequest, (event: AlignEvent) => void, AbortSignal], void>[] = [];
   readonly counts: PendingCall<[AlignRequest], number>[] = [];
+  readonly asks: PendingCall<[ChatQuestion, AbortSignal], string>[] = [];
   unloads = 0;
   crash: (error: AlignError) => void = () => {
     throw new Error('Nobody listens for a crash.');
@@ -52,6 +54,10 @@ export class FakeClient implements EngineClient {
 
   align(...call: [AlignRequest, (event: AlignEvent) => void, AbortSignal]): Promise<void> {
     return pend(this.aligns, call);
+  }
+
+  ask(...call: [ChatQuestion, AbortSignal]): Promise<string> {
+    return pend(this.asks, call);
   }
 
   countPromptTokens(...call: [AlignRequest]): Promise<number> {
@@ -106,6 +112,20 @@ export function fakeWeights(calls: Partial<WeightsClient> = {}): WeightsClient {
     exportModel: unset('exportModel'),
     importModel: unset('importModel'),
     persist: unset('persist'),
+    ...calls,
+  };
+}
+
+/** Scores that nobody should ask for; a test replaces what it sets up. */
+export function fakeScores(calls: Partial<ScoresClient> = {}): ScoresClient {
+  const unset = (name: string) => () => Promise.reject(new Error(`No test has set up ${name}().`));
+  return {
+    list: unset('list'),
+    open: unset('open'),
+    classify: unset('classify'),
+    keepOnly: unset('keepOnly'),
+    kept: unset('kept'),
+    forget: unset('forget'),
     ...calls,
   };
 }
@@ -180,6 +200,8 @@ export function fakeDependencies(given: Partial<AppDependencies> = {}): AppDepen
     client: new FakeClient(),
     library: noLibrary,
     weights: fakeWeights(),
+    scores: fakeScores(),
+    judge: { ask: () => Promise.reject(new Error('No test has set up the judge.')) },
     history: new FakeHistory(),
     batches: new FakeBatches(),
     rows: { read: () => Promise.reject(new Error('No test has set up read().')) },

@@ -2,6 +2,7 @@ import type { StateCreator } from 'zustand/vanilla';
 
 import type { AlignErrorData } from '../align/errors.ts';
 import type { Decisions } from '../align/review.ts';
+import type { ScoreReport } from '../align/scores.ts';
 import { type HistoryEntry, parseHistoryFile } from '../history/history-entry.ts';
 import type { AppDependencies, AppState } from './app-store.ts';
 import { toErrorData } from './error-data.ts';
@@ -31,6 +32,7 @@ export interface HistorySlice {
   /** Keeps a run; a failure is told in `isUnsaved` and loses nothing that is on the page. */
   keepEntry: (entry: HistoryEntry) => Promise<void>;
   keepDecisions: (id: string, decisions: Decisions) => Promise<void>;
+  keepScores: (id: string, scores: ScoreReport) => Promise<void>;
   pinEntry: (id: string, isPinned: boolean) => Promise<void>;
   removeEntries: (ids: readonly string[]) => Promise<void>;
   /** Adds a file's entries to the ones that are there; an entry of the same id is replaced. */
@@ -96,6 +98,7 @@ export function createHistorySlice({ history }: AppDependencies): StateCreator<A
       },
 
       keepDecisions: (id, decisions) => update(id, { decisions: [...decisions] }),
+      keepScores: (id, scores) => update(id, { scores }),
       pinEntry: (id, isPinned) => update(id, { isPinned }),
 
       async removeEntries(ids) {

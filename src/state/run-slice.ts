@@ -6,6 +6,7 @@ import type { AlignErrorCode, AlignErrorData } from '../align/errors.ts';
 import { newId } from '../align/new-id.ts';
 import { type AlignRequest, checkRequest } from '../align/request.ts';
 import type { Decisions } from '../align/review.ts';
+import type { ScoreReport } from '../align/scores.ts';
 import type { HistoryEntry } from '../history/history-entry.ts';
 import type { AppDependencies, AppState } from './app-store.ts';
 import { toErrorData } from './error-data.ts';
@@ -38,7 +39,13 @@ export type Run =
       isStopping: boolean;
     }
   /** `id` is its entry's in the history. `start` is undefined for one that was opened from there. */
-  | ({ status: 'done'; id: string; start: RunStart | undefined; decisions: Decisions } & Alignment)
+  | ({
+      status: 'done';
+      id: string;
+      start: RunStart | undefined;
+      decisions: Decisions;
+      scores: ScoreReport | undefined;
+    } & Alignment)
   /** `edit` is what had come before. */
   | { status: 'failed'; request: AlignRequest; edit: string; error: AlignErrorData };
 
@@ -68,6 +75,8 @@ export function createRunSlice({ client, scheduleFrame }: AppDependencies): Stat
 
       async startRun(request) {
         current?.abort();
+        // They would hold the model up, or take its cores.
+        get().stopScoring();
         const controller = new AbortController();
         current = controller;
         const isCurrent = () => current === controller;
@@ -98,7 +107,7 @@ export function createRunSlice({ client, scheduleFrame }: AppDependencies): Stat
           const { run } = get();
           if (!isCurrent()) return;
           if (run.status !== 'done') throw new Error('The engine ended a run without saying how; this is a bug.');
-          const { status: _status, start: _start, decisions: _decisions, ...alignment } = run;
+          const { status: _status, start: _start, decisions: _decisions, scores: _scores, ...alignment } = run;
           if (run.edit !== '') {
             await get().keepEntry({ ...alignment, createdAt: Date.now(), isPinned: false, decisions: [] });
           }
@@ -120,8 +129,9 @@ export function createRunSlice({ client, scheduleFrame }: AppDependencies): Stat
       openRun(entry) {
         current?.abort();
         current = undefined;
-        const { createdAt: _createdAt, isPinned: _isPinned, decisions, ...alignment } = entry;
-        set({ run: { status: 'done', start: undefined, decisions: new Map(decisions), ...alignment } });
+        get().stopScoring();
+        const { createdAt: _createdAt, isPinned: _isPinned, decisions, scores, ...alignment } = entry;
+        set({ run: { status: 'done', start: undefined, decisions: new Map(decisions), scores, ...alignment } });
       },
 
       decide(decisions) {
@@ -159,7 +169,8 @@ function withEvent(run: Run, event: AlignEvent, model: ModelUsed): Run {
       const { edit, finishReason, usage, timings } = event;
       const { request, start } = run;
       const id = newId();
-      return { status: 'done', id, model, request, start, decisions: new Map(), edit, finishReason, usage, timings };
+      const fresh = { decisions: new Map(), scores: undefined };
+      return { status: 'done', id, model, request, start, ...fresh, edit, finishReason, usage, timings };
     }
     default:
       return event satisfies never;

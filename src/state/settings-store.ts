@@ -6,6 +6,7 @@ import { PROMPT_STYLES, type PromptStyle, TEMPLATE_IDS, type TemplateId } from '
 import { checkSampling, DEFAULT_MAX_NEW_TOKENS, GREEDY } from '../align/request.ts';
 import { VARIANTS } from '../align/variant.ts';
 import type { LoadRequest } from '../../workers/protocol.ts';
+import { parseScoring, SCORING_DEFAULTS, type ScoringSettings } from './scoring-settings.ts';
 import { createStorage, type OnWriteFailed } from './storage.ts';
 
 export const THEMES = ['system', 'light', 'dark'] as const;
@@ -45,6 +46,7 @@ export interface Settings {
   usesCheckpointSampling: boolean;
   /** Kept, and not sent, while `usesCheckpointSampling`. */
   sampling: SamplingOptions;
+  scoring: ScoringSettings;
 }
 
 export interface SettingsState extends Settings {
@@ -78,6 +80,7 @@ const DEFAULTS: Settings = {
   serverUrl: undefined,
   fallbackServer: undefined,
   fallbackTemplate: 'hh-rlhf',
+  scoring: SCORING_DEFAULTS,
   ...GENERATION_DEFAULTS,
 };
 
@@ -131,6 +134,7 @@ function parseSettings(stored: unknown, defaults: Settings): Settings {
     maxNewTokens: isWholeNumber(maxNewTokens) && maxNewTokens >= 1 ? maxNewTokens : defaults.maxNewTokens,
     usesCheckpointSampling: oneOf('usesCheckpointSampling', [true, false], defaults.usesCheckpointSampling),
     sampling: parseSampling(sampling, defaults.sampling),
+    scoring: fields?.scoring === undefined ? defaults.scoring : parseScoring(fields.scoring),
   };
 }
 

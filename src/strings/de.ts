@@ -1,8 +1,11 @@
+import type { EngineDevice } from '../align/engine.ts';
 import {
   formatBytes,
   formatCount,
   formatDate,
   formatDuration,
+  formatGain,
+  formatMeasured,
   formatModelName,
   formatParameters,
   formatPercent,
@@ -18,7 +21,15 @@ const words = (count: number) => `${formatCount(count)} ${count === 1 ? 'Wort' :
 const signs = (count: number) => `${formatCount(count)} Zeichen`;
 
 const FAMILIES = { 'hh-rlhf': 'HH-RLHF', ultrafeedback: 'UltraFeedback', imhi: 'IMHI' };
-const DEVICE_NAMES = { cpu: 'CPU', wasm: 'CPU (WebAssembly)', webgpu: 'GPU (WebGPU)', server: 'Server' };
+const DEVICE_NAMES: Record<EngineDevice, string> = {
+  cpu: 'CPU',
+  wasm: 'CPU (WebAssembly)',
+  webgpu: 'GPU (WebGPU)',
+  cuda: 'GPU (CUDA)',
+  metal: 'GPU (Metal)',
+  vulkan: 'GPU (Vulkan)',
+  server: 'Server',
+};
 const DECISIONS = { rejected: 'abgelehnt', reworded: 'umformuliert' };
 
 /** German. „Fassung“ is the edit, „Ziel“ the objective; the names of the models' own things stay. */
@@ -612,6 +623,166 @@ export const de: Strings = {
     noModel: 'Wählen Sie zuerst ein Modell.',
   },
 
+  scores: {
+    title: 'Bewertung',
+    sentTo: (host) => `Bewerten sendet Texte an ${host}`,
+    sentToWhy: (host) =>
+      `Bewertete Texte werden an ${host} gesendet, jeweils nach einem Druck auf die Schaltfläche oder wo Sie es erlaubt haben.`,
+    short: (label, gain) => `${label} ${gain}`,
+    reviewed: 'Geprüft',
+    reviewedBefore: 'Zuvor geprüft',
+    none: 'keine',
+    number: formatMeasured,
+    fromTo: (from, to) => `${from} → ${to}`,
+    gain: formatGain,
+    remarks: ({ spread, replies, invalid, cutAtTokens, problem }) =>
+      [
+        ...(spread === undefined
+          ? []
+          : [`${formatMeasured(spread.low)} bis ${formatMeasured(spread.high)} in ${formatCount(replies)} Antworten`]),
+        ...(invalid > 0 ? [`${formatCount(invalid)} ohne Zahl`] : []),
+        ...(cutAtTokens === undefined ? [] : [`nur die ersten ${tokens(cutAtTokens)}`]),
+        ...(problem === undefined ? [] : [problem]),
+      ].join(', '),
+    change: (gain, isWithinSpread) => {
+      if (gain === 0) return 'gleich';
+      const change = `${formatMeasured(Math.abs(gain))} ${gain > 0 ? 'besser' : 'schlechter'}`;
+      return isWithinSpread ? `${change}, in der Spanne der Antworten` : change;
+    },
+    sideBySide: (name, outcome, isConsistent) => {
+      if (outcome === undefined) return `${name} neben dem Original: in einer der beiden Reihenfolgen kein Urteil.`;
+      if (outcome === 'tie') {
+        return `${name} neben dem Original: ${isConsistent ? 'in beiden Reihenfolgen unentschieden.' : 'die Reihenfolgen widersprechen sich, also unentschieden.'}`;
+      }
+      return `${name} neben dem Original: in beiden Reihenfolgen ${outcome === 'win' ? 'vorgezogen' : 'nicht vorgezogen'}.`;
+    },
+    scorer: (scorer) => {
+      if (scorer.type === 'judge') {
+        const where = scorer.host === undefined ? 'auf dieser Seite' : `auf ${scorer.host}`;
+        return `${formatModelName(scorer.name)} ${where}, 0 bis 10${scorer.repeats > 1 ? ', Mittel' : ''}`;
+      }
+      const { name, label, reading, input, variant, device, isLowerBetter } = scorer;
+      const reads = input === 'pair' ? 'Kontext und Text' : 'nur den Text';
+      const what = `${reading === 'probability' ? 'Wahrscheinlichkeit von ' : ''}${label}`;
+      return `${name}: ${what}${isLowerBetter ? ', weniger ist besser' : ''} (liest ${reads}; ${variant} auf ${DEVICE_NAMES[device]})`;
+    },
+    whyJudge:
+      'Der Strich reicht von der niedrigsten zur höchsten Antwort: wie sehr das Modell schwankt, nicht wie recht es hat.',
+    whyJudgeOnce: 'Einmal gefragt zeigt ein Richter kein Schwanken; wie sicher er ist, ist nicht bekannt.',
+    whyClassifier: 'Ein Bewertungsmodell gibt eine Zahl für einen Text; wie unsicher sie ist, ist nicht bekannt.',
+    noDiagnosis:
+      'Ein Etikett oder eine Zahl sagt, was ein Forschungsmodell aus einem Text macht. Es ist keine Diagnose und kein Rat; wer Hilfe braucht, sollte zu einer Ärztin, einem Arzt oder anderen Fachleuten gehen.',
+    unset: 'Bewertungsmodelle oder ein Richter können Original und Fassung für jedes Ziel bewerten.',
+    noneForThese: 'Für diese Ziele ist nichts gewählt, das bewertet.',
+    setUp: 'Bewertung einrichten…',
+    changeScorers: 'Einrichten…',
+    score: 'Original und Fassung bewerten',
+    scoreReviewed: 'Geprüften Text bewerten',
+    again: 'Neu bewerten',
+    stop: 'Bewertung anhalten',
+    takes: (lines, questions) =>
+      questions === 0
+        ? `${formatCount(lines)} ${lines === 1 ? 'Zahl' : 'Zahlen'} für jeden Text`
+        : `${formatCount(questions)} ${questions === 1 ? 'Frage' : 'Fragen'} an den Richter`,
+    sendsTo: (host) => `wird an ${host} gesendet`,
+    sendsWhat: (host) => `Was bewertet wird, wird an ${host} gesendet: Kontext, Original und Fassung.`,
+    sends: (host, questions) =>
+      `Kontext, Original und Fassung werden in ${formatCount(questions)} Anfragen an ${host} gesendet.`,
+    sendsRows: (host, rows, questions) =>
+      `Kontext, Antwort und Fassung von ${formatCount(rows)} Zeilen werden in ${formatCount(questions)} Anfragen an ${host} gesendet.`,
+    send: 'Senden',
+    working: (done, all) => `Bewertet, ${formatCount(done)} von ${formatCount(all)}…`,
+    workingRows: (done, all) => `Bewertet, ${formatCount(done)} von ${formatCount(all)} Zeilen…`,
+    loading: {
+      downloading: (percent) => `Bewertungsmodell wird geholt, ${percent} %`,
+      converting: (percent) => `Bewertungsmodell wird umgewandelt, ${percent} %`,
+      reading: (percent) => `Bewertungsmodell wird geladen, ${percent} %`,
+    },
+    done: 'Die Fassung ist bewertet.',
+    scoredBy: (ms) => `Bewertet ${formatDate(ms)}.`,
+    stale: 'Der geprüfte Text hat sich seither geändert.',
+    close: 'Fertig',
+    models: 'Bewertungsmodelle und Klassifikatoren',
+    modelsWhy:
+      'Ein BERT-, DistilBERT- oder GPT-2-Klassifikator, der auf diesem Gerät läuft. Sie sagen, welche seiner Ausgaben für welches Ziel steht.',
+    noOutputs: 'Noch ist keiner gewählt.',
+    add: 'Ausgabe hinzufügen',
+    from: 'Klassifikator',
+    fromServed: 'Auf dem Server dieser Seite',
+    fromKept: 'In diesem Browser aufbewahrt',
+    fromPicked: 'Von der Platte',
+    choosePlease: 'Bitte wählen',
+    servedNone: 'Der Server dieser Seite bietet keinen an.',
+    openFolder: 'Ordner öffnen…',
+    folderWhy:
+      'Ein umgewandelter Klassifikator oder einer wie veröffentlicht (config.json, ein Tokenizer, model.safetensors oder pytorch_model.bin).',
+    hubLabel: 'Ein Klassifikator vom Hub',
+    hubPlaceholder: 'owner/name',
+    hubGet: 'Holen',
+    hubWhy: 'Er wird geladen, umgewandelt und in diesem Browser aufbewahrt.',
+    forget: 'Entfernen',
+    forgetLabel: (reference) => `${reference} aus diesem Browser entfernen`,
+    keptSize: (bytes) => formatBytes(bytes),
+    opening: 'Klassifikator wird geöffnet…',
+    cancel: 'Abbrechen',
+    facts: (labels, parameters, maxTokens) =>
+      `${labels === 1 ? '1 Ausgabe' : `${formatCount(labels)} Ausgaben`}, ${formatParameters(parameters)} Parameter, liest ${tokens(maxTokens)}.`,
+    objective: 'Ziel',
+    output: 'Dafür steht',
+    outputValue: (label) => `${label}: Wert`,
+    outputProbability: (label) => `${label}: Wahrscheinlichkeit`,
+    reads: 'Er liest',
+    inputs: { pair: 'Kontext und Text', response: 'Nur den Text' },
+    better: 'Besser ist',
+    directions: { higher: 'eine höhere Zahl', lower: 'eine niedrigere Zahl' },
+    addThis: 'Hinzufügen',
+    outputLine: (classifier, what, reads, isLowerBetter) =>
+      `${classifier}, ${what}, ${reads}${isLowerBetter ? ', weniger ist besser' : ''}`,
+    outputNumber: (index) => `Ausgabe ${index + 1}`,
+    outputUnknown: (index, reading) =>
+      `Ausgabe ${index + 1} als ${reading === 'value' ? 'Wert' : 'Wahrscheinlichkeit'}`,
+    removeOutput: (objective, classifier) => `${classifier} für ${objective} entfernen`,
+    judge: 'Richter',
+    judges: { none: 'Keiner', page: 'Geladenes Modell', endpoint: 'Ein Server' },
+    judgeWhy:
+      'Ein Richter gibt jedem Text für jedes Ziel 0 bis 10 und vergleicht ihn in beiden Reihenfolgen mit dem Original.',
+    judgePage:
+      'Das geladene Modell wird in seinem eigenen Chat gefragt. Dafür braucht es ein Chatmodell: Ein Aligner schreibt nur Fassungen, und was keine Zahl ist, zählt als ungültig. Ein Modell, das seine eigene Fassung beurteilt, bevorzugt sie.',
+    judgeEndpoint: 'Jeder Server, der OpenAIs Chat-Schnittstelle spricht und sich von dieser Seite aufrufen lässt.',
+    url: 'Adresse',
+    urlPlaceholder: 'http://127.0.0.1:8000/v1',
+    urlFault: 'Eine Adresse, die mit http:// oder https:// beginnt.',
+    judgeModel: 'Modell',
+    key: 'Schlüssel',
+    keyWhy: 'Bleibt nur in diesem Tab, bis er geschlossen oder neu geladen wird.',
+    repeats: 'Bewertungen je Text',
+    repeatsHint:
+      'Eine: die wahrscheinlichste Zahl. Mehrere: bei Temperatur 1 gezogen, damit ihre Spanne zeigt, wie sicher der Richter ist.',
+    repeatsFault: (most) => `Eine ganze Zahl von 1 bis ${most}.`,
+    automatic: 'Jede Fassung bewerten, sobald sie geschrieben ist',
+    automaticWhy: 'Mit einem Server wird dafür jede Fassung dorthin gesendet; er wird in jedem Tab einmal erfragt.',
+    agreed: (host) => `In diesem Tab dürfen Texte an ${host} gesendet werden.`,
+    agree: (host) => `Senden von Texten an ${host} erlauben`,
+    batch: {
+      title: 'Bewertung',
+      start: (rows) => `${formatCount(rows)} Zeilen bewerten`,
+      allDone: 'Jede Zeile mit einer Fassung ist bewertet.',
+      summary: 'Mittel der bewerteten Zeilen',
+      original: 'Original',
+      edit: 'Fassung',
+      gain: 'Die Fassungen sind besser um (95 %)',
+      rows: 'Zeilen',
+      sideBySide: 'Nebeneinander',
+      interval: ({ value, low, high }) => `${formatGain(value)} (${formatGain(low)} bis ${formatGain(high)})`,
+      oneRow: 'braucht zwei Zeilen',
+      without: (count) => `${formatCount(count)} weitere ohne Zahl`,
+      outcomes: (wins, ties, losses, invalid) =>
+        `${formatCount(wins)} gewonnen, ${formatCount(ties)} unentschieden, ${formatCount(losses)} verloren${invalid > 0 ? `, ${formatCount(invalid)} ohne Urteil` : ''}`,
+      why: 'Die Spanne ist das gepaarte Bootstrap über Zeilen. Sie sagt, wie weit sich das Mittel mit anderen solchen Zeilen bewegte, nicht wie recht die Bewertung hat.',
+      more: (count) => `${formatCount(count)} weitere in der Übersicht und im Export.`,
+    },
+  },
+
   edit: {
     title: 'Fassung',
     views: { 'side-by-side': 'Nebeneinander', inline: 'Änderungen', clean: 'Nur die Fassung' },
@@ -667,6 +838,12 @@ export const de: Strings = {
       context: 'Kontext',
       reviewedText: 'Geprüfter Text',
       changes: 'Änderungen',
+      scores: 'Bewertung',
+      original: 'Original',
+      edit: 'Fassung',
+      reviewed: 'Geprüft',
+      lowerIsBetter: 'weniger ist besser',
+      withoutNumber: 'ohne Zahl',
     },
     exportFormats: {
       text: 'Reiner Text',

@@ -9,12 +9,15 @@ import type { SetScheme } from '../align/objective-sets.ts';
 import type { OddCharacters } from '../align/odd-characters.ts';
 import type { PromptStyle, TemplateId } from '../align/prompt.ts';
 import type { Decision } from '../align/review.ts';
+import type { Reading, Score, ScorerInput, ScorerUsed, SideBySide } from '../align/scores.ts';
 import type { TextItemFormat } from '../datasets/item-format.ts';
 import {
   formatBytes,
   formatCount,
   formatDate,
   formatDuration,
+  formatGain,
+  formatMeasured,
   formatModelName,
   formatParameters,
   formatPercent,
@@ -24,6 +27,7 @@ import {
 } from '../format.ts';
 import type { ModelLocation } from '../../workers/protocol.ts';
 import type { ExampleId } from '../state/examples.ts';
+import type { JudgeChoice } from '../state/scoring-settings.ts';
 import type { ContextForm, EditView, Theme } from '../state/settings-store.ts';
 
 const tokens = (count: number) => `${formatCount(count)} ${count === 1 ? 'token' : 'tokens'}`;
@@ -35,6 +39,9 @@ const DEVICE_NAMES: Record<EngineDevice, string> = {
   cpu: 'CPU',
   wasm: 'CPU (WebAssembly)',
   webgpu: 'GPU (WebGPU)',
+  cuda: 'GPU (CUDA)',
+  metal: 'GPU (Metal)',
+  vulkan: 'GPU (Vulkan)',
   server: 'server',
 };
 
@@ -650,6 +657,167 @@ export const en = {
     noModel: 'Choose a model first.',
   },
 
+  scores: {
+    title: 'Scores',
+    sentTo: (host: string) => `Scoring sends texts to ${host}`,
+    sentToWhy: (host: string) =>
+      `Texts that are scored are sent to ${host}, each time after you press a button or where you allowed it.`,
+    short: (label: string, gain: string) => `${label} ${gain}`,
+    reviewed: 'Reviewed',
+    reviewedBefore: 'Reviewed before',
+    none: 'none',
+    number: formatMeasured,
+    fromTo: (from: string, to: string) => `${from} → ${to}`,
+    gain: formatGain,
+    remarks: ({ spread, replies, invalid, cutAtTokens, problem }: Score) =>
+      [
+        ...(spread === undefined
+          ? []
+          : [`${formatMeasured(spread.low)} to ${formatMeasured(spread.high)} in ${formatCount(replies)} replies`]),
+        ...(invalid > 0 ? [`${formatCount(invalid)} without a number`] : []),
+        ...(cutAtTokens === undefined ? [] : [`its first ${tokens(cutAtTokens)} alone`]),
+        ...(problem === undefined ? [] : [problem]),
+      ].join(', '),
+    change: (gain: number, isWithinSpread: boolean) => {
+      if (gain === 0) return 'the same';
+      const change = `${formatMeasured(Math.abs(gain))} ${gain > 0 ? 'better' : 'worse'}`;
+      return isWithinSpread ? `${change}, within the replies’ range` : change;
+    },
+    sideBySide: (name: string, outcome: SideBySide['outcome'], isConsistent: boolean) => {
+      if (outcome === undefined) return `${name} beside the original: no verdict in one of the two orders.`;
+      if (outcome === 'tie') {
+        return `${name} beside the original: ${isConsistent ? 'a tie in both orders.' : 'the orders disagree, so it is a tie.'}`;
+      }
+      return `${name} beside the original: ${outcome === 'win' ? 'preferred' : 'not preferred'} in both orders.`;
+    },
+    scorer: (scorer: ScorerUsed) => {
+      if (scorer.type === 'judge') {
+        const where = scorer.host === undefined ? 'in this page' : `at ${scorer.host}`;
+        return `${formatModelName(scorer.name)} ${where}, 0 to 10${scorer.repeats > 1 ? ', the mean' : ''}`;
+      }
+      const { name, label, reading, input, variant, device, isLowerBetter } = scorer;
+      const reads = input === 'pair' ? 'context and text' : 'the text alone';
+      const what = `${reading === 'probability' ? 'probability of ' : ''}${label}`;
+      return `${name}: ${what}${isLowerBetter ? ', lower is better' : ''} (reads ${reads}; ${variant} on ${DEVICE_NAMES[device]})`;
+    },
+    /** What the numbers are worth. */
+    whyJudge: 'A whisker spans the lowest to the highest of a judge’s replies: its own wavering, not how right it is.',
+    whyJudgeOnce: 'A judge that is asked once shows no wavering; how sure it is is not known.',
+    whyClassifier: 'A reward model gives one number for a text; how uncertain it is is not known.',
+    noDiagnosis:
+      'A label or a score says what a research model makes of a text. It is no diagnosis and no advice; if you or someone you know needs help, see a doctor or another professional.',
+    unset: 'Reward models or a judge can score the original and the edit for each objective.',
+    noneForThese: 'No scorer is chosen for these objectives.',
+    setUp: 'Choose scorers…',
+    changeScorers: 'Scorers…',
+    score: 'Score original and edit',
+    scoreReviewed: 'Score reviewed text',
+    again: 'Score again',
+    stop: 'Stop scoring',
+    takes: (lines: number, questions: number) =>
+      questions === 0
+        ? `${formatCount(lines)} ${lines === 1 ? 'score' : 'scores'} of each text`
+        : `${formatCount(questions)} ${questions === 1 ? 'question' : 'questions'} to the judge`,
+    sendsTo: (host: string) => `is sent to ${host}`,
+    sendsWhat: (host: string) => `What is scored is sent to ${host}: context, original and edit.`,
+    sends: (host: string, questions: number) =>
+      `Context, original and edit are sent to ${host}, in ${formatCount(questions)} requests.`,
+    sendsRows: (host: string, rows: number, questions: number) =>
+      `Context, answer and edit of ${formatCount(rows)} rows are sent to ${host}, in ${formatCount(questions)} requests.`,
+    send: 'Send',
+    working: (done: number, all: number) => `Scoring, ${formatCount(done)} of ${formatCount(all)}…`,
+    workingRows: (done: number, all: number) => `Scoring, ${formatCount(done)} of ${formatCount(all)} rows…`,
+    loading: {
+      downloading: (percent: number) => `Getting the reward model, ${percent} %`,
+      converting: (percent: number) => `Converting the reward model, ${percent} %`,
+      reading: (percent: number) => `Loading the reward model, ${percent} %`,
+    },
+    done: 'The edit is scored.',
+    scoredBy: (ms: number) => `Scored ${formatDate(ms)}.`,
+    stale: 'The reviewed text has changed since.',
+    close: 'Done',
+    models: 'Reward models and classifiers',
+    modelsWhy:
+      'A BERT, DistilBERT or GPT-2 sequence classifier, run on this device. You say which of its outputs stands for which objective.',
+    noOutputs: 'None is chosen yet.',
+    add: 'Add an output',
+    from: 'Classifier',
+    fromServed: 'On this page’s server',
+    fromKept: 'Kept in this browser',
+    fromPicked: 'From disk',
+    choosePlease: 'Choose one',
+    servedNone: 'This page’s server offers none.',
+    openFolder: 'Open a folder…',
+    folderWhy:
+      'A converted classifier, or one as published (config.json, a tokenizer, model.safetensors or pytorch_model.bin).',
+    hubLabel: 'A classifier of the hub',
+    hubPlaceholder: 'owner/name',
+    hubGet: 'Get it',
+    hubWhy: 'It is downloaded, converted and kept in this browser.',
+    forget: 'Remove',
+    forgetLabel: (reference: string) => `Remove ${reference} from this browser`,
+    keptSize: (bytes: number) => formatBytes(bytes),
+    opening: 'Opening the classifier…',
+    cancel: 'Cancel',
+    facts: (labels: number, parameters: number, maxTokens: number) =>
+      `${labels === 1 ? '1 output' : `${formatCount(labels)} outputs`}, ${formatParameters(parameters)} parameters, reads ${tokens(maxTokens)}.`,
+    objective: 'Objective',
+    output: 'Stands for it',
+    outputValue: (label: string) => `${label}: value`,
+    outputProbability: (label: string) => `${label}: probability`,
+    reads: 'It reads',
+    inputs: { pair: 'Context and text', response: 'The text alone' } satisfies Record<ScorerInput, string>,
+    better: 'Better is',
+    directions: { higher: 'a higher number', lower: 'a lower number' },
+    addThis: 'Add',
+    outputLine: (classifier: string, what: string, reads: string, isLowerBetter: boolean) =>
+      `${classifier}, ${what}, ${reads.toLowerCase()}${isLowerBetter ? ', lower is better' : ''}`,
+    outputNumber: (index: number) => `output ${index + 1}`,
+    outputUnknown: (index: number, reading: Reading) =>
+      `output ${index + 1} as ${reading === 'value' ? 'a value' : 'a probability'}`,
+    removeOutput: (objective: string, classifier: string) => `Remove ${classifier} for ${objective}`,
+    judge: 'Judge',
+    judges: { none: 'None', page: 'Model in use', endpoint: 'A server' } satisfies Record<JudgeChoice, string>,
+    judgeWhy:
+      'A judge rates each text from 0 to 10 for each objective, and compares it with the original in both orders.',
+    judgePage:
+      'The model that is loaded is asked in its own chat. A chat model is needed: an aligner answers nothing but edits, and what is no number is counted as invalid. A model that judges its own edit favours it.',
+    judgeEndpoint: 'Any server that speaks OpenAI’s chat interface and lets this page call it.',
+    url: 'Address',
+    urlPlaceholder: 'http://127.0.0.1:8000/v1',
+    urlFault: 'An address that begins with http:// or https://.',
+    judgeModel: 'Model',
+    key: 'Key',
+    keyWhy: 'Kept in this tab alone, until it is closed or reloaded.',
+    repeats: 'Ratings of each text',
+    repeatsHint:
+      'One: the likeliest number. Several: drawn at temperature 1, so that their range shows how sure the judge is.',
+    repeatsFault: (most: number) => `A whole number from 1 to ${most}.`,
+    automatic: 'Score each edit when it is written',
+    automaticWhy: 'With a server this sends every edit there; it asks once in each tab.',
+    agreed: (host: string) => `In this tab, texts may be sent to ${host}.`,
+    agree: (host: string) => `Allow sending texts to ${host}`,
+    batch: {
+      title: 'Scores',
+      start: (rows: number) => `Score ${formatCount(rows)} rows`,
+      allDone: 'Every edited row is scored.',
+      summary: 'Means of the scored rows',
+      original: 'Original',
+      edit: 'Edit',
+      gain: 'Edits are better by (95 %)',
+      rows: 'Rows',
+      sideBySide: 'Side by side',
+      interval: ({ value, low, high }: { value: number; low: number; high: number }) =>
+        `${formatGain(value)} (${formatGain(low)} to ${formatGain(high)})`,
+      oneRow: 'needs two rows',
+      without: (count: number) => `${formatCount(count)} more without a number`,
+      outcomes: (wins: number, ties: number, losses: number, invalid: number) =>
+        `${formatCount(wins)} won, ${formatCount(ties)} tied, ${formatCount(losses)} lost${invalid > 0 ? `, ${formatCount(invalid)} without a verdict` : ''}`,
+      why: 'The interval is the paired bootstrap over rows. It says how far the mean would move with other rows like these, not how right the scorer is.',
+      more: (count: number) => `${formatCount(count)} more in the summary and the export.`,
+    },
+  },
+
   edit: {
     title: 'Edit',
     views: { 'side-by-side': 'Side by side', inline: 'Changes', clean: 'Edit only' } satisfies Record<EditView, string>,
@@ -706,6 +874,12 @@ export const en = {
       context: 'Context',
       reviewedText: 'Reviewed text',
       changes: 'Changes',
+      scores: 'Scores',
+      original: 'Original',
+      edit: 'Edit',
+      reviewed: 'Reviewed',
+      lowerIsBetter: 'lower is better',
+      withoutNumber: 'without a number',
     },
     exportFormats: {
       text: 'Plain text',

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { readAll, readText } from '../convert/byte-source.ts';
 import type { ModelManifest } from '../convert/manifest.ts';
-import { httpFolder } from './http-folder.ts';
+import { httpClassifierFolder, httpFolder } from './http-folder.ts';
 
 const WEIGHTS = Uint8Array.from({ length: 10_000 }, (_, i) => (i * 7) % 251);
 const CONFIG = '{"model_type":"llama"}';
@@ -279,5 +279,40 @@ describe('httpFolder', () => {
       },
     });
     await expect(httpFolder(base).list()).rejects.toMatchObject({ code: 'weights-corrupt' });
+  });
+});
+
+describe('httpClassifierFolder', () => {
+  const manifest = JSON.stringify({
+    formatVersion: 1,
+    source: 'made',
+    parameterCount: 1,
+    variants: { fp32: [{ path: 'onnx/model.onnx_data', sizeBytes: WEIGHTS.length }] },
+  });
+  const text =
+    (content: string): Handler =>
+    (_request, response) =>
+      response.end(content);
+  const texts = {
+    '/m/classifier.json': text(manifest),
+    '/m/tokenizer.json': text('{"t":1}'),
+    '/m/tokenizer_config.json': text('{}'),
+  };
+
+  it('reads the texts at once and the weights when they are asked for', async () => {
+    const { base, requests } = await serve(texts);
+    const folder = httpClassifierFolder(base);
+    expect(await readText(await folder.open('tokenizer.json'))).toBe('{"t":1}');
+    expect(requests.filter((one) => one.includes('onnx'))).toEqual([]);
+    expect(await readAll(await folder.open('onnx/model.onnx_data'))).toEqual(WEIGHTS);
+    await expect(folder.open('onnx/other')).rejects.toMatchObject({ code: 'weights-missing' });
+  });
+
+  it('names a text that is missing, and a manifest that is damaged', async () => {
+    const { base } = await serve({ '/m/classifier.json': text(manifest) });
+    await expect(httpClassifierFolder(base).list()).rejects.toMatchObject({ code: 'weights-missing' });
+    server?.close();
+    const damaged = await serve({ '/m/classifier.json': text('{') });
+    await expect(httpClassifierFolder(damaged.base).list()).rejects.toMatchObject({ code: 'weights-corrupt' });
   });
 });

@@ -1,5 +1,6 @@
 import { AlignError } from '../align/errors.ts';
 import { type ByteSource, checkRange, type SourceFolder } from '../convert/byte-source.ts';
+import { CLASSIFIER_MANIFEST_PATH, parseClassifierManifest } from '../convert/classifier/classifier-manifest.ts';
 import { MANIFEST_PATH } from '../convert/manifest.ts';
 import { isInsidePath, MAX_MANIFEST_BYTES, parseManifest } from '../convert/parse-manifest.ts';
 import { HttpRequest } from './http-request.ts';
@@ -16,11 +17,17 @@ const STALL_MS = 30_000;
 /** Times that one file's download goes on where it was cut off. */
 const MAX_RESUMES = 5;
 
-interface Manifest {
-  bytes: Uint8Array;
-  /** Bytes by path, as the manifest says: HTTP's own figure is that of the compressed body where there is one. */
+/** What a folder holds. */
+interface Listing {
+  /** Files that were read to know it, by path. */
+  inMemory: ReadonlyMap<string, Uint8Array>;
+  /** Bytes of the others, as the manifest says: HTTP's own figure is that of the compressed body where there is one. */
   sizes: ReadonlyMap<string, number>;
 }
+
+/** A classifier's texts: a vocabulary of a quarter of a million pieces has less. */
+const MAX_CLASSIFIER_TEXT_BYTES = 64 << 20;
+const CLASSIFIER_TEXTS = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
 
 /**
  * A converted folder behind HTTP; metaaligner.json lists its files. A download that is cut off goes on where it was,
@@ -32,30 +39,52 @@ interface Manifest {
  */
 export function httpFolder(baseUrl: string, options: HttpFolderOptions = {}): SourceFolder {
   const base = new URL(baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`);
-  const client = new RangeClient(options);
-  let manifest: Promise<Manifest> | undefined;
+  const client = new RangeClient(options, MANIFEST_PATH);
+  return folderOf(base, client, MANIFEST_PATH, () => listModel(new URL(MANIFEST_PATH, base), client));
+}
+
+/**
+ * A converted classifier's folder behind HTTP; classifier.json lists its weights.
+ *
+ * @throws as {@link httpFolder}
+ */
+export function httpClassifierFolder(baseUrl: string, options: HttpFolderOptions = {}): SourceFolder {
+  const base = new URL(baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`);
+  const client = new RangeClient(options, CLASSIFIER_MANIFEST_PATH);
+  return folderOf(base, client, CLASSIFIER_MANIFEST_PATH, () => listClassifier(base, client));
+}
+
+function folderOf(
+  base: URL,
+  client: RangeClient,
+  manifestPath: string,
+  readListing: () => Promise<Listing>,
+): SourceFolder {
+  let listing: Promise<Listing> | undefined;
   // A memo that forgets failures: the next call asks again.
-  const readManifest = () =>
-    (manifest ??= loadManifest(new URL(MANIFEST_PATH, base), client).catch((error: unknown) => {
-      manifest = undefined;
+  const list = () =>
+    (listing ??= readListing().catch((error: unknown) => {
+      listing = undefined;
       throw error;
     }));
 
   return {
     name: base.href,
     async list() {
-      return [...(await readManifest()).sizes.keys()];
+      const { inMemory, sizes } = await list();
+      return [...inMemory.keys(), ...sizes.keys()];
     },
     async open(path) {
-      const { bytes, sizes } = await readManifest();
+      const { inMemory, sizes } = await list();
       const url = isInsidePath(path) ? new URL(path, base) : undefined;
+      const bytes = inMemory.get(path);
+      if (url !== undefined && bytes !== undefined) return memorySource(url.href, bytes);
       const sizeBytes = sizes.get(path);
       if (url === undefined || sizeBytes === undefined) {
-        throw new AlignError('weights-missing', `${base.href} has no ${path}; its ${MANIFEST_PATH} does not list it.`, {
+        throw new AlignError('weights-missing', `${base.href} has no ${path}; its ${manifestPath} does not list it.`, {
           details: { url: base.href, path },
         });
       }
-      if (path === MANIFEST_PATH) return memorySource(url.href, bytes);
       await client.checkExists(url, sizeBytes);
       return {
         name: url.href,
@@ -76,14 +105,26 @@ export function httpFolder(baseUrl: string, options: HttpFolderOptions = {}): So
   };
 }
 
-async function loadManifest(url: URL, client: RangeClient): Promise<Manifest> {
+async function listModel(url: URL, client: RangeClient): Promise<Listing> {
   const bytes = await client.smallFile(url, MAX_MANIFEST_BYTES);
   const { variants, sidecars } = parseManifest(new TextDecoder().decode(bytes), new URL('.', url).href);
   const files = [...Object.values(variants).flat(), ...sidecars];
   return {
-    bytes,
-    sizes: new Map([[MANIFEST_PATH, bytes.length], ...files.map((file) => [file.path, file.sizeBytes] as const)]),
+    inMemory: new Map([[MANIFEST_PATH, bytes]]),
+    sizes: new Map(files.map((file) => [file.path, file.sizeBytes] as const)),
   };
+}
+
+async function listClassifier(base: URL, client: RangeClient): Promise<Listing> {
+  const manifestUrl = new URL(CLASSIFIER_MANIFEST_PATH, base);
+  const bytes = await client.smallFile(manifestUrl, MAX_MANIFEST_BYTES);
+  const { variants } = await parseClassifierManifest(memorySource(manifestUrl.href, bytes));
+  const inMemory = new Map([[CLASSIFIER_MANIFEST_PATH, bytes]]);
+  for (const path of CLASSIFIER_TEXTS) {
+    inMemory.set(path, await client.smallFile(new URL(path, base), MAX_CLASSIFIER_TEXT_BYTES));
+  }
+  const files = Object.values(variants).flat();
+  return { inMemory, sizes: new Map(files.map((file) => [file.path, file.sizeBytes] as const)) };
 }
 
 function memorySource(name: string, bytes: Uint8Array): ByteSource {
@@ -109,10 +150,13 @@ interface Range {
 class RangeClient {
   readonly #signal: AbortSignal | undefined;
   readonly #stallMs: number;
+  /** What says how long files are. */
+  readonly #manifestPath: string;
 
-  constructor({ signal, stallMs = STALL_MS }: HttpFolderOptions) {
+  constructor({ signal, stallMs = STALL_MS }: HttpFolderOptions, manifestPath: string) {
     this.#signal = signal;
     this.#stallMs = stallMs;
+    this.#manifestPath = manifestPath;
   }
 
   /** @returns the body, refused beyond `maxBytes` */
@@ -144,7 +188,7 @@ class RangeClient {
     try {
       const { status } = await request.response();
       // Some hosts do not answer HEAD, or not without a signature: then the download tells.
-      if (![403, 405, 501].includes(status)) checkSize(url, await request.answer(), sizeBytes);
+      if (![403, 405, 501].includes(status)) this.#checkSize(url, await request.answer(), sizeBytes);
     } finally {
       request.close();
     }
@@ -179,7 +223,7 @@ class RangeClient {
     try {
       const response = await request.answer();
       const isRange = response.status === 206;
-      if (!isRange) checkSize(url, response, range.sizeBytes);
+      if (!isRange) this.#checkSize(url, response, range.sizeBytes);
       // A server without ranges sends the file from its start.
       let position = isRange ? range.start : 0;
       for await (const piece of request.body(response)) {
@@ -187,13 +231,28 @@ class RangeClient {
         const to = Math.min(range.end - position, piece.length);
         position += piece.length;
         if (to > from) yield piece.subarray(from, to);
-        if (position > range.sizeBytes) throw differentSize(url, range.sizeBytes, position);
+        if (position > range.sizeBytes) throw this.#differentSize(url, range.sizeBytes, position);
         if (position >= range.end && !isWhole) return;
       }
-      if (position < range.end) throw differentSize(url, range.sizeBytes, position);
+      if (position < range.end) throw this.#differentSize(url, range.sizeBytes, position);
     } finally {
       request.close();
     }
+  }
+
+  /** Tells before the download where the answer's length is the file's: it is the compressed body's if there is one. */
+  #checkSize(url: URL, response: Response, sizeBytes: number): void {
+    const length = response.headers.get('content-length');
+    // Another origin may hide content-encoding; then only the bytes tell.
+    const isPlain = response.type !== 'cors' && !response.headers.has('content-encoding');
+    if (length !== null && isPlain && Number(length) !== sizeBytes) {
+      throw this.#differentSize(url, sizeBytes, Number(length));
+    }
+  }
+
+  #differentSize(url: URL, sizeBytes: number, foundBytes: number): AlignError {
+    const found = `${format(foundBytes)} bytes${foundBytes > sizeBytes ? ' or more' : ''}`;
+    return sizeError(url, `has ${found}; ${this.#manifestPath} says ${format(sizeBytes)}`, { sizeBytes, foundBytes });
   }
 
   #request(
@@ -203,19 +262,6 @@ class RangeClient {
     const { signal, ...rest } = options;
     return new HttpRequest(url, { ...rest, signals: [this.#signal, signal], stallMs: this.#stallMs });
   }
-}
-
-/** Tells before the download where the answer's length is the file's: it is the compressed body's if there is one. */
-function checkSize(url: URL, response: Response, sizeBytes: number): void {
-  const length = response.headers.get('content-length');
-  // Another origin may hide content-encoding; then only the bytes tell.
-  const isPlain = response.type !== 'cors' && !response.headers.has('content-encoding');
-  if (length !== null && isPlain && Number(length) !== sizeBytes) throw differentSize(url, sizeBytes, Number(length));
-}
-
-function differentSize(url: URL, sizeBytes: number, foundBytes: number): AlignError {
-  const what = `has ${format(foundBytes)} bytes${foundBytes > sizeBytes ? ' or more' : ''}; ${MANIFEST_PATH} says ${format(sizeBytes)}`;
-  return sizeError(url, what, { sizeBytes, foundBytes });
 }
 
 function sizeError(url: URL, what: string, details: Record<string, unknown>): AlignError {

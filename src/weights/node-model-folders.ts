@@ -31,7 +31,7 @@ export async function listModelFolders(directories: readonly string[]): Promise<
   const models = new Map<string, ModelFolder>();
   const problems = new Map<string, AlignError>();
   for (const root of directories) {
-    for (const id of await findIds(root)) {
+    for (const id of await findFolderIds(root, MANIFEST_PATH)) {
       if (models.has(id) || problems.has(id)) continue;
       try {
         models.set(id, await readModelFolder(id, join(root, ...id.split('/'))));
@@ -61,13 +61,13 @@ export async function readModelFolder(id: string, directory: string): Promise<Mo
 }
 
 /** Folders with a manifest, one or two levels down, since hub ids are `OWNER/NAME`. */
-async function findIds(root: string): Promise<string[]> {
+export async function findFolderIds(root: string, manifestPath: string): Promise<string[]> {
   const ids: string[] = [];
   for (const name of await foldersIn(root)) {
-    if (await hasManifest(join(root, name))) ids.push(name);
+    if (await hasFile(join(root, name, manifestPath))) ids.push(name);
     else {
       for (const inner of await foldersIn(join(root, name))) {
-        if (await hasManifest(join(root, name, inner))) ids.push(`${name}/${inner}`);
+        if (await hasFile(join(root, name, inner, manifestPath))) ids.push(`${name}/${inner}`);
       }
     }
   }
@@ -83,8 +83,8 @@ async function foldersIn(directory: string): Promise<string[]> {
   return entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map((entry) => entry.name);
 }
 
-async function hasManifest(directory: string): Promise<boolean> {
-  return stat(join(directory, MANIFEST_PATH)).then(
+async function hasFile(path: string): Promise<boolean> {
+  return stat(path).then(
     (status) => status.isFile(),
     () => false,
   );

@@ -11,13 +11,12 @@ import {
 } from '../convert/classifier/classifier-manifest.ts';
 import { convertClassifier } from '../convert/classifier/convert-classifier.ts';
 import type { ClassifierVariant } from '../convert/onnx/sequence-classifier-graph.ts';
-import { shards } from './choose-source.ts';
+import { classifierFiles } from './classifier-files.ts';
 import { downloadFiles } from './download.ts';
 import { openHubRepository, parseModelReference } from './hub.ts';
 import { createNodeTarget, openNodeFolder } from './node-folder.ts';
 import { NodeStaging } from './node-staging.ts';
 import type { RemoteClient } from './remote-client.ts';
-import type { RemoteFile, RemoteRepository } from './remote-repository.ts';
 
 export interface ClassifierRequest {
   /** A folder on disk, converted or as published; else a hub id, `owner/name` or `owner/name@revision`. */
@@ -38,15 +37,6 @@ export interface PreparedClassifier {
   /** What it was made from: a hub id with its commit, a folder's name. */
   source: string;
 }
-
-const SIDECARS = new Set([
-  'config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'vocab.txt',
-  'vocab.json',
-  'merges.txt',
-]);
 
 /**
  * A converted classifier's folder, whatever it is named by. A published checkpoint is converted into the cache once; one of
@@ -101,7 +91,7 @@ async function prepareFromHub(request: ClassifierRequest): Promise<PreparedClass
     const begun = typeof state?.revision === 'string' ? state.revision : undefined;
     const repository = await openHubRepository({ id, revision: begun ?? revision }, client, { endpoint, signal });
     if (begun === undefined) await staging.write([], { revision: repository.revision });
-    await downloadFiles(checkpointFiles(repository), staging, client, {
+    await downloadFiles(classifierFiles(repository), staging, client, {
       signal,
       onProgress: ({ loadedBytes, totalBytes }) => request.onProgress?.('downloading', loadedBytes, totalBytes),
     });
@@ -136,15 +126,6 @@ async function convert(
     await target.rollBack();
     throw error;
   }
-}
-
-function checkpointFiles({ name, files }: RemoteRepository): RemoteFile[] {
-  const safetensors = shards(files, 'model', 'safetensors');
-  const weights = safetensors.length > 0 ? safetensors : shards(files, 'pytorch_model', 'bin');
-  if (weights.length > 0) return [...files.filter(({ path }) => SIDECARS.has(path)), ...weights];
-  throw new AlignError('weights-missing', `${name} has neither model.safetensors nor pytorch_model.bin.`, {
-    details: { name },
-  });
 }
 
 async function readExisting(directory: string): Promise<ClassifierManifest | undefined> {

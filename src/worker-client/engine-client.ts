@@ -3,6 +3,7 @@ import type { AlignError } from '../align/errors.ts';
 import type { AlignRequest } from '../align/request.ts';
 import type { Variant } from '../align/variant.ts';
 import type {
+  ChatQuestion,
   DeviceReport,
   LoadedModelInfo,
   LoadEvent,
@@ -58,6 +59,12 @@ export interface EngineClient {
    * @throws AlignError, before or after some deltas; nothing arrives through `onEvent` afterwards
    */
   align(request: AlignRequest, onEvent: (event: AlignEvent) => void, signal: AbortSignal): Promise<void>;
+  /**
+   * A reply of the model in its own chat; waits its turn behind runs.
+   *
+   * @throws the signal's reason; AlignError, `invalid-request` for a server's model
+   */
+  ask(question: ChatQuestion, signal: AbortSignal): Promise<string>;
   /**
    * Token count of the prompt that the request would send, BOS included. Does not wait for a run.
    *

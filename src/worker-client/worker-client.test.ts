@@ -102,6 +102,7 @@ function clientOf(api: Partial<EngineWorkerApi>) {
     unload: notSetUp,
     align: notSetUp,
     countPromptTokens: notSetUp,
+    ask: notSetUp,
     cancel: notSetUp,
     ...api,
   };

@@ -55,6 +55,21 @@ export function createWorkerClient(startWorker: () => Worker = startEngineWorker
         signal.removeEventListener('abort', cancel);
       }
     },
+    async ask(question, signal) {
+      signal.throwIfAborted();
+      lastRun += 1;
+      const runId = `ask-${lastRun}`;
+      const cancel = () =>
+        void call((api) => api.cancel(runId)).catch(() => {
+          // A worker that is gone has nothing to cancel.
+        });
+      signal.addEventListener('abort', cancel);
+      try {
+        return await call((api) => api.ask(runId, question));
+      } finally {
+        signal.removeEventListener('abort', cancel);
+      }
+    },
     countPromptTokens: (request) => call((api) => api.countPromptTokens(request)),
     onCrash(listener) {
       crashListeners.add(listener);

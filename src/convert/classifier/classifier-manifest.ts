@@ -26,7 +26,7 @@ export interface ClassifierManifest {
  */
 export async function readClassifierManifest(folder: SourceFolder): Promise<ClassifierManifest> {
   const source = await folder.open(CLASSIFIER_MANIFEST_PATH);
-  const manifest = await parse(source);
+  const manifest = await parseClassifierManifest(source);
   for (const { path, sizeBytes } of Object.values(manifest.variants).flat()) {
     const actual = (await folder.open(path)).sizeBytes;
     if (actual !== sizeBytes) throw corrupt(source, `${path} has ${actual} bytes, not the ${sizeBytes} that it lists`);
@@ -34,7 +34,8 @@ export async function readClassifierManifest(folder: SourceFolder): Promise<Clas
   return manifest;
 }
 
-async function parse(source: ByteSource): Promise<ClassifierManifest> {
+/** @throws AlignError `weights-corrupt` for what is damaged */
+export async function parseClassifierManifest(source: ByteSource): Promise<ClassifierManifest> {
   if (source.sizeBytes > MAX_MANIFEST_BYTES) throw corrupt(source, `${source.sizeBytes} bytes are too many for it`);
   const text = await readText(source);
   let root: Readonly<Record<string, unknown>>;

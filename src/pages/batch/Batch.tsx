@@ -1,6 +1,6 @@
 import { useId, useState } from 'react';
 
-import { BATCH_EXPORTS, type BatchExport, exportHeader, exportRow } from '../../batch/page-batch.ts';
+import { BATCH_EXPORTS, type BatchExport, exportHeader, exportRow, scoredColumns } from '../../batch/page-batch.ts';
 import type { ColumnMap } from '../../batch/columns.ts';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
 import { FileDrop } from '../../components/FileDrop/FileDrop.tsx';
@@ -18,6 +18,7 @@ import controls from '../../styles/controls.module.css';
 import { saveFile } from '../save-file.ts';
 import styles from './Batch.module.css';
 import { RowTable } from './RowTable.tsx';
+import { ScorePanel } from './ScorePanel.tsx';
 
 const text = strings.batch;
 type Ready = Extract<BatchState, { status: 'ready' }>;
@@ -43,6 +44,7 @@ export function Batch() {
         <>
           <Columns batch={batch} />
           <RunPanel batch={batch} />
+          <ScorePanel batch={batch} />
           <RowTable batch={batch} />
         </>
       )}
@@ -134,6 +136,7 @@ function RunPanel({ batch }: { batch: Ready }) {
   const retry = useApp((app) => app.retryFailed);
   const isLoading = useApp((app) => app.model.status === 'loading');
   const host = useCurrentHost();
+  const isScoring = useApp((app) => app.scoring.status === 'running' && app.scoring.of === 'batch');
   const finished = counts.edited + counts.failed;
   const isDone = finished === rows.length;
   // What is begun goes on as it began: its rows are to be comparable.
@@ -197,7 +200,7 @@ function RunPanel({ batch }: { batch: Ready }) {
           <button
             type="button"
             className={controls.primary}
-            disabled={isDone || refusal !== undefined || isLoading}
+            disabled={isDone || refusal !== undefined || isLoading || isScoring}
             title={refusal}
             onClick={start}
           >
@@ -241,11 +244,14 @@ function Exports({ batch: { job, rows, results, counts } }: { batch: Ready }) {
   const template = useCurrentTemplate();
   const save = async (format: BatchExport) => {
     setIsWriting(true);
-    const pieces: string[] = [exportHeader(format)];
+    const scored = scoredColumns(results.values());
+    const pieces: string[] = [exportHeader(format, scored)];
     for (let start = 0; start < rows.length; start += EXPORTED_AT_ONCE) {
       const some = rows.slice(start, start + EXPORTED_AT_ONCE);
       const settings = job.plan?.settings ?? { template };
-      pieces.push(some.map((row) => exportRow(format, row, job.columns, settings, results.get(row.index))).join(''));
+      pieces.push(
+        some.map((row) => exportRow(format, row, job.columns, settings, results.get(row.index), scored)).join(''),
+      );
       await new Promise((resolve) => setTimeout(resolve));
     }
     const { extension, type } = TYPES[format];

@@ -1,6 +1,10 @@
+import { useMemo } from 'react';
+
+import { lineKey } from '../../align/scores.ts';
 import type { SourceRow } from '../../batch/row-format.ts';
 import { readTexts } from '../../batch/columns.ts';
 import { rowRequest, type RowState } from '../../batch/page-batch.ts';
+import { ScorePair } from '../../components/Scores/ScorePair.tsx';
 import { WindowedTable } from '../../components/WindowedTable/WindowedTable.tsx';
 import type { Batch as BatchState } from '../../state/batch-slice.ts';
 import { openEntry } from '../../state/open-request.ts';
@@ -8,9 +12,13 @@ import { useApp, useCurrentTemplate, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import controls from '../../styles/controls.module.css';
 import styles from './Batch.module.css';
+import { type ScoreColumn, scoreColumns } from './score-columns.ts';
 
 const text = strings.batch;
 type Ready = Extract<BatchState, { status: 'ready' }>;
+
+/** More would leave no room for the texts; the summary and the export have all. */
+const MAX_SCORE_COLUMNS = 3;
 
 /** Of a text its start is shown. */
 const EXCERPT = 160;
@@ -19,21 +27,38 @@ export function RowTable({ batch }: { batch: Ready }) {
   const { rows, results, job } = batch;
   const template = useCurrentTemplate();
   const open = <span className={controls.visuallyHidden}>{strings.compare.open}</span>;
+  const { scored } = batch.counts;
+  // Of many rows the scales settle soon: looking at all of them for each would be slow.
+  const step = scored < 100 ? scored : Math.floor(scored / 100) * 100;
+  // `results` is the same map as rows are added to it; `step` tells.
+  // eslint-disable-next-line react-hooks/exhaustive-deps
+  const columns = useMemo(() => scoreColumns(results), [results, step]);
+  const shown = columns.slice(0, MAX_SCORE_COLUMNS);
   return (
     <WindowedTable
+      className={shown.length > 0 ? styles.withScores : undefined}
       label={text.table}
       columns={[
         { key: 'number', content: text.number },
         { key: 'query', content: text.roles.query },
         { key: 'answer', content: text.roles.answer },
         { key: 'edit', content: strings.edit.edited },
+        ...shown.map(({ key, label }) => ({ key, content: label, className: styles.score })),
         { key: 'open', content: open },
       ]}
       rows={rows}
       renderRow={(row) => {
         const { query, answer } = readTexts(row, job.columns, job.plan?.settings.template ?? template);
         return (
-          <Row key={row.index} row={row} query={query} answer={answer} state={results.get(row.index)} batch={batch} />
+          <Row
+            key={row.index}
+            row={row}
+            query={query}
+            answer={answer}
+            state={results.get(row.index)}
+            batch={batch}
+            columns={shown}
+          />
         );
       }}
     />
@@ -46,13 +71,15 @@ interface RowProps {
   answer: string;
   state: RowState | undefined;
   batch: Ready;
+  columns: readonly ScoreColumn[];
 }
 
-function Row({ row, query, answer, state, batch }: RowProps) {
+function Row({ row, query, answer, state, batch, columns: scoreColumns }: RowProps) {
   const stores = useStores();
   const keep = useApp((app) => app.keepEntry);
   const history = useApp((app) => app.history);
   const { plan, columns } = batch.job;
+  const scores = state !== undefined && 'edit' in state ? (state.scores?.scores ?? []) : [];
   const open = async () => {
     if (state === undefined || !('edit' in state) || plan === undefined) return;
     const { edit, finishReason, usage, timings, model } = state;
@@ -66,6 +93,7 @@ function Row({ row, query, answer, state, batch }: RowProps) {
       createdAt: Date.now(),
       isPinned: false,
       decisions: [],
+      scores: state.scores,
     };
     if (kept === undefined) await keep(entry);
     void openEntry(stores, entry);
@@ -85,6 +113,10 @@ function Row({ row, query, answer, state, batch }: RowProps) {
           state.edit.slice(0, EXCERPT)
         )}
       </td>
+      {scoreColumns.map(({ key, scale }) => {
+        const score = scores.find((one) => lineKey(one) === key);
+        return <td key={key}>{score === undefined ? '–' : <ScorePair score={score} scale={scale} />}</td>;
+      })}
       <td>
         {state !== undefined && 'edit' in state && (
           <button

@@ -28,6 +28,7 @@ import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
 import styles from './EditPanel.module.css';
 import { ReviewBar, reviewKey } from './ReviewBar.tsx';
+import { ScoresPanel } from './ScoresPanel.tsx';
 import { ExportMenu } from './ExportMenu.tsx';
 import { ShareButton } from './ShareButton.tsx';
 import { useAlign } from './use-align.ts';
@@ -163,6 +164,9 @@ const Outcome = memo(function Outcome({ run }: { run: Started }) {
           <DiffView parts={parts} view={view} isWriting={isWriting} isFolded={isFolded} review={review} />
         )}
       </div>
+      {run.status === 'done' && hasText && (
+        <ScoresPanel run={run} reviewed={review.decisions.size > 0 ? reviewed : undefined} />
+      )}
       <footer className={styles.footer}>
         <ReviewBar review={review} onFocusLost={() => body.current?.focus({ preventScroll: true })} />
         <Statistics run={run} changes={changes} />
@@ -175,7 +179,7 @@ const Outcome = memo(function Outcome({ run }: { run: Started }) {
           {run.status === 'done' && hasText && (
             <>
               <ShareButton request={run.request} />
-              <ExportMenu reviewed={{ alignment: run, parts, decisions: review.decisions }} />
+              <ExportMenu reviewed={{ alignment: run, parts, decisions: review.decisions, scores: run.scores }} />
               <button type="button" className={controls.quiet} onClick={makeAnswer}>
                 <Icon name="reply" />
                 {text.useAsAnswer}

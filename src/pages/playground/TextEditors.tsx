@@ -2,7 +2,7 @@ import { type ClipboardEvent, useId, useRef, useState } from 'react';
 
 import { formatDialogue, parsePasted, type PastedConversation } from '../../align/conversation.ts';
 import { countOddCharacters, removeOddCharacters } from '../../align/odd-characters.ts';
-import { MAX_TEXT_LENGTH } from '../../align/parse-alignment.ts';
+import { MAX_TEXT_LENGTH } from '../../align/parse-fields.ts';
 import { CONTEXT_NAMES, type TemplateId } from '../../align/prompt.ts';
 import { Segmented } from '../../components/Segmented/Segmented.tsx';
 import { SureButton } from '../../components/SureButton/SureButton.tsx';

@@ -1,0 +1,258 @@
+import { type RefObject, useEffect, useId, useState } from 'react';
+
+import { type Objective, OBJECTIVES } from '../../align/objectives.ts';
+import { scoringPlan, judgeHost } from '../../state/scoring-plan.ts';
+import {
+  isJudgeUrl,
+  isRepeats,
+  JUDGES,
+  MAX_REPEATS,
+  type ScoringOutput,
+  type ScoringSettings,
+} from '../../state/scoring-settings.ts';
+import { useApp, useSettings, useStores } from '../../state/stores.ts';
+import { strings } from '../../strings.ts';
+import controls from '../../styles/controls.module.css';
+import { Icon } from '../Icon/Icon.tsx';
+import { NumberField } from '../NumberField/NumberField.tsx';
+import { Segmented } from '../Segmented/Segmented.tsx';
+import { AddOutput } from './AddOutput.tsx';
+import styles from './ScoringDialog.module.css';
+
+const text = strings.scores;
+
+interface ScoringDialogProps {
+  dialog: RefObject<HTMLDialogElement | null>;
+  /** Those in question, first in every list. */
+  objectives: readonly Pick<Objective, 'key' | 'label'>[];
+}
+
+/** Who scores: outputs of classifiers, a judge, or both. Every choice holds at once. */
+export function ScoringDialog({ dialog, objectives }: ScoringDialogProps) {
+  const [isShown, setIsShown] = useState(false);
+  const id = useId();
+  const close = () => dialog.current?.close();
+  return (
+    <dialog
+      ref={dialog}
+      className={styles.dialog}
+      aria-labelledby={`${id}-title`}
+      // React knows no event for its opening.
+      onToggle={(event) => setIsShown(event.newState === 'open')}
+      onClick={(event) => event.target === event.currentTarget && close()}
+    >
+      <div className={styles.content}>
+        <header className={styles.header}>
+          <h2 id={`${id}-title`}>{text.title}</h2>
+          <button type="button" className={controls.iconButton} aria-label={strings.model.close} onClick={close}>
+            <Icon name="close" />
+          </button>
+        </header>
+        {isShown && <Content objectives={objectives} />}
+        <div className={styles.end}>
+          <button type="button" className={controls.primary} onClick={close}>
+            {text.close}
+          </button>
+        </div>
+      </div>
+    </dialog>
+  );
+}
+
+function Content({ objectives }: Pick<ScoringDialogProps, 'objectives'>) {
+  const { settings } = useStores();
+  const scoring = useSettings((state) => state.scoring);
+  const list = useApp((app) => app.listClassifiers);
+  useEffect(() => void list(), [list]);
+  const change = (changes: Partial<ScoringSettings>) => {
+    const { scoring: now, change: changeSettings } = settings.getState();
+    changeSettings({ scoring: { ...now, ...changes } });
+  };
+  const known = [...objectives, ...OBJECTIVES.filter(({ key }) => !objectives.some((one) => one.key === key))];
+  const id = useId();
+  return (
+    <>
+      <section className={styles.section} aria-labelledby={`${id}-models`}>
+        <h3 id={`${id}-models`}>{text.models}</h3>
+        <p className={controls.hint}>{text.modelsWhy}</p>
+        <Outputs
+          outputs={scoring.outputs}
+          labelOf={(key) => known.find((one) => one.key === key)?.label ?? key}
+          onRemove={(gone) => change({ outputs: scoring.outputs.filter((output) => output !== gone) })}
+        />
+        <AddOutput objectives={known} onAdd={(output) => change({ outputs: [...scoring.outputs, output] })} />
+      </section>
+      <section className={styles.section} aria-labelledby={`${id}-judge`}>
+        <h3 id={`${id}-judge`}>{text.judge}</h3>
+        <p className={controls.hint}>{text.judgeWhy}</p>
+        <Segmented
+          label={text.judge}
+          segments={JUDGES.map((value) => ({ value, label: text.judges[value] }))}
+          value={scoring.judge}
+          onChange={(judge) => change({ judge })}
+        />
+        {scoring.judge === 'page' && <p className={controls.hint}>{text.judgePage}</p>}
+        {scoring.judge === 'endpoint' && <Endpoint scoring={scoring} onChange={change} />}
+        {scoring.judge !== 'none' && (
+          <NumberField
+            label={text.repeats}
+            hint={text.repeatsHint}
+            value={scoring.repeats}
+            range={{ min: 1, max: MAX_REPEATS, step: 1 }}
+            isValid={isRepeats}
+            fault={text.repeatsFault(MAX_REPEATS)}
+            onChange={(repeats) => change({ repeats })}
+          />
+        )}
+      </section>
+      <Automatic scoring={scoring} onChange={change} />
+    </>
+  );
+}
+
+interface ChoiceProps {
+  scoring: ScoringSettings;
+  onChange: (changes: Partial<ScoringSettings>) => void;
+}
+
+/** When, and for a server whether it may. */
+function Automatic({ scoring, onChange }: ChoiceProps) {
+  const { settings } = useStores();
+  const host = judgeHost(scoringPlan({ ...settings.getState(), scoring }));
+  const agreedHost = useApp((app) => app.agreedHost);
+  const agree = useApp((app) => app.agreeToHost);
+  return (
+    <section className={styles.section}>
+      <label className={styles.check}>
+        <input
+          type="checkbox"
+          checked={scoring.isAutomatic}
+          onChange={(event) => onChange({ isAutomatic: event.target.checked })}
+        />
+        {text.automatic}
+      </label>
+      {scoring.isAutomatic && host !== undefined && (
+        <>
+          <p className={controls.hint}>{text.automaticWhy}</p>
+          {agreedHost === host ? (
+            <p role="status">{text.agreed(host)}</p>
+          ) : (
+            <button type="button" className={styles.agree} onClick={() => agree(host)}>
+              {text.agree(host)}
+            </button>
+          )}
+        </>
+      )}
+    </section>
+  );
+}
+
+interface OutputsProps {
+  outputs: readonly ScoringOutput[];
+  labelOf: (objectiveKey: string) => string;
+  onRemove: (output: ScoringOutput) => void;
+}
+
+function Outputs({ outputs, labelOf, onRemove }: OutputsProps) {
+  const infos = useApp((app) => app.classifierInfos);
+  if (outputs.length === 0) return <p>{text.noOutputs}</p>;
+  return (
+    <ul className={styles.list}>
+      {outputs.map((output, i) => {
+        const { classifierId, objectiveKey, labelIndex, reading, input, isLowerBetter } = output;
+        const label = infos[classifierId]?.labels[labelIndex];
+        const name = nameOf(classifierId);
+        const what =
+          label === undefined
+            ? text.outputUnknown(labelIndex, reading)
+            : reading === 'value'
+              ? text.outputValue(label)
+              : text.outputProbability(label);
+        return (
+          <li key={i} className={styles.item}>
+            <div className={styles.about}>
+              <p className={styles.name}>{labelOf(objectiveKey)}</p>
+              <p className={controls.hint}>{text.outputLine(name, what, text.inputs[input], isLowerBetter)}</p>
+            </div>
+            <button
+              type="button"
+              className={controls.iconButton}
+              aria-label={text.removeOutput(labelOf(objectiveKey), name)}
+              onClick={() => onRemove(output)}
+            >
+              <Icon name="close" />
+            </button>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+function nameOf(classifierId: string): string {
+  return classifierId.slice(classifierId.indexOf(':') + 1);
+}
+
+/** Whom to ask. What is typed holds at once; what is no address is no judge. */
+function Endpoint({ scoring: { judgeUrl, judgeModel }, onChange }: ChoiceProps) {
+  const id = useId();
+  const key = useApp((app) => app.judgeKey);
+  const setKey = useApp((app) => app.setJudgeKey);
+  const isFaulty = judgeUrl !== '' && !isJudgeUrl(judgeUrl);
+  const host = judgeHost({ judge: 'endpoint', judgeUrl });
+  return (
+    <div className={styles.fields}>
+      <p className={controls.hint}>
+        {text.judgeEndpoint}
+        {host !== undefined && ` ${strings.scores.sendsWhat(host)}`}
+      </p>
+      <div className={controls.field}>
+        <label className={controls.label} htmlFor={`${id}-url`}>
+          {text.url}
+        </label>
+        <input
+          id={`${id}-url`}
+          className={controls.input}
+          type="url"
+          value={judgeUrl}
+          placeholder={text.urlPlaceholder}
+          aria-invalid={isFaulty}
+          aria-describedby={isFaulty ? `${id}-fault` : undefined}
+          onChange={(event) => onChange({ judgeUrl: event.target.value.trim() })}
+        />
+        {isFaulty && (
+          <p id={`${id}-fault`} className={controls.fault}>
+            {text.urlFault}
+          </p>
+        )}
+      </div>
+      <div className={styles.two}>
+        <label className={controls.field}>
+          <span className={controls.label}>{text.judgeModel}</span>
+          <input
+            className={controls.input}
+            value={judgeModel}
+            onChange={(event) => onChange({ judgeModel: event.target.value })}
+          />
+        </label>
+        <div className={controls.field}>
+          <label className={controls.label} htmlFor={`${id}-key`}>
+            {text.key}
+          </label>
+          <input
+            id={`${id}-key`}
+            className={controls.input}
+            type="password"
+            autoComplete="off"
+            value={key}
+            aria-describedby={`${id}-key-why`}
+            onChange={(event) => setKey(event.target.value)}
+          />
+          <p id={`${id}-key-why`} className={controls.hint}>
+            {text.keyWhy}
+          </p>
+        </div>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,230 @@
+import { describe, expect, it, vi } from 'vitest';
+
+import { AlignError } from '../align/errors.ts';
+import { findObjective } from '../align/objectives.ts';
+import { exampleAlignment } from '../align/alignment.fixture.ts';
+import type { HistoryEntry } from '../history/history-entry.ts';
+import type { ClassifierInfo } from '../../workers/scores-protocol.ts';
+import type { JudgeClient } from '../worker-client/judge-client.ts';
+import { createAppStore } from './app-store.ts';
+import { FakeBatches, fakeDependencies, FakeHistory, fakeScores } from './fake-client.fixture.ts';
+import type { ScoringPlan } from './scores-slice.ts';
+import { SCORING_DEFAULTS } from './scoring-settings.ts';
+
+const PLAN: ScoringPlan = {
+  outputs: [],
+  judge: 'none',
+  judgeUrl: 'http://judge.example/v1',
+  judgeModel: 'strict',
+  repeats: 1,
+  device: 'wasm',
+  hubEndpoint: 'https://hub.example',
+  hubToken: '',
+};
+const OUTPUT = {
+  classifierId: 'hub:made/reward',
+  objectiveKey: 'harmlessness',
+  labelIndex: 0,
+  reading: 'value',
+  input: 'pair',
+  isLowerBetter: false,
+} as const;
+const INFO: ClassifierInfo = {
+  source: 'made/reward@01',
+  labels: ['LABEL_0'],
+  maxTokens: 512,
+  parameterCount: 10,
+  variant: 'fp32',
+  device: 'wasm',
+};
+
+function entry(): HistoryEntry {
+  const example = exampleAlignment();
+  const request = {
+    ...example.request,
+    objectives: [findObjective('harmlessness', 'hh-rlhf'), findObjective('humour', 'hh-rlhf')],
+  };
+  return { ...example, request, id: 'one', createdAt: 1, isPinned: false, decisions: [] };
+}
+
+async function setUp(judge: JudgeClient['ask'] = async () => '5') {
+  const history = new FakeHistory();
+  const classify = vi.fn(async (_id: string, texts: readonly { text: string }[]) =>
+    texts.map(({ text }) => ({ type: 'logits' as const, logits: [text.length], cutAtTokens: undefined })),
+  );
+  const scores = fakeScores({ open: async () => INFO, classify });
+  const ask = vi.fn(judge);
+  const store = createAppStore(fakeDependencies({ history, scores, judge: { ask } }));
+  await store.getState().keepEntry(entry());
+  store.getState().openRun(entry());
+  const run = () => {
+    const { run: now } = store.getState();
+    if (now.status !== 'done') throw new Error('no edit is open');
+    return now;
+  };
+  return { store, history, classify, ask, run };
+}
+
+describe('scoring the edit on the page', () => {
+  it('gives each objective its classifier’s number, and keeps the scores with the edit', async () => {
+    const { store, history, classify, run } = await setUp();
+    await store.getState().scoreRun({ ...PLAN, outputs: [OUTPUT] }, undefined);
+    const { request, edit, scores } = run();
+    expect(scores!.scores).toHaveLength(1);
+    expect(scores!.scores[0]).toMatchObject({
+      objective: { key: 'harmlessness' },
+      scorer: { name: 'made/reward', source: 'made/reward@01', label: 'LABEL_0', variant: 'fp32', device: 'wasm' },
+      original: { value: request.answer.length },
+      edit: { value: edit.length },
+      reviewed: undefined,
+    });
+    expect(classify.mock.calls[0]![1]).toEqual([
+      { context: request.context, text: request.answer },
+      { context: request.context, text: edit },
+    ]);
+    expect(history.entries.get('one')!.scores).toEqual(scores);
+    expect(store.getState().scoring).toEqual({ status: 'idle' });
+  });
+
+  it('sends nothing to a host that the visitor has not agreed to', async () => {
+    const { store, ask } = await setUp();
+    await store.getState().scoreRun({ ...PLAN, judge: 'endpoint' }, undefined);
+    expect(ask).not.toHaveBeenCalled();
+    expect(store.getState().scoring).toMatchObject({ status: 'failed', error: { code: 'invalid-request' } });
+    store.getState().agreeToHost('other.example');
+    await store.getState().scoreRun({ ...PLAN, judge: 'endpoint' }, undefined);
+    expect(ask).not.toHaveBeenCalled();
+  });
+
+  it('asks a judge only about what is new, and everything anew when nothing is', async () => {
+    const { store, ask, run } = await setUp();
+    store.getState().agreeToHost('judge.example');
+    store.getState().setJudgeKey('secret');
+    const plan: ScoringPlan = { ...PLAN, judge: 'endpoint', repeats: 2 };
+    await store.getState().scoreRun(plan, undefined);
+    // Two objectives: two ratings of two texts, and a comparison in both orders.
+    expect(ask).toHaveBeenCalledTimes(2 * (2 * 2 + 2));
+    expect(ask.mock.calls[0]![0]).toEqual({ url: PLAN.judgeUrl, model: 'strict', apiKey: 'secret' });
+    await store.getState().scoreRun(plan, 'reviewed text');
+    expect(ask).toHaveBeenCalledTimes(12 + 2 * (2 + 2));
+    expect(run().scores).toMatchObject({ reviewedText: 'reviewed text' });
+    expect(run().scores!.scores[0]!.reviewed).toMatchObject({ value: 5, replies: 2 });
+    await store.getState().scoreRun(plan, 'reviewed text');
+    expect(ask).toHaveBeenCalledTimes(20 + 20);
+  });
+
+  it('counts a call that failed for what it sent, and stops at one that no call would survive', async () => {
+    let calls = 0;
+    const { store, run } = await setUp(async () => {
+      calls += 1;
+      if (calls === 2) throw new AlignError('invalid-request', 'too long');
+      return '4';
+    });
+    store.getState().agreeToHost('judge.example');
+    await store.getState().scoreRun({ ...PLAN, judge: 'endpoint', repeats: 3 }, undefined);
+    expect(run().scores!.scores[0]!.original).toMatchObject({ value: 4, replies: 2, invalid: 1 });
+
+    const broken = await setUp(async () => {
+      throw new AlignError('server-unreachable', 'no key');
+    });
+    broken.store.getState().agreeToHost('judge.example');
+    await broken.store.getState().scoreRun({ ...PLAN, judge: 'endpoint', repeats: 3 }, undefined);
+    expect(broken.store.getState().scoring).toMatchObject({ status: 'failed', error: { message: 'no key' } });
+    expect(broken.run().scores).toBeUndefined();
+  });
+
+  it('gives up after failures in a row, and keeps the objectives that were scored', async () => {
+    let calls = 0;
+    const { store, run } = await setUp(async () => {
+      calls += 1;
+      if (calls > 4) throw new AlignError('invalid-request', 'refused');
+      return '4';
+    });
+    store.getState().agreeToHost('judge.example');
+    await store.getState().scoreRun({ ...PLAN, judge: 'endpoint' }, undefined);
+    expect(store.getState().scoring).toMatchObject({ status: 'failed', error: { message: 'refused' } });
+    expect(run().scores!.scores).toHaveLength(1);
+  });
+
+  it('is stopped by a new run, without an error', async () => {
+    const { store, ask } = await setUp(
+      (_endpoint, _question, signal) =>
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+    );
+    store.getState().agreeToHost('judge.example');
+    const scoring = store.getState().scoreRun({ ...PLAN, judge: 'endpoint' }, undefined);
+    await vi.waitUntil(() => ask.mock.calls.length > 0);
+    store.getState().openRun({ ...entry(), id: 'two' });
+    await scoring;
+    expect(store.getState().scoring).toEqual({ status: 'idle' });
+  });
+
+  it('says which output of a classifier is not there', async () => {
+    const { store } = await setUp();
+    await store.getState().scoreRun({ ...PLAN, outputs: [{ ...OUTPUT, labelIndex: 3 }] }, undefined);
+    expect(store.getState().scoring).toMatchObject({
+      status: 'failed',
+      error: { message: 'made/reward has 1 outputs; number 4 was chosen. Choose its outputs again.' },
+    });
+  });
+
+  it('names a folder that is not open any more', async () => {
+    const { store } = await setUp();
+    await store.getState().scoreRun({ ...PLAN, outputs: [{ ...OUTPUT, classifierId: 'picked:mine' }] }, undefined);
+    expect(store.getState().scoring).toMatchObject({ status: 'failed', error: { code: 'weights-missing' } });
+  });
+});
+
+describe('scoring a batch', () => {
+  it('scores the rows that this plan has not scored, and keeps each as it comes', async () => {
+    const { store: _store } = await setUp();
+    const batches = new FakeBatches();
+    const classify = vi.fn(async (_id: string, texts: readonly unknown[]) =>
+      texts.map((_, i) => ({ type: 'logits' as const, logits: [i], cutAtTokens: undefined })),
+    );
+    const rows = [0, 1, 2].map((index) => ({ index, cells: { query: 'q', answer: `a ${index}` } }));
+    const store = createAppStore(
+      fakeDependencies({
+        batches,
+        scores: fakeScores({ open: async () => INFO, classify }),
+        rows: { read: async () => ({ columns: ['query', 'answer'], rows: rows }) },
+      }),
+    );
+    const { edit, finishReason, usage, timings, model, request } = entry();
+    const outcome = { edit, finishReason, usage, timings, model };
+    const { context: _context, answer: _answer, ...settings } = request;
+    batches.kept = {
+      job: {
+        id: 'job',
+        fileName: 'a.csv',
+        format: 'csv',
+        file: new Blob(['x']),
+        found: ['query', 'answer'],
+        columns: { query: 'query', answer: 'answer', goldens: undefined },
+        plan: { settings, modelId: 'demo', choice: { device: 'auto', variant: 'auto' } },
+        isRunning: false,
+      },
+      results: [
+        { row: 0, set: 0, ...outcome },
+        { row: 1, set: 0, error: { code: 'blank-answer', message: 'blank' } },
+        { row: 2, set: 0, ...outcome },
+      ],
+    };
+    await store.getState().restoreBatch(async () => undefined);
+    const plan = { ...PLAN, outputs: [OUTPUT] };
+    await store.getState().scoreBatch(plan);
+    expect(store.getState().scoring).toEqual({ status: 'idle' });
+    expect(classify).toHaveBeenCalledTimes(2);
+    expect(store.getState().batch).toMatchObject({ counts: { edited: 2, failed: 1, scored: 2 } });
+    const kept = batches.kept.results.filter((row) => 'scores' in row);
+    expect(kept).toHaveLength(2);
+    await store.getState().scoreBatch(plan);
+    expect(classify).toHaveBeenCalledTimes(2);
+    await store.getState().scoreBatch({ ...plan, outputs: [{ ...OUTPUT, input: 'response' }] });
+    expect(classify).toHaveBeenCalledTimes(4);
+  });
+});
+
+it('keeps no key among the settings', () => {
+  expect(Object.keys(SCORING_DEFAULTS).join(' ').toLowerCase()).not.toContain('key');
+});
