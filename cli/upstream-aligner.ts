@@ -43,14 +43,14 @@ export async function openUpstreamAligner(
   const told = await upstreams.discover(signal);
   // A router may not pass on what its servers tell.
   const contextLength = told.contextLength ?? CATALOGUE.find(({ id }) => id === upstreams.model)?.contextLength;
-  const family = options.family ?? tokens?.family ?? familyOfName(upstreams.model);
+  // llama-server calls a model by its file: where that is concerns nobody.
+  const id = /[^/\\]*\.gguf$/i.exec(upstreams.model)?.[0].replace(/\.gguf$/i, '') ?? upstreams.model;
+  const family = options.family ?? tokens?.family ?? familyOfName(id);
   if (family === undefined) {
-    throw new UsageError(
-      `“${upstreams.model}” does not tell its family; say --family with one of ${TEMPLATE_IDS.join(', ')}.`,
-    );
+    throw new UsageError(`“${id}” does not tell its family; say --family with one of ${TEMPLATE_IDS.join(', ')}.`);
   }
   setInterval(() => void upstreams.probe(signal), PROBE_EVERY_MS).unref();
-  const found = { id: upstreams.model, family, upstreams };
+  const found = { id, family, upstreams };
   if (tokens === undefined) {
     const { OpenAiAligner } = await import('../src/engines/openai-aligner.ts');
     return { ...found, aligner: new OpenAiAligner(upstreams, { maxConcurrency, contextLength }) };
