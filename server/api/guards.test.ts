@@ -295,6 +295,28 @@ describe('what is too much', () => {
   }, 30_000);
 });
 
+describe('a client with many requests', () => {
+  it('keeps none of another waiting behind them, a list of many included', async () => {
+    const { open, onStep } = gate();
+    const [many, one] = [makeKey('many', undefined), makeKey('one', undefined)];
+    const keys = parseKeys(`${many.line}\n${one.line}\n`, 'keys');
+    const { url, served, entries } = await start({ onStep, keys });
+    const ask = (body: object, { key }: { key: string }) =>
+      post(url, body, { headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` } });
+    const answers = [ask(Array(5).fill(REQUEST), many)];
+    await vi.waitFor(() => expect(served.queue.running).toBe(1));
+    for (let i = 0; i < 4; i++) answers.push(ask({ ...REQUEST, stream: false }, many));
+    await vi.waitFor(() => expect(served.queue.waiting).toBe(4));
+    answers.push(ask({ ...REQUEST, stream: false }, one));
+    await vi.waitFor(() => expect(served.queue.waiting).toBe(5));
+    open();
+    for (const answer of answers) expect((await answer).status).toBe(200);
+    await vi.waitFor(() => expect(entries).toHaveLength(6));
+    // One of the others at most had its turn before.
+    expect(entries.findIndex(({ key }) => key === 'one')).toBeLessThan(2);
+  });
+});
+
 describe('a server that is stopped', () => {
   it('lets what runs finish, and nobody else in', async () => {
     const { open, onStep } = gate();

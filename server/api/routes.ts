@@ -15,6 +15,7 @@ import { openApiDocument } from './openapi.ts';
 import { type ApiEnv, type LogEntry, requestLog } from './request-log.ts';
 import { type AlignBody, alignBody, type ChatBody, chatBody, completionBody, toAlignRequest } from './requests.ts';
 import type { ServedModel } from './served-model.ts';
+import type { Client } from './work-queue.ts';
 
 const MAX_BODY_BYTES = 4 << 20;
 const MAX_BATCH = 256;
@@ -125,7 +126,7 @@ async function alignRoute(call: Call): Promise<Response> {
   }
   const parsed = alignBody.parse(body);
   checkModel(parsed, served);
-  const events = served.align(toAlignRequest(parsed, served.family), signal);
+  const events = served.align(toAlignRequest(parsed, served.family), signal, clientOf(context));
   if (parsed.stream === false) return context.json(resultOf(served, await endOf(call, events)));
   return streamed(call, events, async (stream, event) => {
     await stream.writeSSE({ event: event.type, data: JSON.stringify(event) });
@@ -142,6 +143,7 @@ function checkModel({ model }: AlignBody, { id }: ServedModel): void {
 async function alignAll(call: Call, runs: readonly AlignRequest[]): Promise<unknown[]> {
   const { context, served } = call;
   const { signal } = context.req.raw;
+  const client = clientOf(context);
   // Each run listens to it.
   setMaxListeners(0, signal);
   const results: unknown[] = [];
@@ -149,7 +151,7 @@ async function alignAll(call: Call, runs: readonly AlignRequest[]): Promise<unkn
   const worker = async () => {
     for (const [i, run] of rest) {
       try {
-        results[i] = resultOf(served, await endOf(call, served.align(run, signal)));
+        results[i] = resultOf(served, await endOf(call, served.align(run, signal, client)));
       } catch (error) {
         // The others of the batch keep their edits.
         const described = describeError(error);
@@ -168,7 +170,7 @@ async function completionsRoute(call: Call): Promise<Response> {
   const withTokenIds = body.return_token_ids === true;
   const options = { maxNewTokens: maxTokensOf(body.max_tokens), sampling: samplingOf(body), withTokenIds };
   const prompt = typeof body.prompt === 'string' ? body.prompt : Int32Array.from(body.prompt);
-  const events = served.complete(prompt, options, context.req.raw.signal);
+  const events = served.complete(prompt, options, context.req.raw.signal, clientOf(context));
   const base = { id: newId('cmpl'), object: 'text_completion', created: seconds(), model: served.id };
   const choice = (text: string, reason: FinishReason | null, tokenIds?: readonly number[]) => ({
     choices: [
@@ -185,7 +187,7 @@ async function completionsRoute(call: Call): Promise<Response> {
 async function chatRoute(call: Call): Promise<Response> {
   const { context, served } = call;
   const body = chatBody.parse(await readJson(context));
-  const events = served.align(toChatRequest(body, served), context.req.raw.signal);
+  const events = served.align(toChatRequest(body, served), context.req.raw.signal, clientOf(context));
   const base = { id: newId('chatcmpl'), created: seconds(), model: served.id };
   if (body.stream === true) {
     const chunkBase = { ...base, object: 'chat.completion.chunk' };
@@ -223,6 +225,11 @@ function toChatRequest(body: ChatBody, served: ServedModel) {
     },
     template,
   );
+}
+
+/** Whose line a request waits in: its key's, or its address's. */
+function clientOf(context: Context<ApiEnv>): Client {
+  return context.get('facts').key ?? context.env.incoming.socket.remoteAddress;
 }
 
 async function readJson(context: Context): Promise<unknown> {
