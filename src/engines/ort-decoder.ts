@@ -17,6 +17,8 @@ export interface OrtDecoderOptions {
   shape: DecoderShape;
   cache: KvCache;
   prefillChunkTokens: number;
+  /** As in `NodeDecoderOptions`; 1 by default. */
+  minStepTokens?: number;
   /** Runs after each step, before its result is given. */
   afterStep?: () => Promise<void>;
   /** Ends what is the backend's own. */
@@ -39,27 +41,33 @@ export class OrtDecoder implements Decoder {
   }
 
   reserve(tokens: number, keepTokens: number): number {
+    tokens += (this.#options.minStepTokens ?? 1) - 1;
     if (tokens > this.#ones.length) this.#ones = new BigInt64Array(tokens).fill(1n);
     return this.#options.cache.reserve(tokens, keepTokens);
   }
 
   async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
-    const { Tensor, session, cache, afterStep } = this.#options;
-    const totalTokens = pastTokens + tokenIds.length;
+    const { Tensor, session, cache, afterStep, shape, minStepTokens = 1 } = this.#options;
+    const padding = Math.max(0, minStepTokens - tokenIds.length);
+    const inputIds = new BigInt64Array(tokenIds.length + padding).fill(BigInt(tokenIds.at(-1) ?? 0));
+    tokenIds.forEach((id, i) => (inputIds[i] = BigInt(id)));
+    // What the cache takes of the padding is overwritten by the next step.
+    const totalTokens = pastTokens + inputIds.length;
     cache.prepare(pastTokens, totalTokens);
     const feeds: Feeds = {
       ...cache.past,
-      input_ids: new Tensor('int64', BigInt64Array.from(tokenIds, BigInt), [1, tokenIds.length]),
+      input_ids: new Tensor('int64', inputIds, [1, inputIds.length]),
       attention_mask: new Tensor('int64', this.#ones.subarray(0, totalTokens), [1, totalTokens]),
       // The graph cannot keep none: it scores one position then, and nobody fetches it.
-      num_logits_to_keep: this.#keepCount(Math.max(1, logitRows)),
+      num_logits_to_keep: this.#keepCount(logitRows > 0 ? logitRows + padding : 1),
     };
     const fetches: Fetches = { ...cache.present };
     if (logitRows > 0) fetches.logits = null;
     const outputs = await session.run(feeds, fetches);
     cache.accept(outputs);
     await afterStep?.();
-    return logitRows > 0 ? (outputs.logits?.data as Float32Array) : new Float32Array();
+    if (logitRows === 0) return new Float32Array();
+    return (outputs.logits?.data as Float32Array).subarray(0, logitRows * shape.vocabularySize);
   }
 
   async dispose(): Promise<void> {
