@@ -34,6 +34,7 @@ interface ServeOptions {
   grace: number;
   models: string;
   mirror: string[];
+  server: string[];
   concurrency?: number;
   queue: number;
   deadline: number;
@@ -81,6 +82,7 @@ export function addServeCommand(program: Command): void {
     .option('--grace <seconds>', 'that requests have to finish when the server is stopped', parseCount, 30)
     .option('--models <folder>', 'folder of converted models for the page', 'models')
     .option('--mirror <origin...>', 'hosts beside the hub that the page may download models from', parseOrigin, [])
+    .option('--server <origin...>', 'whose models the page may use, beside those of this machine', parseOrigin, [])
     .action(serve);
 }
 
@@ -103,6 +105,7 @@ async function serve(options: ServeOptions): Promise<void> {
     ...(!options.page && { pageDirectory: undefined }),
     modelsDirectory: resolve(options.models),
     mirrors: options.mirror,
+    servers: options.server,
     hosts: options.allowHost ?? [],
     api: { served, keys, origins: options.allowOrigin, log },
   }).catch(async (error: unknown) => {

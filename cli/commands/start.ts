@@ -9,13 +9,15 @@ export function addStartCommand(program: Command): void {
     .option('--port <number>', 'port on 127.0.0.1; 0 takes a free one', parsePort, 4173)
     .option('--models <folder>', 'folder of converted models', 'models')
     .option('--mirror <origin...>', 'hosts beside the hub that the page may download models from', parseOrigin, [])
-    .action(async (options: { port: number; models: string; mirror: string[] }) => {
+    .option('--server <origin...>', 'whose models the page may use, beside those of this machine', parseOrigin, [])
+    .action(async (options: { port: number; models: string; mirror: string[]; server: string[] }) => {
       const interrupted = interruptSignal();
       const { startServer } = await import('../../server/main.ts');
       const server = await startServer({
         port: options.port,
         modelsDirectory: resolve(options.models),
         mirrors: options.mirror,
+        servers: options.server,
       });
       note(`MetaAligner is at ${server.url} (Ctrl-C stops it).`);
       await untilStopped(interrupted);

@@ -202,6 +202,16 @@ describe('other sites', () => {
     expect(answer.headers.get('access-control-allow-origin')).toBe('https://chat.example');
   });
 
+  it('learn that the server is there and no more when they are not listed, and why when they call it by another name', async () => {
+    const { url } = await start();
+    const headers = { origin: 'https://other.example' };
+    const health = await fetch(`${url}healthz`, { headers });
+    expect(health.headers.get('access-control-allow-origin')).toBe('*');
+    for (const path of ['v1/models', 'metrics', 'openapi.json', 'readyz']) {
+      expect((await fetch(url + path, { headers })).headers.get('access-control-allow-origin')).toBeNull();
+    }
+  });
+
   it('cannot take this machine’s name for theirs: names are listed, addresses need not be', async () => {
     const { url } = await start({ hosts: ['Aligner.internal'] });
     const statusFor = (host: string) =>

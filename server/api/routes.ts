@@ -13,7 +13,7 @@ import { describeError, errorResponse, logBug } from './errors.ts';
 import { admit, allowOrigins, jsonOnly, refuse, requireKey } from './guards.ts';
 import { openApiDocument } from './openapi.ts';
 import { type ApiEnv, type LogEntry, requestLog } from './request-log.ts';
-import { alignBody, type ChatBody, chatBody, completionBody, toAlignRequest } from './requests.ts';
+import { type AlignBody, alignBody, type ChatBody, chatBody, completionBody, toAlignRequest } from './requests.ts';
 import type { ServedModel } from './served-model.ts';
 
 const MAX_BODY_BYTES = 4 << 20;
@@ -40,7 +40,8 @@ export function apiRoutes({
 }: ApiOptions): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>();
   const created = Math.floor(Date.now() / 1000);
-  api.get('/healthz', (context) => context.text('ok\n'));
+  // Any page may read this: one that is not listed learns that the server is there, so it can say what is missing.
+  api.get('/healthz', (context) => context.text('ok\n', 200, { 'Access-Control-Allow-Origin': '*' }));
   api.get('/readyz', (context) => {
     const { unreadiness } = served;
     return unreadiness === undefined ? context.text('ready\n') : context.text(`${unreadiness}\n`, 503);
@@ -73,8 +74,21 @@ export function apiRoutes({
     context.json({
       object: 'list',
       data: [
-        // The last is vLLM's.
-        { id: served.id, object: 'model', created, owned_by: 'metaaligner', max_model_len: served.contextLength },
+        {
+          id: served.id,
+          object: 'model',
+          created,
+          owned_by: 'metaaligner',
+          // vLLM's.
+          max_model_len: served.contextLength,
+          // Ours: what a client that knows /v1/align chooses by.
+          metaaligner: {
+            version: served.version,
+            family: served.family,
+            variant: served.variant,
+            device: served.device,
+          },
+        },
       ],
     }),
   );
@@ -105,15 +119,23 @@ async function alignRoute(call: Call): Promise<Response> {
   const { signal } = context.req.raw;
   if (Array.isArray(body)) {
     const requests = z.array(alignBody).min(1).max(MAX_BATCH).parse(body);
+    for (const one of requests) checkModel(one, served);
     const runs = requests.map((one) => toAlignRequest(one, served.family));
     return context.json(await alignAll(call, runs));
   }
   const parsed = alignBody.parse(body);
+  checkModel(parsed, served);
   const events = served.align(toAlignRequest(parsed, served.family), signal);
   if (parsed.stream === false) return context.json(resultOf(served, await endOf(call, events)));
   return streamed(call, events, async (stream, event) => {
     await stream.writeSSE({ event: event.type, data: JSON.stringify(event) });
   });
+}
+
+/** @throws AlignError `unknown-name` for a request that was meant for another model */
+function checkModel({ model }: AlignBody, { id }: ServedModel): void {
+  if (model === undefined || model === id) return;
+  throw new AlignError('unknown-name', `This server runs ${id}, not ${model}.`, { details: { model, known: [id] } });
 }
 
 /** So many at a time as the model runs: a list takes no more places than the requests of others may have. */

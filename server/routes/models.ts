@@ -4,6 +4,7 @@ import { listModelFolders } from '../../src/weights/node-model-folders.ts';
 import { fileResponse, requestedPath } from '../file-response.ts';
 
 const PREFIX = 'models/';
+export const MODEL_LIST = `${PREFIX}index.json`;
 
 /** An entry of index.json. `baseUrl` is relative to the list; a null manifest is a damaged folder. */
 interface ListedModel {
@@ -30,7 +31,7 @@ export async function listedModels(directories: readonly string[]): Promise<List
 export function modelRoutes(directories: readonly string[]): Hono {
   const app = new Hono();
 
-  app.get(`/${PREFIX}index.json`, async (context) => {
+  app.get(`/${MODEL_LIST}`, async (context) => {
     context.header('Cache-Control', 'no-cache');
     return context.json(await listedModels(directories));
   });

@@ -6,6 +6,7 @@ import { type DecoderShape, readDecoderShape } from './decoder-shape.ts';
 import { toEngineError } from './engine-error.ts';
 import { GpuWatch } from './gpu-watch.ts';
 import { ReturnedKvCache, SharedKvCache } from './kv-cache.ts';
+import { nextTask } from './next-task.ts';
 import { OrtDecoder } from './ort-decoder.ts';
 
 export interface WebEngineOptions {
@@ -77,6 +78,7 @@ async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder>
       cache: new ReturnedKvCache(shape, ort.Tensor),
       prefillChunkTokens,
       minStepTokens: MIN_STEP_TOKENS,
+      // wasm computes inside `run` and gives way to nothing; a worker's messages, a cancel among them, wait for a task.
       afterStep: nextTask,
     });
   });
@@ -200,16 +202,4 @@ function gpuTensor(ort: Ort, device: GPUDevice, dataType: DecoderShape['cacheTyp
     usage: BUFFER_USAGE.COPY_SRC | BUFFER_USAGE.COPY_DST | BUFFER_USAGE.STORAGE,
   });
   return ort.Tensor.fromGpuBuffer(gpuBuffer, { dataType, dims: [...dims], dispose: () => gpuBuffer.destroy() });
-}
-
-/** wasm computes inside `run` and gives way to nothing; a worker's messages, a cancel among them, wait for a task. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(undefined);
-  });
 }

@@ -5,7 +5,7 @@ import { ProgramNotice } from '../components/ProgramNotice/ProgramNotice.tsx';
 import { Segmented } from '../components/Segmented/Segmented.tsx';
 import { keepLanguage, language, LANGUAGES } from '../locale.ts';
 import { type Theme, THEMES } from '../state/settings-store.ts';
-import { useApp, useSettings } from '../state/stores.ts';
+import { useApp, useCurrentHost, useSettings } from '../state/stores.ts';
 import { strings } from '../strings.ts';
 import styles from './App.module.css';
 import { Batch } from './batch/Batch.tsx';
@@ -26,6 +26,8 @@ export function App() {
   const isKeptOffline = useApp((app) => app.isKeptOffline);
   const isOnline = useIsOnline();
   const route = useRoute();
+  const host = useCurrentHost();
+  const why = host === undefined ? strings.onDeviceWhy : strings.sentWhy(host);
 
   useEffect(() => {
     if (theme === 'system') delete document.documentElement.dataset.theme;
@@ -57,9 +59,9 @@ export function App() {
             {strings.storage.title}
           </a>
         </nav>
-        <p className={styles.device} title={strings.onDeviceWhy}>
-          <Icon name="lock" />
-          {strings.onDevice}
+        <p className={styles.device} title={why}>
+          <Icon name={host === undefined ? 'lock' : 'server'} />
+          {host === undefined ? strings.onDevice : strings.sent(host)}
           {!isOnline && <strong title={strings.offlineNowWhy}> · {strings.offlineNow}</strong>}
           {isKeptOffline && <span title={strings.program.offlineWhy}> · {strings.program.offline}</span>}
         </p>
@@ -85,7 +87,7 @@ export function App() {
       <footer className={styles.footer}>
         <p>{strings.research}</p>
         <p>
-          {strings.onDeviceWhy}{' '}
+          {why}{' '}
           <a href="https://arxiv.org/abs/2403.17141" target="_blank" rel="noreferrer">
             {strings.paper}
           </a>
