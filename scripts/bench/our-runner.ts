@@ -61,17 +61,18 @@ function replayingDecoder(decoder: Decoder, forced: () => Forced | undefined): D
     device: decoder.device,
     prefillChunkTokens: decoder.prefillChunkTokens,
     reserve: (tokens, keepTokens) => decoder.reserve(tokens, keepTokens),
-    async step(tokenIds, pastTokens, logitRows) {
-      const logits = await decoder.step(tokenIds, pastTokens, logitRows);
+    async step(tokenIds, pastTokens, logitRows, needed) {
+      const rows = await decoder.step(tokenIds, pastTokens, logitRows, needed);
       const { tokenIds: wanted, promptTokens } = forced() ?? { tokenIds: [], promptTokens: 0 };
-      const vocabularySize = logits.length / logitRows;
       // The first row scores what follows the first of these positions.
       const first = pastTokens + tokenIds.length - logitRows + 1 - promptTokens;
-      for (let row = 0; row < logitRows; row++) {
+      for (const [row, scores] of rows.entries()) {
         const id = wanted[first + row];
-        if (id !== undefined) logits[row * vocabularySize + id] = FORCED_SCORE;
+        if (id === undefined) continue;
+        if (scores.type !== 'all') throw new Error('Only where all scores are on the host can another be the highest.');
+        scores.logits[id] = FORCED_SCORE;
       }
-      return logits;
+      return rows;
     },
     dispose: () => decoder.dispose(),
   };

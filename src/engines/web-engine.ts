@@ -1,11 +1,12 @@
-import type { Env, InferenceSession, Tensor } from 'onnxruntime-web';
+import type { Env, InferenceSession } from 'onnxruntime-web';
 import { AlignError } from '../align/errors.ts';
 import { DecodeLoop, type DecoderConfig } from './decode-loop.ts';
 import type { Decoder } from './decoder.ts';
 import { type DecoderShape, readDecoderShape } from './decoder-shape.ts';
 import { toEngineError } from './engine-error.ts';
+import { GpuDecoder } from './gpu-decoder.ts';
 import { GpuWatch } from './gpu-watch.ts';
-import { ReturnedKvCache, SharedKvCache } from './kv-cache.ts';
+import { ReturnedKvCache } from './kv-cache.ts';
 import { nextTask } from './next-task.ts';
 import { OrtDecoder } from './ort-decoder.ts';
 
@@ -20,6 +21,16 @@ export interface WebEngineOptions {
   /** Where ORT's own files are: by default beside ours, or in its package in Node. */
   ortFiles?: OrtFiles;
   prefillChunkTokens?: number;
+  /** Changes of what is asked of ORT for WebGPU, to measure them. */
+  trial?: GpuTrial;
+}
+
+export interface GpuTrial {
+  provider?: Omit<InferenceSession.WebGpuExecutionProviderOption, 'name' | 'device'>;
+  session?: Pick<
+    InferenceSession.SessionOptions,
+    'enableGraphCapture' | 'enableMemPattern' | 'graphOptimizationLevel' | 'extra' | 'preferredOutputLocation'
+  >;
 }
 
 export interface WebFile {
@@ -84,32 +95,18 @@ async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder>
   });
 }
 
-async function createGpuDecoder(options: WebEngineOptions): Promise<OrtDecoder> {
+async function createGpuDecoder(options: WebEngineOptions): Promise<GpuDecoder> {
   const ort = await import('onnxruntime-web/webgpu');
   // Of the few nodes left to the CPU; more threads would only wait.
   ort.env.wasm.numThreads = 1;
   const { prefillChunkTokens = PREFILL_CHUNK_TOKENS.webgpu } = options;
   const watch = new GpuWatch(await requestDevice());
-  const { device } = watch;
   try {
-    const starting = createSession(ort, options, { name: 'webgpu', device });
+    const starting = createSession(ort, options, { name: 'webgpu', device: watch.device, ...options.trial?.provider });
     const session = await watch.guard(() => starting);
-    const decoder = await orRelease(session, (shape) => {
-      return new OrtDecoder({
-        device: 'webgpu',
-        Tensor: ort.Tensor,
-        session: {
-          run: (feeds, fetches) => watch.guard(() => session.run(feeds, fetches)),
-          release: () => session.release(),
-        },
-        shape,
-        cache: new SharedKvCache(shape, (dims) => gpuTensor(ort, device, shape.cacheType, dims)),
-        prefillChunkTokens,
-        // Without reading anything back, a step ends when its commands are sent; cancelling would wait for all of them.
-        afterStep: () => watch.guard(() => device.queue.onSubmittedWorkDone()),
-        onDispose: () => watch.end(),
-      });
-    });
+    const decoder = await orRelease(session, (shape) =>
+      GpuDecoder.create({ Tensor: ort.Tensor, session, shape, watch, prefillChunkTokens }),
+    );
     await warmUp(decoder);
     return decoder;
   } catch (error) {
@@ -120,7 +117,7 @@ async function createGpuDecoder(options: WebEngineOptions): Promise<OrtDecoder> 
 
 function createSession(
   ort: Ort,
-  { device, graph, externalData, ortFiles }: WebEngineOptions,
+  { device, graph, externalData, ortFiles, trial }: WebEngineOptions,
   provider: InferenceSession.ExecutionProviderConfig,
 ): Promise<InferenceSession> {
   if (ortFiles !== undefined) ort.env.wasm.wasmPaths = ortFiles[device];
@@ -129,6 +126,7 @@ function createSession(
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
     externalData: externalData.map(({ name, bytes }) => ({ path: name, data: bytes })),
+    ...trial?.session,
   });
 }
 
@@ -136,13 +134,16 @@ function createSession(
 async function warmUp(decoder: Decoder): Promise<void> {
   const tokens = 16;
   decoder.reserve(tokens + 1, 0);
-  await decoder.step(new Int32Array(tokens), 0, 1);
-  await decoder.step(new Int32Array(1), tokens, 1);
+  await decoder.step(new Int32Array(tokens), 0, 1, { type: 'largest' });
+  await decoder.step(new Int32Array(1), tokens, 1, { type: 'largest' });
 }
 
-async function orRelease(session: InferenceSession, use: (shape: DecoderShape) => OrtDecoder): Promise<OrtDecoder> {
+async function orRelease<Made extends Decoder>(
+  session: InferenceSession,
+  use: (shape: DecoderShape) => Made | Promise<Made>,
+): Promise<Made> {
   try {
-    return use(readDecoderShape(session));
+    return await use(readDecoderShape(session));
   } catch (error) {
     await session.release();
     throw error;
@@ -190,16 +191,3 @@ const GPU_LIMITS = [
   'maxStorageBufferBindingSize',
   'maxStorageBuffersPerShaderStage',
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
-
-/** The standard's numbers: `GPUBufferUsage` is missing from TypeScript's own types. */
-const BUFFER_USAGE = { COPY_SRC: 0x4, COPY_DST: 0x8, STORAGE: 0x80 };
-
-function gpuTensor(ort: Ort, device: GPUDevice, dataType: DecoderShape['cacheType'], dims: readonly number[]): Tensor {
-  const bytesPerElement = dataType === 'float32' ? 4 : 2;
-  const gpuBuffer = device.createBuffer({
-    // ORT reads and writes whole groups of 16 bytes.
-    size: Math.ceil(dims.reduce((product, dim) => product * dim, bytesPerElement) / 16) * 16,
-    usage: BUFFER_USAGE.COPY_SRC | BUFFER_USAGE.COPY_DST | BUFFER_USAGE.STORAGE,
-  });
-  return ort.Tensor.fromGpuBuffer(gpuBuffer, { dataType, dims: [...dims], dispose: () => gpuBuffer.destroy() });
-}
