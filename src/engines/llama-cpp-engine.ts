@@ -369,7 +369,7 @@ class LlamaCppEngine implements Engine {
         if (newTokens > 0) drafts.record(accepted, performance.now() - startMs);
         else if (unreadIds.length === this.#prefillChunkTokens) lane.heldIds = promptIds;
         const { probabilities } = first;
-        if (isDrawn) drawn = sampler.sample(logitsOf(probabilities, this.vocabularySize));
+        if (isDrawn) drawn = sampler.sample({ type: 'all', logits: logitsOf(probabilities, this.vocabularySize) });
         const tokenIds = [drawn ?? first.token];
         // These are known already.
         for (let i = 0; i < accepted; i++) tokenIds.push((await nextToken()).token);

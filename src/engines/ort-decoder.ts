@@ -18,6 +18,8 @@ export interface OrtDecoderOptions {
   shape: DecoderShape;
   cache: KvCache;
   prefillChunkTokens: number;
+  /** As in `NodeDecoderOptions`; 1 by default. */
+  minStepTokens?: number;
   /** Runs after each step, before its result is given. */
   afterStep: () => Promise<void>;
 }
@@ -30,35 +32,43 @@ export class OrtDecoder implements Decoder {
   readonly device: Device;
   readonly prefillChunkTokens: number;
   readonly #options: OrtDecoderOptions;
+  readonly #minStepTokens: number;
   readonly #inputs: StepInputs;
 
   constructor(options: OrtDecoderOptions) {
     this.device = options.device;
     this.prefillChunkTokens = options.prefillChunkTokens;
+    this.#minStepTokens = options.minStepTokens ?? 1;
     this.#options = options;
     this.#inputs = new StepInputs(options.Tensor);
   }
 
   reserve(tokens: number, keepTokens: number): number {
-    this.#inputs.reserve(tokens);
+    this.#inputs.reserve(tokens + this.#minStepTokens - 1);
     return this.#options.cache.reserve(tokens, keepTokens);
   }
 
   async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<RowScores[]> {
-    const { session, cache, afterStep } = this.#options;
-    const totalTokens = pastTokens + tokenIds.length;
+    const { session, cache, afterStep, shape } = this.#options;
+    const inputIds = new Int32Array(Math.max(tokenIds.length, this.#minStepTokens)).fill(tokenIds.at(-1) ?? 0);
+    inputIds.set(tokenIds);
+    const padding = inputIds.length - tokenIds.length;
+    // What the cache takes of the padding is overwritten by the next step.
+    const totalTokens = pastTokens + inputIds.length;
     cache.prepare(pastTokens, totalTokens);
     const feeds: Feeds = {
       ...cache.past,
-      input_ids: this.#inputs.ids(tokenIds),
-      ...this.#inputs.others(totalTokens, logitRows),
+      input_ids: this.#inputs.ids(inputIds),
+      ...this.#inputs.others(totalTokens, logitRows > 0 ? logitRows + padding : 0),
     };
     const fetches: Fetches = { ...cache.present };
     if (logitRows > 0) fetches.logits = null;
     const outputs = await session.run(feeds, fetches);
     cache.accept(outputs);
     await afterStep();
-    return logitRows > 0 ? allScores(outputs.logits?.data as Float32Array, logitRows) : [];
+    if (logitRows === 0) return [];
+    const logits = outputs.logits?.data as Float32Array;
+    return allScores(logits.subarray(0, logitRows * shape.vocabularySize), logitRows);
   }
 
   async dispose(): Promise<void> {

@@ -9,7 +9,6 @@ import { GpuWatch } from './gpu-watch.ts';
 import { ReturnedKvCache } from './kv-cache.ts';
 import { nextTask } from './next-task.ts';
 import { OrtDecoder } from './ort-decoder.ts';
-import { steadyAttention } from './steady-attention.ts';
 
 export interface WebEngineOptions {
   device: 'wasm' | 'webgpu';
@@ -49,6 +48,12 @@ type Ort = Pick<typeof import('onnxruntime-web'), 'InferenceSession' | 'Tensor' 
 const PREFILL_CHUNK_TOKENS = { wasm: 64, webgpu: 256 } as const;
 
 /**
+ * Of wasm, as in `NodeDecoderOptions`. With rows of 8 bits only attention adds up in another order for one token, but it is
+ * most of what a second one costs: ORT's attention over one token has a kernel of its own, which is four times as fast.
+ */
+const MIN_STEP_TOKENS = 2;
+
+/**
  * An engine on onnxruntime-web, for a page's worker; wasm runs in Node too.
  *
  * @throws AlignError `webgpu-unavailable`, `out-of-memory`, `device-lost`, `engine-failed`; `weights-corrupt` if the
@@ -74,9 +79,7 @@ async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder>
   const ort = await import('onnxruntime-web/wasm');
   ort.env.wasm.numThreads = options.threads;
   const { prefillChunkTokens = PREFILL_CHUNK_TOKENS.wasm } = options;
-  const { graph } = options;
-  const steady = { ...options, graph: { ...graph, bytes: steadyAttention(graph.bytes) } };
-  const session = await createSession(ort, steady, 'wasm');
+  const session = await createSession(ort, options, 'wasm');
   return orRelease(session, (shape) => {
     return new OrtDecoder({
       device: 'wasm',
@@ -85,6 +88,7 @@ async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder>
       shape,
       cache: new ReturnedKvCache(shape, ort.Tensor),
       prefillChunkTokens,
+      minStepTokens: MIN_STEP_TOKENS,
       // wasm computes inside `run` and gives way to nothing; a worker's messages, a cancel among them, wait for a task.
       afterStep: nextTask,
     });
