@@ -388,7 +388,7 @@ export const de: Strings = {
     fallbackWhy:
       'Was Sie ausrichten, wird dann dorthin gesendet, und die Seite sagt es. Hier können Sie das zurücknehmen.',
     badge: (host) => `Auf ${host}`,
-    sent: (host) => `Geht an ${host}.`,
+    sent: (host) => `Ihr Text geht an ${host}.`,
     runs: (host, variant) => `Läuft auf ${host}${variant === undefined ? '' : ` · ${variant}`}`,
     connectModel: 'Verbinden',
     connectAndAlign: 'Verbinden und ausrichten',
@@ -399,12 +399,12 @@ export const de: Strings = {
     lostTwice: 'Die GPU ist zweimal weggefallen, darum rechnet nun die CPU, die langsamer ist.',
     consentTitle: (host) => `Ihren Text an ${host} senden?`,
     consentWhat: (model, host) =>
-      `${model} auf ${host} würde die Fassung schreiben. Ziele, Kontext und Antwort werden jedes Mal dorthin gesendet, wenn Sie damit ausrichten; wer den Server betreibt, kann sie lesen.`,
+      `${formatModelName(model)} auf ${host} würde die Fassung schreiben. Ziele, Kontext und Antwort werden jedes Mal dorthin gesendet, wenn Sie damit ausrichten; wer den Server betreibt, kann sie lesen.`,
     consentAlways: 'Verwenden, wann immer dieses Gerät ein Modell nicht ausführen kann',
     consentOnce: 'Dieses Mal verwenden',
     consentNo: 'Abbrechen',
-    standIn: (model, why) => `Anstelle von ${model}, das hier nicht lief: ${why}`,
-    again: (model) => `${model} hier noch einmal versuchen`,
+    standIn: (model, why) => `Anstelle von ${formatModelName(model)}, das hier nicht lief: ${why}`,
+    again: (model) => `${formatModelName(model)} hier noch einmal versuchen`,
   },
 
   weights: {
@@ -617,7 +617,7 @@ export const de: Strings = {
     room: (room) => `${formatCount(room)} bleiben für die Fassung`,
     roomShort: (room, asked) => `nur ${formatCount(room)} bleiben von ${formatCount(asked)} gewünschten`,
     tooLong: (excess) => `${tokens(excess)} zu viel: Kürzen Sie den Kontext oder die Antwort`,
-    countThere: 'Zum Zählen wird nichts gesendet: Wie lang der Prompt ist, sagt der Server.',
+    countThere: 'Wenn Sie „Ausrichten“ drücken, nicht vorher. Den Prompt zählt der Server.',
     countLater: 'Der Prompt wird gezählt, sobald ein Modell geladen ist.',
     counting: 'Zählt den Prompt…',
     noModel: 'Wählen Sie zuerst ein Modell.',

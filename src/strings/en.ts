@@ -419,7 +419,7 @@ export const en = {
     fallback: (host: string) => `Use ${host} by itself when this device cannot run a model`,
     fallbackWhy: 'What you align is sent there then, and the page says so. You can take this back here.',
     badge: (host: string) => `On ${host}`,
-    sent: (host: string) => `Is sent to ${host}.`,
+    sent: (host: string) => `Your text is sent to ${host}.`,
     runs: (host: string, variant: string | undefined) =>
       `Runs on ${host}${variant === undefined ? '' : ` · ${variant}`}`,
     connectModel: 'Connect',
@@ -431,12 +431,12 @@ export const en = {
     lostTwice: 'The GPU went away twice, so the CPU took over, which is slower.',
     consentTitle: (host: string) => `Send your text to ${host}?`,
     consentWhat: (model: string, host: string) =>
-      `${model} on ${host} would write the edit. Objectives, context and answer are sent there each time you align with it; whoever runs that server can read them.`,
+      `${formatModelName(model)} on ${host} would write the edit. Objectives, context and answer are sent there each time you align with it; whoever runs that server can read them.`,
     consentAlways: 'Use it whenever this device cannot run a model',
     consentOnce: 'Use it this time',
     consentNo: 'Cancel',
-    standIn: (model: string, why: string) => `In place of ${model}, which did not run here: ${why}`,
-    again: (model: string) => `Try ${model} here again`,
+    standIn: (model: string, why: string) => `In place of ${formatModelName(model)}, which did not run here: ${why}`,
+    again: (model: string) => `Try ${formatModelName(model)} here again`,
   },
 
   weights: {
@@ -651,7 +651,7 @@ export const en = {
     room: (room: number) => `${formatCount(room)} left for the edit`,
     roomShort: (room: number, asked: number) => `only ${formatCount(room)} left of the ${formatCount(asked)} asked for`,
     tooLong: (excess: number) => `${tokens(excess)} too many: shorten the context or the answer`,
-    countThere: 'Nothing is sent to be counted: the server tells how long the prompt is.',
+    countThere: 'When you press Align, not before. The server counts the prompt.',
     countLater: 'The prompt is counted once a model is loaded.',
     counting: 'Counting the prompt…',
     noModel: 'Choose a model first.',
