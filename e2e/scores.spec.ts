@@ -50,14 +50,14 @@ async function exported(
 }
 
 /** What onnxruntime-node makes of the same texts. */
-async function nodeLogits(name: string, texts: [text: string, pair?: string][]): Promise<number[][]> {
+async function nodeLogits(name: string, texts: readonly string[]): Promise<number[][]> {
   const directory = join(MODELS_DIRECTORY, ...name.split('/'));
   const classifier = await loadClassifier(
     await openNodeFolder(directory),
     'fp32',
     startNodeSession({ directory, threads: 1 }),
   );
-  const logits = await classifier.classify(texts.map((one) => classifier.encode(...one)));
+  const logits = await classifier.classify(texts.map((one) => classifier.encodeStart(one)));
   await classifier.dispose();
   return logits.map((row) => [...row]);
 }
@@ -81,7 +81,7 @@ for (const device of ['wasm', 'webgpu'] as const) {
     await page.getByRole('button', { name: 'Score original and edit' }).click();
     await expect(page.getByRole('button', { name: 'Score again' })).toBeVisible();
     const { edit, request, scores } = await exported(playground);
-    const texts: [string][] = [[request.answer], [edit]];
+    const texts = [request.answer, edit];
     const [rewards, humour] = [await nodeLogits(NAMES.gpt2, texts), await nodeLogits(NAMES.distilBert, texts)];
     const lines = scores.scores;
     expect(lines.map(({ objective, scorer }) => [objective.key, scorer.name])).toEqual([
@@ -158,7 +158,7 @@ test('a folder from disk is converted in the page, and one of the hub is kept', 
     await page.getByRole('button', { name: 'Score original and edit' }).click();
     await expect(page.getByRole('button', { name: 'Score again' })).toBeVisible();
     const { edit, request, scores } = await exported(playground);
-    const node = await nodeLogits(NAMES.distilBert, [[request.answer], [edit]]);
+    const node = await nodeLogits(NAMES.distilBert, [request.answer, edit]);
     const [line] = scores.scores;
     expect(Math.abs(line!.edit.value! - readLogits(node[1]!, 1, 'probability'))).toBeLessThan(1e-4);
     expect(line!.scorer.type === 'classifier' && line!.scorer.source).toMatch(/^made\/humour@[0-9a-f]{40}$/);
@@ -240,7 +240,7 @@ test('a judge that refuses is named, and nothing on the page is lost', async ({ 
     await align(playground);
     await page.getByRole('button', { name: 'Choose scorers…' }).click();
     await page.getByRole('dialog').getByText('A server', { exact: true }).click();
-    await page.getByLabel('Address').fill(judge.url);
+    await page.getByRole('dialog').getByLabel('Address').fill(judge.url);
     await page.getByRole('dialog').getByLabel('Model', { exact: true }).fill('m');
     await page.getByRole('button', { name: 'Done' }).click();
     await page.getByRole('button', { name: 'Score original and edit' }).click();
@@ -286,7 +286,7 @@ test('rows of a batch are scored, kept over a reload, summed up and exported', a
   expect(header).toBe(
     'query,goldens,origin_responses,aligned_responses,score_harmlessness_original,score_harmlessness_edit,score_harmlessness_scorer',
   );
-  const [node] = await nodeLogits(NAMES.gpt2, [['Water the plants 1 times.']]);
+  const [node] = await nodeLogits(NAMES.gpt2, ['Water the plants 1 times.']);
   expect(Math.abs(Number(first!.split(',').find((cell) => /^-?\d+\.\d{4,}$/.test(cell))) - node![0]!)).toBeLessThan(
     1e-4,
   );

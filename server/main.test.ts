@@ -71,6 +71,16 @@ beforeAll(async () => {
   await writeFile(join(models, 'damaged', 'metaaligner.json'), '{"formatVersion":1}');
   await mkdir(join(models, 'unfinished'));
   await writeFile(join(models, 'unfinished', 'config.json'), '{}');
+  const classifier = join(models, 'classifiers', 'humour');
+  await mkdir(join(classifier, 'onnx'), { recursive: true });
+  await writeFile(join(classifier, 'onnx', 'model.onnx'), GRAPH);
+  await writeFile(join(classifier, 'config.json'), '{}');
+  await writeFile(join(classifier, 'unlisted.txt'), SECRET);
+  const variants = { fp32: [{ path: 'onnx/model.onnx', sizeBytes: GRAPH.length }] };
+  const listed = { formatVersion: 1, source: 'made/humour', parameterCount: 7, variants };
+  await writeFile(join(classifier, 'classifier.json'), JSON.stringify(listed));
+  await mkdir(join(models, 'classifiers', 'cut'));
+  await writeFile(join(models, 'classifiers', 'cut', 'classifier.json'), JSON.stringify(listed));
   await writeFile(join(root, 'secret.txt'), SECRET);
   await symlink(join(root, 'secret.txt'), join(models, 'both', 'onnx', 'leak'));
   await symlink(join(root, 'secret.txt'), join(page, 'leak.txt'));
@@ -166,6 +176,30 @@ describe('the page', () => {
       body: 0,
     });
   });
+});
+
+describe('the classifiers', () => {
+  it('are listed apart from the models, but one that is not whole', async () => {
+    const { body } = await get('/models/classifiers.json');
+    expect(JSON.parse(body.toString())).toEqual([
+      { id: 'classifiers/humour', baseUrl: 'classifiers/humour/', source: 'made/humour', parameterCount: 7 },
+    ]);
+  });
+
+  it('are served as their manifest lists them, and no more', async () => {
+    expect((await get('/models/classifiers/humour/onnx/model.onnx')).body.equals(Buffer.from(GRAPH))).toBe(true);
+    expect((await get('/models/classifiers/humour/config.json')).status).toBe(200);
+    expect((await get('/models/classifiers/humour/unlisted.txt')).status).toBe(404);
+  });
+});
+
+it('lets the page speak to the judges that it was started with', async () => {
+  const options = { port: 0, pageDirectory: join(root, 'dist'), modelsDirectory: join(root, 'models') };
+  const judged = await startServer({ ...options, judges: ['http://127.0.0.1:8000'] });
+  const { headers } = await fetch(judged.url);
+  await judged.close();
+  const connect = /connect-src ([^;]*)/.exec(headers.get('content-security-policy')!)![1];
+  expect(connect!.split(' ').at(-1)).toBe('http://127.0.0.1:8000');
 });
 
 describe('the models', () => {

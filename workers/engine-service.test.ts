@@ -284,6 +284,25 @@ describe('EngineService', () => {
     await first;
   });
 
+  it('answers a question after the run before it, and none that is cancelled', async () => {
+    const a = manualModel('7');
+    const { service } = hostOf(a);
+    await service.load(load('x/'), () => {});
+    const question = { messages: [{ role: 'user' as const, content: 'q' }], temperature: 0, seed: 0, maxNewTokens: 4 };
+    const run = collect(service, '1', []);
+    const cancelled = service.ask('2', question);
+    const asked = service.ask('3', question);
+    await vi.waitUntil(() => a.log.includes('start'));
+    service.cancel('2');
+    await expect(cancelled).rejects.toMatchObject({ name: 'AbortError' });
+    expect(a.log).toEqual(['start']);
+    service.cancel('1');
+    await run;
+    await vi.waitUntil(() => a.log.filter((one) => one === 'start').length === 2);
+    a.stop();
+    expect(await asked).toBe('');
+  });
+
   it('goes on with the next run after one failed', async () => {
     const a = manualModel('a');
     const { service } = hostOf(a);

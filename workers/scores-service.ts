@@ -1,4 +1,4 @@
-import { AlignError } from '../src/align/errors.ts';
+import { AlignError, type AlignErrorCode } from '../src/align/errors.ts';
 import type { Classifier } from '../src/engines/classifier.ts';
 import { EventChannel } from './event-channel.ts';
 import type {
@@ -30,6 +30,9 @@ interface Open {
   classifier: Classifier;
   info: ClassifierInfo;
 }
+
+/** After these a session is no good any more. */
+const BROKEN: readonly AlignErrorCode[] = ['device-lost', 'engine-failed', 'out-of-memory'];
 
 /** Several classifiers, one call at a time: the machine's cores are all of one's. */
 export class ScoresService implements ScoresWorkerApi {
@@ -79,7 +82,13 @@ export class ScoresService implements ScoresWorkerApi {
     return this.#inTurn(runId, async (signal) => {
       const open = this.#open.get(id);
       if (open === undefined) throw new AlignError('invalid-request', `The classifier ${id} is not loaded.`);
-      return classifyTexts(open.classifier, texts, signal);
+      try {
+        return await classifyTexts(open.classifier, texts, signal);
+      } catch (error) {
+        // Its device may be gone: the next call loads it anew.
+        if (error instanceof AlignError && BROKEN.includes(error.code)) await this.#close(id).catch(() => {});
+        throw error;
+      }
     });
   }
 

@@ -151,7 +151,7 @@ async function orRelease<Made extends Decoder>(
 }
 
 /** A device of this engine alone: its loss or end touches no other, and ending it frees all of its memory. */
-async function requestDevice(): Promise<GPUDevice> {
+export async function requestDevice(): Promise<GPUDevice> {
   const adapter = await (navigator as Partial<Navigator>).gpu?.requestAdapter({ powerPreference: 'high-performance' });
   if (adapter === undefined || adapter === null) {
     throw new AlignError('webgpu-unavailable', 'There is no WebGPU adapter here.');
