@@ -107,6 +107,43 @@ export function winRateOf(judged: readonly JudgedRow[], seed: number): WinRate {
   };
 }
 
+/** Rows whose answers differ about as much in length. */
+export interface LengthGroup {
+  /** From 1: the judged answer is shortest beside the other one. */
+  group: number;
+  rows: number;
+  /** Mean length of the judged answers less that of the others, in characters. */
+  meanDifference: number;
+  winRate: Estimate;
+}
+
+const LENGTH_GROUPS = 5;
+
+/** The win rate in fifths of the rows, by how much longer the judged answer is; fewer parts than five of fewer rows. */
+export function lengthGroupsOf(judged: readonly JudgedRow[], tie: TieValue, seed: number): LengthGroup[] {
+  const rows = judged
+    .flatMap((row) => {
+      const outcome = outcomeOf(row);
+      return outcome === undefined
+        ? []
+        : [{ score: scoreOf(outcome, tie), difference: row.judgedLength - row.otherLength }];
+    })
+    .sort((one, other) => one.difference - other.difference);
+  const count = Math.min(LENGTH_GROUPS, rows.length);
+  return Array.from({ length: count }, (_, i) => {
+    const part = rows.slice(Math.floor((i * rows.length) / count), Math.floor(((i + 1) * rows.length) / count));
+    return {
+      group: i + 1,
+      rows: part.length,
+      meanDifference: part.reduce((sum, { difference }) => sum + difference, 0) / part.length,
+      winRate: bootstrapMean(
+        part.map(({ score }) => score),
+        new SeededRandom(seed),
+      ),
+    };
+  });
+}
+
 export interface Advantage {
   /** Judged in both comparisons. */
   rows: number;
