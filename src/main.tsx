@@ -21,6 +21,7 @@ import { tabStorage } from './state/storage.ts';
 import { StoresContext } from './state/stores.ts';
 import { keepTabTold } from './state/tab-title.ts';
 import { whenAtRest } from './state/when-at-rest.ts';
+import { createEvaluationClient } from './worker-client/evaluation-client.ts';
 import { createModelLibrary } from './worker-client/model-library.ts';
 import { createRowsClient } from './worker-client/rows-client.ts';
 import { createWeightsClient } from './worker-client/weights-client.ts';
@@ -36,6 +37,7 @@ const app = createAppStore({
   history: createHistoryStore(),
   batches: createBatchStore(),
   rows: createRowsClient(),
+  evaluations: createEvaluationClient(),
 });
 const storage = browserStorage();
 const reportUnsaved = () => app.getState().reportUnsaved();

@@ -4,6 +4,7 @@ import type { RowState } from '../batch/page-batch.ts';
 import type { BatchStore } from '../history/batch-store.ts';
 import type { HistoryStore } from '../history/history-store.ts';
 import type { EngineClient } from '../worker-client/engine-client.ts';
+import type { EvaluationClient } from '../worker-client/evaluation-client.ts';
 import type { ModelLibrary } from '../worker-client/model-library.ts';
 import type { RowsClient } from '../worker-client/rows-client.ts';
 import type { WeightsClient } from '../worker-client/weights-client.ts';
@@ -11,6 +12,7 @@ import { type BatchJob, type BatchSlice, createBatchSlice } from './batch-slice.
 import { type ComparisonSlice, createComparisonSlice } from './comparison-slice.ts';
 import { createDataSlice, type DataSlice } from './data-slice.ts';
 import { createDeviceSlice, type DeviceSlice } from './device-slice.ts';
+import { createEvaluationSlice, type EvaluationSlice } from './evaluation-slice.ts';
 import { createHistorySlice, type HistorySlice } from './history-slice.ts';
 import { createLibrarySlice, type LibrarySlice } from './library-slice.ts';
 import { createModelSlice, type ModelSlice } from './model-slice.ts';
@@ -30,6 +32,7 @@ export type AppState = BatchSlice &
   ComparisonSlice &
   DataSlice &
   DeviceSlice &
+  EvaluationSlice &
   HistorySlice &
   LibrarySlice &
   ModelSlice &
@@ -48,6 +51,7 @@ export interface AppDependencies {
   history: HistoryStore;
   batches: BatchStore<BatchJob, RowState>;
   rows: RowsClient;
+  evaluations: EvaluationClient;
   /** Runs the callback before the next frame is drawn; bursts of events are shown once per frame. */
   scheduleFrame: (callback: () => void) => void;
 }
@@ -70,6 +74,7 @@ export function createAppStore(given: Omit<AppDependencies, 'scheduleFrame'> & P
     ...createComparisonSlice(dependencies)(...store),
     ...createDataSlice(dependencies)(...store),
     ...createDeviceSlice(dependencies)(...store),
+    ...createEvaluationSlice(dependencies)(...store),
     ...createHistorySlice(dependencies)(...store),
     ...createLibrarySlice(dependencies)(...store),
     ...createModelSlice(dependencies)(...store),

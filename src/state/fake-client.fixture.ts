@@ -167,6 +167,7 @@ export function fakeDependencies(given: Partial<AppDependencies> = {}): AppDepen
     weights: fakeWeights(),
     history: new FakeHistory(),
     batches: new FakeBatches(),
+    evaluations: { evaluate: () => Promise.reject(new Error('No test has set up evaluate().')) },
     rows: { read: () => Promise.reject(new Error('No test has set up read().')) },
     scheduleFrame: new FakeFrames().schedule,
     ...given,
