@@ -25,7 +25,8 @@ export async function writeReport(
   cache: VerdictCache,
   { folder, settings, isPrintedAsJson }: { folder: string; settings: WinRateSettings; isPrintedAsJson: boolean },
 ): Promise<void> {
-  const judged = contests.map((contest) => judgedContestOf(contest, cache, settings.paper));
+  const instructions = new Map<string, string>();
+  const judged = contests.map((contest) => judgedContestOf(contest, cache, settings.paper, instructions));
   const report = winRateReportOf(judged, settings);
   const json = `${JSON.stringify(report, undefined, 2)}\n`;
   const files = {
@@ -46,11 +47,24 @@ export async function writeReport(
   if (settings.family === 'imhi') note(RESPONSIBLE_USE);
 }
 
-function judgedContestOf(contest: Contest, cache: VerdictCache, paper: PaperMode | null): JudgedContest {
+/** @param instructions  numbers of those seen so far, by query and other answer */
+function judgedContestOf(
+  contest: Contest,
+  cache: VerdictCache,
+  paper: PaperMode | null,
+  instructions: Map<string, string>,
+): JudgedContest {
+  const instructionOf = ({ query, other }: { query: string; other: string }) => {
+    const key = JSON.stringify([query, other]);
+    const known = instructions.get(key) ?? String(instructions.size + 1);
+    instructions.set(key, known);
+    return known;
+  };
   return {
     ...contest,
     objective: contest.objective.key,
     rows: contest.rows.map(({ calls, ...texts }) => ({
+      instruction: instructionOf(texts),
       asked: calls.map((call) => readCall(call, cache, paper)),
       judgedLength: texts.judged.length,
       otherLength: texts.other.length,
@@ -71,7 +85,7 @@ function verdictsOf(contest: JudgedContest, { family, paper, seed }: WinRateSett
     asked.length === 0
       ? [{ place: null, repeat: null, outcome: null, reply: null }]
       : asked.map(({ place, repeat, outcome = null, reply = null }) => ({ place, repeat: repeat + 1, outcome, reply }));
-  return contest.rows.flatMap(({ asked, judgedLength, otherLength }, i) =>
+  return contest.rows.flatMap(({ asked, instruction, judgedLength, otherLength }, i) =>
     calls(asked).map(({ place, repeat, outcome, reply }) => ({
       ...namesIn(contest),
       comparison: contest.comparison,
@@ -82,6 +96,7 @@ function verdictsOf(contest: JudgedContest, { family, paper, seed }: WinRateSett
       judgedLength,
       otherLength,
       reply,
+      instruction,
       family,
       paper,
       seed,
@@ -92,7 +107,18 @@ function verdictsOf(contest: JudgedContest, { family, paper, seed }: WinRateSett
 function tablesOf({ rates, advantages, settings: { paper } }: WinRateReport): string {
   const names = 'aligner, policy, objective, judge';
   const rateTable = formatTable(
-    [names, 'comparison', 'rows', 'invalid', 'left out', 'win rate %', 'ties', 'consistent %', 'at equal length %'],
+    [
+      names,
+      'comparison',
+      'rows',
+      'invalid',
+      'left out',
+      'win rate %',
+      'ties',
+      'consistent %',
+      'at equal length %',
+      'and by difficulty %',
+    ],
     rates.map((rate) => [
       namesOf(rate),
       rate.comparison,
@@ -103,6 +129,7 @@ function tablesOf({ rates, advantages, settings: { paper } }: WinRateReport): st
       String(rate.ties),
       rate.positionConsistency === null ? '–' : (100 * rate.positionConsistency).toFixed(1),
       rate.lengthControlled === null ? '–' : (100 * rate.lengthControlled).toFixed(1),
+      rate.difficultyControlled === null ? '–' : (100 * rate.difficultyControlled).toFixed(1),
     ]),
   );
   const advantageTable = formatTable(

@@ -1,6 +1,7 @@
 import { SeededRandom } from '../align/random.ts';
 import type { Outcome, Place } from './judge-prompt.ts';
-import { bootstrapMean, cohenKappa, type Estimate, lengthControlledRate, signTest, wilson } from './win-statistics.ts';
+import { lengthControlledRate } from './length-control.ts';
+import { bootstrapMean, cohenKappa, type Estimate, signTest, wilson } from './win-statistics.ts';
 
 /** What a tie is worth: the paper's text counts it as a loss, its script as a win. */
 export type TieValue = 0 | 0.5 | 1;
@@ -59,7 +60,7 @@ export function outcomeOf({ verdicts }: JudgedRow): Outcome | undefined {
   return outcomes.every((outcome) => outcome === outcomes[0]) ? outcomes[0] : 'tie';
 }
 
-function scoreOf(outcome: Outcome, tie: TieValue): number {
+export function scoreOf(outcome: Outcome, tie: TieValue): number {
   return outcome === 'win' ? 1 : outcome === 'loss' ? 0 : tie;
 }
 
@@ -93,7 +94,10 @@ export function winRateOf(judged: readonly JudgedRow[], seed: number): WinRate {
   const consistent = twice.filter(({ verdicts }) => verdicts[0]?.outcome === verdicts[1]?.outcome).length;
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const otherLength = sum(valid.map((row) => row.otherLength));
-  const differences = valid.map((row) => row.judgedLength - row.otherLength);
+  const controlled = valid.map((row, i) => ({
+    score: scores[i]!,
+    lengthDifference: row.judgedLength - row.otherLength,
+  }));
   return {
     ...counts,
     winRate: bootstrapMean(scores, new SeededRandom(seed)),
@@ -103,7 +107,7 @@ export function winRateOf(judged: readonly JudgedRow[], seed: number): WinRate {
     positionConsistency: twice.length === 0 ? null : consistent / twice.length,
     firstPlaceShare: decided.length === 0 ? null : choseFirst / decided.length,
     lengthRatio: otherLength === 0 ? null : sum(valid.map((row) => row.judgedLength)) / otherLength,
-    lengthControlled: lengthControlledRate(scores, differences) ?? null,
+    lengthControlled: lengthControlledRate(controlled) ?? null,
   };
 }
 

@@ -33,6 +33,8 @@ export interface AskedCall {
 
 /** A row with a blank text has no calls: there is nothing to judge, or nothing to judge it against. */
 export interface JudgedContestRow {
+  /** The same for all contests with this query and this other answer. */
+  instruction: string;
   asked: readonly AskedCall[];
   /** Characters. */
   judgedLength: number;

@@ -167,6 +167,7 @@ function countTable(report: WinRateReport, words: ReportWords): Block {
       words.choseFirst,
       words.lengthRatio,
       words.atEqualLength,
+      words.andDifficulty,
     ],
     rows: report.rates.map((rate) => [
       ...contestCells(report, rate),
@@ -179,6 +180,7 @@ function countTable(report: WinRateReport, words: ReportWords): Block {
       share(rate.firstPlaceShare),
       shown(rate.lengthRatio, 2, words),
       share(rate.lengthControlled),
+      share(rate.difficultyControlled),
     ]),
   };
 }

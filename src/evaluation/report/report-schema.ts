@@ -47,6 +47,8 @@ export const winRateReportSchema = z.object({
       firstPlaceShare: z.number().nullable(),
       lengthRatio: z.number().nullable(),
       lengthControlled: z.number().nullable(),
+      difficultyControlled: z.number().nullable().default(null),
+      difficultyModels: count.default(0),
     }),
   ),
   advantages: z.array(

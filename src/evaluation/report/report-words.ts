@@ -55,6 +55,7 @@ export interface ReportWords {
   choseFirst: string;
   lengthRatio: string;
   atEqualLength: string;
+  andDifficulty: string;
   lengthTitle: string;
   lengthFigure: string;
   lengthAxis: string;
@@ -176,6 +177,7 @@ export const ENGLISH: ReportWords = {
   choseFirst: 'Chose first %',
   lengthRatio: 'Length ratio',
   atEqualLength: 'At equal length %',
+  andDifficulty: 'And by difficulty %',
   lengthTitle: 'Length against win rate',
   lengthFigure: 'A dot for each comparison; dashed: as long as the other answer, and as often won as lost',
   lengthAxis: 'length of the judged answer, times the other’s',
@@ -235,8 +237,9 @@ export const ENGLISH: ReportWords = {
     'A row is invalid where a call failed, or a reply has no verdict; invalid rows are left out of all rates. ' +
     'Intervals are of 95 %: Wilson’s where ties count as wins or as losses, elsewhere the percentile interval of 10,000 ' +
     `bootstrap resamples over rows (seed ${seed}), paired for advantages. McNemar’s and the sign test are exact and ` +
-    'two-sided. The rate at equal length is a logistic regression’s with AlpacaEval 2’s length term. Published: arXiv ' +
-    '2403.17141v3, Tables 2 and 3, by gpt-4-turbo-preview, once a pair, ties as losses.',
+    'two-sided. The rate at equal length is a logistic regression’s with AlpacaEval 2’s length term; the one by difficulty ' +
+    'has its term for the instruction too, whose difficulty comes from the other models of this report, held near 0 by a ' +
+    'standard normal prior since they are few. Published: arXiv 2403.17141v3, Tables 2 and 3, by gpt-4-turbo-preview, once a pair, ties as losses.',
   ratedMethods: (judge, model, seed) =>
     `Ratings: ${model} at ${judge}, with the published prompt, at temperature 0; intervals by the bootstrap (seed ${seed}), paired for differences. A row is invalid without a number from 0 to 10 for both answers.`,
   labelMethods:

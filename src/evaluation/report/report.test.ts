@@ -43,6 +43,7 @@ function contest(comparison: JudgedContest['comparison'], outcomes: readonly Out
           outcome: outcomes[i % outcomes.length]!,
         })),
         judgedLength: judged.length,
+        instruction: String(i),
         otherLength: 'gold'.length,
         texts: { query, judged, other: 'gold' },
       };
@@ -66,9 +67,9 @@ function imhiPart(name: string, cells: Record<string, string>[]) {
 /** As `evaluate win-rate` writes it. */
 function verdictCells(): Record<string, string>[] {
   return CONTESTS.flatMap(({ rows, comparison }) =>
-    rows.flatMap(({ asked, judgedLength, otherLength }, i) => {
+    rows.flatMap(({ asked, instruction, judgedLength, otherLength }, i) => {
       const lengths = { judgedLength: String(judgedLength), otherLength: String(otherLength) };
-      const run = { family: 'hh-rlhf', paper: '', seed: '3' };
+      const run = { instruction, family: 'hh-rlhf', paper: '', seed: '3' };
       const row = { ...names, comparison, row: String(i + 1) };
       if (asked.length === 0) return [{ ...row, place: '', repeat: '', outcome: '', ...lengths, reply: '', ...run }];
       return asked.map(({ place, outcome = '', reply = '' }) => {

@@ -20,6 +20,7 @@ export const VERDICT_COLUMNS = [
   'judgedLength',
   'otherLength',
   'reply',
+  'instruction',
   'family',
   'paper',
   'seed',
@@ -46,6 +47,7 @@ const line = z.object({
   judgedLength: count,
   otherLength: count,
   reply: z.string(),
+  instruction: z.string(),
   family: z.enum(TEMPLATE_IDS),
   paper: empty.or(z.enum(PAPER_MODES)),
   seed: count,
@@ -94,8 +96,8 @@ function contestOf(name: string, lines: readonly z.output<typeof line>[]): Judge
     const asked = own.flatMap(({ place, repeat = 1, outcome, reply }): AskedCall[] =>
       place === undefined ? [] : [{ place, repeat: repeat - 1, outcome, reply }],
     );
-    const { judgedLength, otherLength } = own[0]!;
-    return { asked, judgedLength, otherLength, texts: undefined };
+    const { instruction, judgedLength, otherLength } = own[0]!;
+    return { asked, instruction, judgedLength, otherLength, texts: undefined };
   });
   return { ...namesIn(first), comparison: first.comparison, rows };
 }

@@ -1,4 +1,5 @@
 import type { TemplateId } from '../../align/prompt.ts';
+import { type ControlledRow, difficultyControlledRate } from '../length-control.ts';
 import type { Outcome } from '../judge-prompt.ts';
 import { publishedAdvantage, type PublishedRates, publishedRates } from '../paper-results.ts';
 import {
@@ -10,11 +11,13 @@ import {
   lengthGroupsOf,
   majorityOf,
   outcomeOf,
+  scoreOf,
   type TieValue,
   type WinRate,
   winRateOf,
 } from '../win-rate.ts';
 import type { Estimate } from '../win-statistics.ts';
+import { groupBy } from './group-by.ts';
 import type { Comparison, ContestNames, ContestTexts, JudgedContest, JudgedContestRow, PaperMode } from './contest.ts';
 
 /** What a report depends on beside the outputs. */
@@ -34,6 +37,10 @@ export interface RateRow extends WinRate, ContestNames {
   comparison: Comparison;
   /** Rows that were not judged since a text is blank. */
   leftOut: number;
+  /** The win rate at equal lengths given how difficult each instruction was for the other models; null as that one. */
+  difficultyControlled: number | null;
+  /** How many others: those that were judged against the same kind of answer, by the same judge, under the same objective. */
+  difficultyModels: number;
 }
 
 export interface AdvantageRow extends Advantage, ContestNames {
@@ -131,14 +138,44 @@ function tieValueOf({ paper }: WinRateSettings): TieValue {
 }
 
 function ratesOf(counted: readonly CountedContest[], { seed }: WinRateSettings): RateRow[] {
-  return counted.map((contest) => {
+  const models = counted.map(controlledRowsOf);
+  const pools = groupBy(
+    counted.map((_, i) => i),
+    (i) => JSON.stringify(poolOf(counted[i]!)),
+  );
+  return counted.map((contest, i) => {
     const judged = judgedOnly(contest);
+    // What the originals are worth does not depend on the aligner: each is one model.
+    const others = new Map(
+      pools.get(JSON.stringify(poolOf(contest)))!.map((j) => [modelOf(counted[j]!), models[j]!] as const),
+    );
+    others.delete(modelOf(contest));
+    const controlled = difficultyControlledRate(models[i]!, [...others.values()]);
     return {
       ...namesIn(contest),
       comparison: contest.comparison,
       leftOut: contest.rows.length - judged.length,
       ...winRateOf(judged, seed),
+      difficultyControlled: controlled ?? null,
+      difficultyModels: others.size,
     };
+  });
+}
+
+/** Contests of which the instructions are comparable: against references, or against originals. */
+function poolOf({ judge, objective, comparison }: CountedContest): unknown {
+  return { judge, objective, isAgainstReference: comparison !== 'aligned-original' };
+}
+
+function modelOf({ aligner, policy, comparison }: CountedContest): string {
+  return JSON.stringify(comparison === 'original-goldens' ? [policy] : [policy, aligner]);
+}
+
+function controlledRowsOf({ rows, judgedRows }: CountedContest): ControlledRow[] {
+  return rows.flatMap(({ asked, instruction, judgedLength, otherLength }, i) => {
+    const outcome = outcomeOf(judgedRows[i]!);
+    if (asked.length === 0 || outcome === undefined) return [];
+    return [{ instruction, score: scoreOf(outcome, 0.5), lengthDifference: judgedLength - otherLength }];
   });
 }
 
