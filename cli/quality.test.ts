@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -77,6 +77,23 @@ describe('evaluate quality --metrics bertscore', { timeout: 60_000 }, () => {
     });
     // The converted encoder does not stay.
     expect((await readdir(temporary)).filter((name) => name.startsWith('metaaligner'))).toEqual([]);
+  });
+
+  it('reads a RoBERTa without tokenizer.json from vocab.json and merges.txt', async () => {
+    const outputs = await writeOutputs(texts.map((text, i) => [references[i]!, text]));
+    const directory = await writeEncoder(2);
+    const { model } = JSON.parse(await readFile(join(directory, 'tokenizer.json'), 'utf8')) as {
+      model: { vocab: object; merges: [string, string][] };
+    };
+    await rm(join(directory, 'tokenizer.json'));
+    await writeFile(join(directory, 'vocab.json'), JSON.stringify(model.vocab));
+    await writeFile(join(directory, 'merges.txt'), model.merges.map((pair) => `${pair.join(' ')}\n`).join(''));
+    const args = ['evaluate', 'quality', '--outputs', outputs, '--metrics', 'bertscore', '--json'];
+    const layer = ['--bertscore-layer', String(cases[2]!.layer)];
+    const { code, stdout, stderr } = await runCli([...args, '--bertscore-model', directory, ...layer]);
+    expect(code, stderr).toBe(0);
+    const [scores] = JSON.parse(stdout.toString()) as { bertScoreF1: number }[];
+    expect(Math.abs(scores!.bertScoreF1 - mean(cases[2]!.equal.map((row) => row[2])))).toBeLessThan(1e-3);
   });
 
   it.each([
