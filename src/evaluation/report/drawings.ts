@@ -33,7 +33,7 @@ export function intervalDrawing({ value, low, high }: Estimate, scale: Scale, la
   };
 }
 
-const SCATTER = { width: 340, height: 240, left: 48, right: 12, top: 12, bottom: 44 } as const;
+const SCATTER = { width: 340, height: 240, left: 48, right: 12, top: 28, bottom: 44 } as const;
 
 export interface ScatterPoint {
   lengthRatio: number;
@@ -71,7 +71,7 @@ export function lengthDrawing(
         return { type: 'text', x: x(ratio), y: height - bottom + 16, anchor: 'middle', text };
       }),
       { type: 'text', x: x(longest), y: height - 8, anchor: 'end', text: words.x },
-      { type: 'text', x: left + 6, y: top + 8, anchor: 'start', text: words.y },
+      { type: 'text', x: left - 6, y: 14, anchor: 'start', text: words.y },
       ...points.map(({ lengthRatio, winRate, title }): Shape => {
         return { type: 'dot', x: x(lengthRatio), y: y(winRate), title };
       }),

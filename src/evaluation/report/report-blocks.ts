@@ -4,7 +4,8 @@ export type Block =
   | { type: 'paragraph'; text: string }
   /** Stands out. */
   | { type: 'note'; text: string }
-  | { type: 'table'; caption: string; columns: readonly string[]; rows: readonly (readonly Cell[])[] }
+  /** The first `names` columns are words, the others numbers. */
+  | { type: 'table'; caption: string; names: number; columns: readonly string[]; rows: readonly (readonly Cell[])[] }
   | { type: 'figure'; caption: string; drawing: Drawing }
   /** A model's or a person's text, as it is. */
   | { type: 'quote'; label: string; text: string }

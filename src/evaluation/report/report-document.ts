@@ -61,6 +61,7 @@ function advantageTables(report: WinRateReport, words: ReportWords): Block[] {
     {
       type: 'table',
       caption: words.advantages,
+      names: contestColumns(report, words).length,
       columns: [
         ...contestColumns(report, words),
         words.advantageInterval,
@@ -85,6 +86,7 @@ function advantageTables(report: WinRateReport, words: ReportWords): Block[] {
         {
           type: 'table',
           caption: words.tableTwo,
+          names: 2,
           columns: [words.policy, words.aligner, ...published.objectives],
           rows: published.rows.map(({ policy, size, points }) => [
             policy,
@@ -123,6 +125,7 @@ function methodTable({ rates, published }: WinRateReport, words: ReportWords): B
     {
       type: 'table',
       caption: words.tableThree,
+      names: 1,
       columns: [words.method, ...keys, words.average],
       rows: [...ours, ...theirs],
     },
@@ -133,6 +136,7 @@ function forestPlot(report: WinRateReport, words: ReportWords): Block {
   return {
     type: 'table',
     caption: words.rates,
+    names: contestColumns(report, words).length + 1,
     columns: [...contestColumns(report, words), words.comparison, words.rateInterval, words.rate, words.rows],
     rows: report.rates.map((rate) => {
       const estimate = headlineOf(rate, report.settings.paper);
@@ -152,6 +156,7 @@ function countTable(report: WinRateReport, words: ReportWords): Block {
   return {
     type: 'table',
     caption: words.counts,
+    names: contestColumns(report, words).length + 1,
     columns: [
       ...contestColumns(report, words),
       words.comparison,
@@ -202,6 +207,7 @@ function lengthBlocks(report: WinRateReport, words: ReportWords): Block[] {
         {
           type: 'table',
           caption: words.lengthGroups,
+          names: contestColumns(report, words).length + 1,
           columns: [
             ...contestColumns(report, words),
             words.comparison,
@@ -257,6 +263,7 @@ function ratingBlocks(reports: readonly RatingReport[], words: ReportWords): Blo
     {
       type: 'table',
       caption: words.ratingTable,
+      names: 4,
       columns: [
         words.policy,
         words.objective,
@@ -294,6 +301,7 @@ function labelBlocks(files: readonly LabelFile[], words: ReportWords): Block[] {
     {
       type: 'table',
       caption: words.labelTable,
+      names: 3,
       columns: [
         words.dataset,
         words.source,
@@ -336,6 +344,7 @@ function confusionBlocks(
         {
           type: 'table',
           caption: words.confusionCaption,
+          names: 1,
           columns: [words.reference, ...labels.map(nameOf)],
           rows: confusion.map((counts, i) => [nameOf(labels[i]), ...counts.map(String)]),
         },
@@ -352,6 +361,7 @@ function qualityBlocks({ quality }: EvaluationReport, words: ReportWords): Block
     {
       type: 'table',
       caption: words.qualityTable,
+      names: 2,
       columns: [words.dataset, words.source, words.rows, ...names],
       rows: rows.map(({ dataset, source, rows: count, scores }) => [
         dataset,
@@ -372,6 +382,7 @@ function annotationBlocks(files: readonly AnnotationFile[], words: ReportWords):
       {
         type: 'table',
         caption: words.annotationTable(file, report.rows, report.withoutReference, report.identical),
+        names: 2,
         columns: [words.metric, words.aspect, words.spearmanInterval, 'Spearman', 'Pearson', 'Kendall', words.rows],
         rows: report.correlations.map(({ metric, aspect, spearman, pearson, kendall, rows }) => [
           metric,

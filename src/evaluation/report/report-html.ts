@@ -14,8 +14,9 @@ table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tab
 caption { text-align: left; font-weight: 600; padding: .5rem 0; }
 th, td { padding: .25rem .75rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; font-weight: 400; }
 thead th { font-weight: 600; vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-figure { margin: 1rem 0; max-width: 34rem; }
+th:first-child, .name { text-align: left; }
+th:first-child { padding-left: 0; }
+figure { margin: 1rem 0; max-width: 27rem; }
 figure svg { width: 100%; height: auto; }
 figcaption { font-size: .875rem; }
 svg { font: 12px system-ui, sans-serif; fill: currentColor; vertical-align: middle; }
@@ -55,8 +56,10 @@ function blockHtml(block: Block): string {
     case 'note':
       return `<p class="note">${escaped(block.text)}</p>`;
     case 'table': {
-      const head = block.columns.map((name) => `<th scope="col">${escaped(name)}</th>`).join('');
-      const body = block.rows.map((cells) => `<tr>${cells.map(cellHtml).join('')}</tr>`).join('\n');
+      const { names } = block;
+      const head = block.columns.map((name, i) => `<th scope="col"${classOf(i, names)}>${escaped(name)}</th>`).join('');
+      const row = (cells: readonly Cell[]) => `<tr>${cells.map((cell, i) => cellHtml(cell, i, names)).join('')}</tr>`;
+      const body = block.rows.map(row).join('\n');
       return `<div class="wide" tabindex="0" role="region" aria-label="${escaped(block.caption)}"><table>
 <caption>${escaped(block.caption)}</caption>
 <thead><tr>${head}</tr></thead>
@@ -76,9 +79,14 @@ function blockHtml(block: Block): string {
   }
 }
 
-function cellHtml(cell: Cell, column: number): string {
+function cellHtml(cell: Cell, column: number, names: number): string {
   if (typeof cell !== 'string') return `<td>${drawingHtml(cell)}</td>`;
-  return column === 0 ? `<th scope="row">${escaped(cell)}</th>` : `<td>${escaped(cell)}</td>`;
+  if (column === 0) return `<th scope="row">${escaped(cell)}</th>`;
+  return `<td${classOf(column, names)}>${escaped(cell)}</td>`;
+}
+
+function classOf(column: number, names: number): string {
+  return column > 0 && column < names ? ' class="name"' : '';
 }
 
 function drawingHtml({ label, width, height, shapes }: Drawing): string {

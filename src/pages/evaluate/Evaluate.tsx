@@ -61,6 +61,9 @@ function Files() {
     <section className={classNames(controls.panel, styles.section)} aria-labelledby="evaluate-files">
       <div className={styles.line}>
         <h3 id="evaluate-files">{text.files(files.length)}</h3>
+        <p className={controls.hint} role="status">
+          {isRunning && text.reading(evaluation.finished, files.length)}
+        </p>
         <span className={styles.spring} />
         <FileButton
           label={text.add}
@@ -77,7 +80,7 @@ function Files() {
         {files.map(({ file, problem }, i) => (
           <li key={i}>
             <div className={styles.line}>
-              <span className={styles.name}>{file.name}</span>
+              <span className={styles.fileName}>{file.name}</span>
               <button
                 type="button"
                 className={controls.iconButton}
@@ -92,7 +95,6 @@ function Files() {
           </li>
         ))}
       </ul>
-      <div role="status">{isRunning && <p>{text.reading(evaluation.finished, files.length)}</p>}</div>
       {isRunning && <ProgressBar label={text.progress} fraction={evaluation.finished / files.length} />}
     </section>
   );

@@ -37,7 +37,7 @@ function BlockView({ block }: { block: Block }): ReactNode {
             <thead>
               <tr>
                 {block.columns.map((name, i) => (
-                  <th key={i} scope="col">
+                  <th key={i} scope="col" className={i < block.names ? styles.name : undefined}>
                     {name}
                   </th>
                 ))}
@@ -47,7 +47,7 @@ function BlockView({ block }: { block: Block }): ReactNode {
               {block.rows.map((cells, i) => (
                 <tr key={i}>
                   {cells.map((cell, column) => (
-                    <CellView key={column} cell={cell} isName={column === 0} />
+                    <CellView key={column} cell={cell} column={column} names={block.names} />
                   ))}
                 </tr>
               ))}
@@ -85,7 +85,7 @@ function BlockView({ block }: { block: Block }): ReactNode {
   }
 }
 
-function CellView({ cell, isName }: { cell: Cell; isName: boolean }) {
+function CellView({ cell, column, names }: { cell: Cell; column: number; names: number }) {
   if (typeof cell !== 'string') {
     return (
       <td>
@@ -93,7 +93,8 @@ function CellView({ cell, isName }: { cell: Cell; isName: boolean }) {
       </td>
     );
   }
-  return isName ? <th scope="row">{cell}</th> : <td>{cell}</td>;
+  if (column === 0) return <th scope="row">{cell}</th>;
+  return <td className={column < names ? styles.name : undefined}>{cell}</td>;
 }
 
 function DrawingView({ drawing: { label, width, height, shapes } }: { drawing: Drawing }) {
