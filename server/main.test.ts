@@ -193,13 +193,13 @@ describe('the classifiers', () => {
   });
 });
 
-it('lets the page speak to the judges that it was started with', async () => {
+it('lets the page speak to the servers that it was started with', async () => {
   const options = { port: 0, pageDirectory: join(root, 'dist'), modelsDirectory: join(root, 'models') };
-  const judged = await startServer({ ...options, judges: ['http://127.0.0.1:8000'] });
+  const judged = await startServer({ ...options, servers: ['https://judge.example:8000'] });
   const { headers } = await fetch(judged.url);
   await judged.close();
   const connect = /connect-src ([^;]*)/.exec(headers.get('content-security-policy')!)![1];
-  expect(connect!.split(' ').at(-1)).toBe('http://127.0.0.1:8000');
+  expect(connect!.split(' ').at(-1)).toBe('https://judge.example:8000');
 });
 
 describe('the models', () => {

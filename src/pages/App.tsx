@@ -11,6 +11,7 @@ import { strings } from '../strings.ts';
 import styles from './App.module.css';
 import { Batch } from './batch/Batch.tsx';
 import { Data } from './data/Data.tsx';
+import { Evaluate } from './evaluate/Evaluate.tsx';
 import { History } from './history/History.tsx';
 import { Playground } from './playground/Playground.tsx';
 import { Storage } from './storage/Storage.tsx';
@@ -58,6 +59,9 @@ export function App() {
           </a>
           <a href="#data" aria-current={route === 'data' ? 'page' : undefined}>
             {strings.data.title}
+          </a>
+          <a href="#evaluate" aria-current={route === 'evaluate' ? 'page' : undefined}>
+            {strings.evaluate.title}
           </a>
           <a href="#history" aria-current={route === 'history' ? 'page' : undefined}>
             {strings.history.title}
@@ -113,6 +117,8 @@ function Page({ route }: { route: Route }) {
       return <Batch />;
     case 'data':
       return <Data />;
+    case 'evaluate':
+      return <Evaluate />;
     case 'history':
       return <History />;
     case 'storage':

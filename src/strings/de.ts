@@ -14,6 +14,7 @@ import {
   formatWait,
 } from '../format.ts';
 import type { Strings } from '../strings.ts';
+import { GERMAN_REPORT } from './de-report.ts';
 
 const tokens = (count: number) => `${formatCount(count)} Token`;
 const edits = (count: number) => `${formatCount(count)} ${count === 1 ? 'Fassung' : 'Fassungen'}`;
@@ -178,6 +179,23 @@ export const de: Strings = {
     format: 'Format',
     formats: { fastchat: 'FastChat-JSON', jsonl: 'FastChat-JSONL', openai: 'Nachrichten-JSONL (OpenAI)' },
     save: (path, count) => `${path} (${formatCount(count)})`,
+  },
+
+  evaluate: {
+    title: 'Auswerten',
+    why: 'Gewinnraten, Noten, Labels und Textgüte in einem Bericht, neben den Zahlen des Aufsatzes. Berichte kommen von „evaluate“ der Befehlszeile; Texte mit ihren Referenzen werden hier bewertet.',
+    drop: 'Berichte, Urteile, Ausgaben eines Stapels oder Antworten hier ablegen, auch mehrere zugleich.',
+    dropHint:
+      'JSON von „evaluate …“, verdicts.csv, CSV-Dateien eines Stapels oder CSV-Dateien mit goldens und generated_text (für IMHI nach dem Datensatz benannt, etwa DR.csv). Sie bleiben auf diesem Gerät.',
+    choose: 'Dateien wählen …',
+    files: (count) => (count === 1 ? '1 Datei' : `${formatCount(count)} Dateien`),
+    add: 'Weitere Dateien …',
+    close: 'Alle schließen',
+    remove: (name) => `${name} entfernen`,
+    reading: (finished, all) => `Wertet aus, ${formatCount(finished)} von ${formatCount(all)} Dateien fertig`,
+    progress: 'Ausgewertete Dateien',
+    save: 'Bericht speichern',
+    report: GERMAN_REPORT,
   },
 
   history: {

@@ -11,6 +11,7 @@ import type { PromptStyle, TemplateId } from '../align/prompt.ts';
 import type { Decision } from '../align/review.ts';
 import type { Reading, Score, ScorerInput, ScorerUsed, SideBySide } from '../align/scores.ts';
 import type { TextItemFormat } from '../datasets/item-format.ts';
+import { ENGLISH as REPORT_WORDS } from '../evaluation/report/report-words.ts';
 import {
   formatBytes,
   formatCount,
@@ -195,6 +196,24 @@ export const en = {
       openai: 'Messages JSONL (OpenAI)',
     } satisfies Record<TextItemFormat, string>,
     save: (path: string, count: number) => `${path} (${formatCount(count)})`,
+  },
+
+  evaluate: {
+    title: 'Evaluate',
+    why: 'Win rates, ratings, labels and text quality as one report, beside the paper’s figures. Reports come from “evaluate” of the command line; texts beside their references are scored here.',
+    drop: 'Drop reports, verdicts, batch outputs or answers here, several at once.',
+    dropHint:
+      'JSON of “evaluate …”, verdicts.csv, CSV files of a batch, or CSV files with goldens and generated_text (for IMHI named after their data set, as DR.csv). They stay on this device.',
+    choose: 'Choose files…',
+    files: (count: number) => (count === 1 ? '1 file' : `${formatCount(count)} files`),
+    add: 'Add files…',
+    close: 'Close all',
+    remove: (name: string) => `Remove ${name}`,
+    reading: (finished: number, all: number) =>
+      `Evaluating, ${formatCount(finished)} of ${formatCount(all)} files done`,
+    progress: 'Files evaluated',
+    save: 'Save the report',
+    report: REPORT_WORDS,
   },
 
   history: {
