@@ -4,7 +4,7 @@ import { Icon } from '../components/Icon/Icon.tsx';
 import { ProgramNotice } from '../components/ProgramNotice/ProgramNotice.tsx';
 import { Segmented } from '../components/Segmented/Segmented.tsx';
 import { keepLanguage, language, LANGUAGES } from '../locale.ts';
-import { judgeHost } from '../state/scoring-plan.ts';
+import { judgeOrigin } from '../state/scoring-plan.ts';
 import { type Theme, THEMES } from '../state/settings-store.ts';
 import { useApp, useSettings } from '../state/stores.ts';
 import { strings } from '../strings.ts';
@@ -28,8 +28,8 @@ export function App() {
   const isOnline = useIsOnline();
   const route = useRoute();
   const scoring = useSettings((settings) => settings.scoring);
-  const host = judgeHost(scoring);
-  const onDeviceWhy = host === undefined ? strings.onDeviceWhy : strings.scores.sentToWhy(host);
+  const origin = judgeOrigin(scoring);
+  const onDeviceWhy = origin === undefined ? strings.onDeviceWhy : strings.scores.sentToWhy(origin);
 
   useEffect(() => {
     if (theme === 'system') delete document.documentElement.dataset.theme;
@@ -62,8 +62,8 @@ export function App() {
           </a>
         </nav>
         <p className={styles.device} title={onDeviceWhy}>
-          <Icon name={host === undefined ? 'lock' : 'info'} />
-          {host === undefined ? strings.onDevice : strings.scores.sentTo(host)}
+          <Icon name={origin === undefined ? 'lock' : 'info'} />
+          {origin === undefined ? strings.onDevice : strings.scores.sentTo(origin)}
           {!isOnline && <strong title={strings.offlineNowWhy}> · {strings.offlineNow}</strong>}
           {isKeptOffline && <span title={strings.program.offlineWhy}> · {strings.program.offline}</span>}
         </p>
