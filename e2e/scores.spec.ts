@@ -20,12 +20,15 @@ const NAMES = {
   gpt2: `classifiers/${classifierName(gpt2!)}`,
 };
 
-/** An edit by the built-in aligner, with the panel of scores open. */
+// Several models each: a busy machine needs its time.
+test.describe.configure({ timeout: 480_000 });
+
+/** An edit by the built-in aligner, with its scores in view. */
 async function align(playground: Playground): Promise<void> {
   const { page } = playground;
   await playground.comeBackWith({ device: 'wasm', maxNewTokens: 24 });
   await playground.align.click();
-  await expect(playground.result).toHaveAttribute('data-status', 'done');
+  await expect(playground.result).toHaveAttribute('data-status', 'done', { timeout: 180_000 });
   await page.getByRole('tab', { name: 'Scores' }).click();
 }
 
@@ -139,7 +142,8 @@ test('a folder from disk is converted in the page, and one of the hub is kept', 
     await align(playground);
     await playground.comeBackWith({ hubEndpoint: hub.endpoint });
     await playground.align.click();
-    await expect(playground.result).toHaveAttribute('data-status', 'done');
+    await expect(playground.result).toHaveAttribute('data-status', 'done', { timeout: 180_000 });
+    await page.getByRole('tab', { name: 'Scores' }).click();
     await page.getByRole('button', { name: 'Choose scorers…' }).click();
     const dialog = page.getByRole('dialog', { name: 'Scores' });
     const directory = info.outputPath('picked');
