@@ -25,6 +25,7 @@ const mayImport = {
   'src/share': ['src/align'],
   'src/offline': [],
   'src/worker-client': ['src/align', 'src/batch', 'src/convert', ...protocols, 'workers/rows.worker.ts'],
+  'src/server-client': ['src/align', 'src/engines', 'src/worker-client', ...protocols],
   'src/state': [
     'src/align',
     'src/batch',
@@ -32,6 +33,7 @@ const mayImport = {
     'src/evaluation',
     'src/history',
     'src/offline',
+    'src/server-client',
     'src/share',
     'src/worker-client',
     ...protocols,

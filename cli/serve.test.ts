@@ -1,8 +1,16 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { openGgufFile } from '../src/convert/checkpoint/open-checkpoint.ts';
+import { convertCheckpoint } from '../src/convert/convert.ts';
 import { type FakeUpstream, startFakeUpstream } from '../src/engines/fake-upstream.fixture.ts';
+import { isLlamaCppMissing } from '../src/engines/llama-cpp.fixture.ts';
+import { writeSmallGguf } from '../src/engines/small-gguf.fixture.ts';
+import { createNodeTarget, openNodeFile } from '../src/weights/node-folder.ts';
 import { type RunningCli, runCli, startCli } from './run-cli.fixture.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -46,6 +54,16 @@ async function serve(...args: string[]): Promise<{ url: string; cli: RunningCli 
   return { url, cli };
 }
 
+/** For a server that cannot tell its own. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
 const post = (url: string, body: object, headers: Record<string, string> = {}) =>
   fetch(`${url}v1/align`, {
     method: 'POST',
@@ -68,6 +86,30 @@ describe('serve', () => {
     const tooLong = await post(tokens.url, { ...REQUEST, answer: 'word '.repeat(3000) });
     expect(tooLong.status).toBe(400);
     expect(await tooLong.text()).toContain('the model reads 2,048');
+  });
+
+  it.skipIf(isLlamaCppMissing)('runs a GGUF with llama.cpp, and writes what the converted model does', async () => {
+    const gguf = await writeSmallGguf();
+    const converted = join(directory, 'converted');
+    await convertCheckpoint(await openGgufFile(await openNodeFile(gguf.path)), createNodeTarget(converted), {
+      variants: ['fp32'],
+      name: 'Small random Llama',
+      source: 'random weights',
+      family: 'hh-rlhf',
+    });
+    const options = ['--family', 'hh-rlhf', '--threads', '1'];
+    const llama = await serve('--engine', 'llama-cpp', '--model', gguf.path, '--context-length', '1024', ...options);
+    expect(llama.cli.stderr()).toContain('small-llama, by llama.cpp on the CPU, is at');
+    const onnx = await serve('--model', converted, '--variant', 'fp32', ...options);
+    const request = { ...REQUEST, maxNewTokens: 12 };
+    const [ours, theirs] = await Promise.all(
+      [llama, onnx].map(async ({ url }) => (await (await post(url, request)).json()) as Record<string, unknown>),
+    );
+    expect(ours?.edit).toBe(theirs?.edit);
+    expect(ours).toMatchObject({ device: 'cpu', usage: { editTokens: 12 } });
+    const tooLong = await post(llama.url, { ...request, context: 'word '.repeat(200) });
+    expect(await tooLong.text()).toContain('the model reads 1,024');
+    await gguf.remove();
   });
 
   it('lets in who has a key that was made for it, and logs each request on its terminal', async () => {
@@ -142,7 +184,12 @@ describe('serve', () => {
   it.each([
     ['a model that is not there', ['--model', 'absent'], 2, 'There is no converted model “absent”'],
     ['no upstream', ['--engine', 'openai'], 2, '--engine openai needs an --upstream'],
-    ['an upstream of another engine', ['--upstream', 'http://127.0.0.1:1'], 2, 'are of --engine openai'],
+    ['an upstream of another engine', ['--upstream', 'http://127.0.0.1:1'], 2, '--upstream is of --engine openai'],
+    ['a variant of another engine', ['--engine', 'llama-cpp', '--variant', 'q4'], 2, '--variant is of --engine onnx'],
+    ['llama.cpp without a model', ['--engine', 'llama-cpp'], 2, '--engine llama-cpp needs a --model'],
+    ['a GGUF that is not there', ['--engine', 'llama-cpp', '--model', 'no.gguf'], 1, 'There is no no.gguf'],
+    ['no GGUF', ['--engine', 'llama-cpp', '--model', 'package.json'], 2, 'package.json is no GGUF'],
+    ['a folder without one', ['--engine', 'llama-cpp', '--model', 'src'], 2, 'src holds no GGUF'],
     ['no address', ['--engine', 'openai', '--upstream', 'gpu'], 2, '“gpu” is no address'],
     [
       'an upstream that is not there',
@@ -182,6 +229,41 @@ describe('serve', () => {
       expect(options.length).toBeGreaterThan(0);
       for (const option of options) expect(help).toContain(`  ${option} `.trimEnd());
     }
+  });
+
+  it('goes on where its log cannot be written, as on a full disk', async () => {
+    const full = await open('/dev/full', 'w');
+    const port = await freePort();
+    const args = ['serve', '--port', String(port), '--no-page', '--model', DEMO, '--threads', '1'];
+    const child = spawn(process.execPath, [resolve(import.meta.dirname, 'metaaligner.mjs'), ...args], {
+      stdio: ['ignore', 'ignore', full.fd],
+    });
+    const ended = once(child, 'exit');
+    try {
+      const url = `http://127.0.0.1:${port}/`;
+      await vi.waitFor(async () => expect((await fetch(`${url}readyz`)).status).toBe(200), { timeout: 30_000 });
+      for (let i = 0; i < 3; i++) expect(await editOf(await post(url, REQUEST))).toContain('Rinse the rice');
+    } finally {
+      child.kill('SIGTERM');
+      await full.close();
+    }
+    expect(await ended).toEqual([0, null]);
+  });
+
+  it('leaves a file of keys as it was where a key has no room, and shows no key', async () => {
+    const keysFile = join(directory, 'full-keys');
+    const first = `alice sha256:${'a'.repeat(64)}\n`;
+    // The first block has room for a part of the second line.
+    await writeFile(keysFile, `${'#'.repeat(1024 - first.length - 20)}\n${first}`);
+    const before = await readFile(keysFile, 'utf8');
+    const bin = resolve(import.meta.dirname, 'metaaligner.mjs');
+    const limited = `trap '' XFSZ; ulimit -f 1; exec "$0" "$@"`;
+    const child = spawn('bash', ['-c', limited, process.execPath, bin, 'key', 'bob', '--keys-file', keysFile]);
+    const output: Buffer[] = [];
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece: Buffer) => output.push(piece));
+    expect(await once(child, 'close')).toEqual([1, null]);
+    expect(Buffer.concat(output).toString()).toMatch(/^error: The key was not added: .*\nFree some space.*\n$/);
+    expect(await readFile(keysFile, 'utf8')).toBe(before);
   });
 
   it('says which port is taken', async () => {

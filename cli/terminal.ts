@@ -1,8 +1,15 @@
 import { once } from 'node:events';
 
-/** Everything that is not the result. */
+let lostNotes = 0;
+
+/** Everything that is not the result. What could not be written (a log on a full disk) is counted where it can be again. */
 export function note(message: string): void {
-  process.stderr.write(`${message}\n`);
+  const lost = lostNotes;
+  const told = lost === 0 ? '' : `${lost} lines before this one could not be written.\n`;
+  process.stderr.write(`${told}${message}\n`, (error) => {
+    if (error instanceof Error) lostNotes += 1;
+    else lostNotes -= lost;
+  });
 }
 
 /** The result, byte for byte. Waits while the reader is slow. */
@@ -10,12 +17,18 @@ export async function print(text: string): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, 'drain');
 }
 
-/** A reader that has seen enough (`| head`) is no failure: the command ends without a word. */
+/**
+ * A reader that has seen enough (`| head`) is no failure: the command ends without a word. What nobody can be told on a full
+ * disk is no failure of what runs either; a result that cannot be written is one.
+ */
 export function endQuietlyWhenNobodyReads(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') process.exit(0);
-      throw error;
+      if (error.code !== 'ENOSPC') throw error;
+      if (stream === process.stderr) return;
+      note('The output cannot be written: no space is left where it goes.');
+      process.exit(1);
     });
   }
 }

@@ -76,4 +76,7 @@ test('a GPU that is lost is replaced, and the run goes on to the same text; lost
   const onBoth = await alignLosing(playground, 2, lose);
   expect(onBoth.length).toBeGreaterThan(undisturbed.length / 2);
   await expect(page.getByText(/^CPU \(WebAssembly\) · q8/)).toBeVisible();
+  // A device that failed twice is not trusted any more: a server is offered.
+  await page.getByRole('button', { name: 'Use a server…' }).click();
+  await expect(page.getByRole('heading', { name: 'From a server' })).toBeVisible();
 });

@@ -1,5 +1,5 @@
 import { wrap } from 'comlink';
-import type { ContractModel, ContractWorker } from './engine-contract.worker.ts';
+import type { ContractModel, ContractWorker, FoundScores } from './engine-contract.worker.ts';
 
 /** A model's files come through `page.evaluate`, which carries JSON. */
 export type ContractModelJson = Omit<ContractModel, 'graph' | 'externalData'> & {
@@ -26,6 +26,11 @@ export const contract = {
     worker.use({ ...model, graph: decode(graph), externalData: externalData.map(decode) }),
   run: (name: string) => worker.run(name),
   loseDevice: () => worker.loseDevice(),
+  countSteps: worker.countSteps,
+  writeBothWays: worker.writeBothWays,
+  // Comlink's type makes two promises of it.
+  findScores: (...given: Parameters<ContractWorker['findScores']>): Promise<FoundScores[] | string> =>
+    worker.findScores(...given),
 };
 
 declare global {

@@ -2,8 +2,12 @@ import { expect, type Page, test } from '@playwright/test';
 import { createServer, type ViteDevServer } from 'vite';
 import { VARIANT_FILE_NAMES } from '../src/convert/write-graphs.ts';
 import { convertedSmallLlama } from '../src/convert/small-llama.fixture.ts';
+import { draftsExactly } from '../src/engines/drafter.ts';
 import { ENGINE_CONTRACT } from '../src/engines/engine.contract.ts';
 import { CONTRACT_CONFIG } from '../src/engines/small-model.fixture.ts';
+import { SeededRandom } from '../src/align/random.ts';
+import { argmax } from '../src/engines/sampling.ts';
+import type { ScoresNeeded } from '../src/engines/scores.ts';
 import type { ContractModelJson } from './engine-contract.page.ts';
 
 /**
@@ -39,7 +43,8 @@ for (const { device, threads, variant } of SUBJECTS) {
       const model: ContractModelJson = {
         device,
         threads,
-        config: CONTRACT_CONFIG,
+        // As it is shipped: WebGPU drafts in floats only, and runs a step ahead otherwise.
+        config: { ...CONTRACT_CONFIG, mayDraft: draftsExactly(variant, device) },
         graph: file('onnx'),
         externalData: [file('onnx_data')],
       };
@@ -55,6 +60,80 @@ for (const { device, threads, variant } of SUBJECTS) {
         const { lost, next } = await page.evaluate(() => window.contract.loseDevice());
         expect(lost).toEqual(['device-lost', 'device-lost']);
         expect(next).toHaveLength(3);
+      });
+    }
+
+    if (device === 'webgpu') {
+      test('writes the same with scores that stay on the device as with all of them read', async () => {
+        test.setTimeout(180_000);
+        const drawn = { temperature: 1.5, seed: 7 };
+        for (const sampling of [
+          {},
+          { repetitionPenalty: 1.3 },
+          { repetitionPenalty: 0.7 },
+          { ...drawn, topK: 5 },
+          { ...drawn, topK: 5, topP: 0.7, repetitionPenalty: 1.2 },
+          { ...drawn, topP: 0.9 },
+          drawn,
+        ]) {
+          const [reduced, whole] = await page.evaluate((each) => window.contract.writeBothWays(20, each), sampling);
+          expect(reduced, JSON.stringify(sampling)).toEqual(whole);
+          expect(reduced).toHaveLength(20);
+        }
+      });
+    }
+
+    if (device === 'webgpu' && variant === 'q4') {
+      test('reads back eight bytes for a token, and makes nothing anew', async () => {
+        const counts = await page.evaluate(() => window.contract.countSteps(21, {}));
+        expect(counts.readBackBytes).toBe(20 * 8);
+        expect(counts.readBacks).toBe(20);
+        expect(counts.pipelinesCreated).toBe(0);
+      });
+
+      test('finds on the device what the host would', async () => {
+        test.setTimeout(180_000);
+        const vocabularySize = 5000;
+        const find = (bits: number[], rows: number, needed: ScoresNeeded) =>
+          page.evaluate(([...given]) => window.contract.findScores(...given), [bits, rows, needed] as const);
+        // Three rows in steps of 1/8: many equal each other.
+        const random = new SeededRandom(3);
+        const rows = Array.from({ length: 3 }, () =>
+          Float32Array.from({ length: vocabularySize }, () => Math.round((random.nextFraction() - 0.5) * 800) / 8),
+        );
+        rows[1]!.fill(-3).set([-0, 0, 0], 40);
+        rows[2]!.set([-Infinity, 60, 60, 60], 4000);
+        const bits = rows.flatMap((row) => [...new Uint32Array(row.buffer)]);
+        expect(await find(bits, 3, { type: 'largest' })).toEqual(
+          rows.map((row) => ({ tokenIds: [argmax(row)], logits: [] })),
+        );
+        for (const count of [1, 3, 50]) {
+          const each = [rows[0]!, rows[2]!];
+          const found = await find(
+            each.flatMap((row) => [...new Uint32Array(row.buffer)]),
+            2,
+            { type: 'top', count },
+          );
+          expect(found).toEqual(
+            each.map((row) => {
+              const least = row.toSorted().at(-count)!;
+              const tokenIds = [...row.keys()].filter((id) => row[id]! >= least);
+              return { tokenIds, logits: tokenIds.map((id) => row[id]) };
+            }),
+          );
+        }
+        // Nearly all equal the last: too many to list.
+        const whole = await find([...new Uint32Array(rows[1]!.buffer)], 1, { type: 'top', count: 10 });
+        expect(whole).toEqual([{ tokenIds: [], logits: [...rows[1]!] }]);
+        for (const bad of [NaN, -NaN, Infinity]) {
+          const row = rows[0]!.slice();
+          row[4321] = bad;
+          const badBits = [...new Uint32Array(row.buffer)];
+          expect(await find(badBits, 1, { type: 'largest' })).toBe('engine-failed');
+          expect(await find(badBits, 1, { type: 'top', count: 2 })).toBe('engine-failed');
+        }
+        const nothing = [...new Uint32Array(new Float32Array(vocabularySize).fill(-Infinity).buffer)];
+        expect(await find(nothing, 1, { type: 'largest' })).toBe('engine-failed');
       });
     }
 

@@ -1,18 +1,22 @@
 import { expose } from 'comlink';
-import type { Engine } from '../src/align/engine.ts';
+import type { Engine, SamplingOptions } from '../src/align/engine.ts';
 import { AlignError } from '../src/align/errors.ts';
 import { GREEDY } from '../src/align/request.ts';
 import type { LlamaConfig } from '../src/convert/llama-config.ts';
-import { DecodeLoop } from '../src/engines/decode-loop.ts';
+import { DecodeLoop, type DecoderConfig } from '../src/engines/decode-loop.ts';
 import type { Decoder } from '../src/engines/decoder.ts';
 import { ENGINE_CONTRACT } from '../src/engines/engine.contract.ts';
+import { BUFFER_USAGE } from '../src/engines/gpu-buffers.ts';
+import { countGpuCalls, type GpuCounts, takeGpuCounts } from '../src/engines/gpu-counts.fixture.ts';
+import { GpuScores } from '../src/engines/gpu-scores.ts';
 import { ORT_FILES } from '../src/engines/ort-files.ts';
+import type { RowScores, ScoresNeeded } from '../src/engines/scores.ts';
 import { createWebDecoder, type WebFile } from '../src/engines/web-engine.ts';
 
 export interface ContractModel {
   device: 'wasm' | 'webgpu';
   threads: number;
-  config: LlamaConfig;
+  config: LlamaConfig & Pick<DecoderConfig, 'mayDraft'>;
   graph: WebFile;
   externalData: WebFile[];
 }
@@ -24,9 +28,20 @@ let shared: Decoder;
 const create = (prefillChunkTokens?: number) =>
   createWebDecoder({ ...model, ortFiles: ORT_FILES, ...(prefillChunkTokens !== undefined && { prefillChunkTokens }) });
 
-async function write(engine: Engine, maxNewTokens: number): Promise<number[]> {
+/** As `RowScores`, in plain arrays. */
+export interface FoundScores {
+  tokenIds: number[];
+  logits: number[];
+}
+
+function asJson(row: RowScores): FoundScores {
+  if (row.type === 'largest') return { tokenIds: [row.tokenId], logits: [] };
+  return { tokenIds: row.type === 'top' ? [...row.tokenIds] : [], logits: [...row.logits] };
+}
+
+async function write(engine: Engine, maxNewTokens: number, sampling: Partial<SamplingOptions> = {}): Promise<number[]> {
   const tokenIds: number[] = [];
-  const options = { ...GREEDY, maxNewTokens };
+  const options = { ...GREEDY, ...sampling, maxNewTokens };
   const { signal } = new AbortController();
   for await (const step of engine.generate(Int32Array.of(1, 17, 4, 9), options, signal)) tokenIds.push(...step);
   return tokenIds;
@@ -57,11 +72,76 @@ const worker = {
             return kept;
           },
           step: (...step) => shared.step(...step),
+          ...(shared.follow !== undefined && { follow: (pastTokens: number) => shared.follow!(pastTokens) }),
           dispose: async () => {},
         };
         return new DecodeLoop(decoder, { ...model.config, ...change });
       },
     });
+  },
+
+  /** What WebGPU was asked for in the steps of an edit: after its first token, and not for the prompt. */
+  async countSteps(newTokens: number, sampling: Partial<SamplingOptions>): Promise<GpuCounts> {
+    const engine = new DecodeLoop(shared, { ...model.config, eosTokenIds: [] });
+    const options = { ...GREEDY, ...sampling, maxNewTokens: newTokens };
+    const { signal } = new AbortController();
+    let isFirst = true;
+    for await (const _step of engine.generate(Int32Array.of(1, 17, 4, 9), options, signal)) {
+      if (isFirst) takeGpuCounts();
+      isFirst = false;
+    }
+    return takeGpuCounts();
+  },
+
+  /** The same edit with scores that are reduced on the device, a step ahead, and with all of them read. */
+  async writeBothWays(newTokens: number, sampling: Partial<SamplingOptions>): Promise<[number[], number[]]> {
+    const whole: Decoder = {
+      device: shared.device,
+      prefillChunkTokens: shared.prefillChunkTokens,
+      reserve: (tokens) => shared.reserve(tokens, 0),
+      step: (ids, past, rows) => shared.step(ids, past, rows, { type: 'all' }),
+      dispose: async () => {},
+    };
+    const reduced: Decoder = {
+      ...whole,
+      step: (...step) => shared.step(...step),
+      follow: (pastTokens) => shared.follow!(pastTokens),
+    };
+    const config = { ...model.config, eosTokenIds: [], mayDraft: false };
+    return [
+      await write(new DecodeLoop(reduced, config), newTokens, sampling),
+      await write(new DecodeLoop(whole, config), newTokens, sampling),
+    ];
+  },
+
+  /**
+   * What the device finds of scores that are given.
+   *
+   * @param bits  of float32 [rows, vocabulary]
+   * @returns what was found, or the error's code
+   */
+  async findScores(bits: number[], rows: number, needed: ScoresNeeded): Promise<FoundScores[] | string> {
+    const adapter = await navigator.gpu.requestAdapter();
+    const device = await adapter!.requestDevice();
+    const upload = (data: Uint32Array) => {
+      const buffer = device.createBuffer({ size: data.byteLength, usage: BUFFER_USAGE.tensor });
+      device.queue.writeBuffer(buffer, 0, data);
+      return buffer;
+    };
+    const scores = await GpuScores.create({
+      device,
+      vocabularySize: bits.length / rows,
+      nextId: upload(new Uint32Array(4)),
+      guard: (work) => work(),
+    });
+    try {
+      return (await scores.read(upload(Uint32Array.from(bits)), rows, needed)).map(asJson);
+    } catch (error) {
+      return error instanceof AlignError ? error.code : String(error);
+    } finally {
+      scores.dispose();
+      device.destroy();
+    }
   },
 
   /** What comes of a run, a run after it and an end, when the device goes away meanwhile; and of a new engine. */
@@ -83,6 +163,8 @@ const worker = {
     return { lost, next };
   },
 };
+
+countGpuCalls();
 
 /** The devices that were asked for: only their maker can take one away. */
 const devices: GPUDevice[] = [];

@@ -81,7 +81,7 @@ export class Playground {
   }
 
   get align() {
-    return this.page.getByRole('button', { name: /^(Align|Load and align)/ });
+    return this.page.getByRole('button', { name: /^(Align|(Load|Connect) and align)/ });
   }
 
   get stop() {

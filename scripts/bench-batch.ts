@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parse } from 'csv-parse/sync';
 import { formatHeader, formatRow } from '../src/batch/row-format.ts';
-import { median } from './bench-decode/measurement.ts';
+import { median } from './bench/measurement.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const DATA = process.env.METAALIGNER_DATA ?? join(ROOT, '../shared/data');

@@ -11,7 +11,7 @@ import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { chromium } from '@playwright/test';
 import playwrightConfig from '../playwright.config.ts';
-import { median } from './bench-decode/measurement.ts';
+import { median } from './bench/measurement.ts';
 
 const TIMEOUT_MS = 60_000;
 

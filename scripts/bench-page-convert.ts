@@ -25,7 +25,7 @@ import { createNodeTarget, openNodeFolder } from '../src/weights/node-folder.ts'
 import { startLocalHub } from '../e2e/local-hub.ts';
 import playwrightConfig from '../playwright.config.ts';
 import { CHECKPOINT_FORMATS, makeCheckpoint, TINY_LLAMA } from './bench-convert/make-checkpoint.ts';
-import { median } from './bench-decode/measurement.ts';
+import { median } from './bench/measurement.ts';
 
 const CACHE = resolve(import.meta.dirname, '../.cache');
 const REPOSITORY = 'bench/Benchmark';

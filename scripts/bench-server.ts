@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parse } from 'csv-parse/sync';
 import { formatHeader, formatRow } from '../src/batch/row-format.ts';
-import { median } from './bench-decode/measurement.ts';
+import { median } from './bench/measurement.ts';
 import { startServe } from './bench-server/serve-process.ts';
 import { percentile, streamEdit, type StreamedEdit } from './bench-server/streaming-client.ts';
 

@@ -3,10 +3,10 @@
  * writes them from the same weights; a request that asks for more tokens than have room; a client that leaves.
  *
  * Usage: npx tsx scripts/check-upstream.ts --upstream http://127.0.0.1:8000 --checkpoint DIR_OR_GGUF
- *   [--converted DIR] [--no-tokens]
+ *   [--converted DIR_OR_GGUF] [--no-tokens]
  *
- * `--checkpoint` is what the server runs; `--converted` the same weights converted (by default they are not compared), in float32 as
- * the server should be; `--no-tokens` for servers without `return_token_ids`. docs/deploy.md has the servers' command lines.
+ * `--checkpoint` is what the server runs; `--converted` the same weights for our own engine (by default they are not compared):
+ * converted, in float32 as the server should be, or a GGUF for llama.cpp; `--no-tokens` for servers without `return_token_ids`. docs/deploy.md has the servers' command lines.
  */
 import { parseArgs } from 'node:util';
 import { startServe, type ServeProcess } from './bench-server/serve-process.ts';
@@ -22,7 +22,9 @@ const { values } = parseArgs({
 });
 const { upstream, checkpoint, converted } = values;
 if (upstream === undefined || checkpoint === undefined) {
-  console.error('Usage: check-upstream.ts --upstream URL --checkpoint DIR_OR_GGUF [--converted DIR] [--no-tokens]');
+  console.error(
+    'Usage: check-upstream.ts --upstream URL --checkpoint DIR_OR_GGUF [--converted DIR_OR_GGUF] [--no-tokens]',
+  );
   process.exit(2);
 }
 
@@ -38,7 +40,11 @@ const requests = QUESTIONS.flatMap((question) =>
 const behind = ['--engine', 'openai', '--upstream', upstream, '--family', 'hh-rlhf'];
 const servers: Record<string, ServeProcess> = { texts: await startServe(behind) };
 if (!values['no-tokens']) servers.tokens = await startServe([...behind, '--model', checkpoint]);
-if (converted !== undefined) servers['our engine'] = await startServe(['--model', converted, '--variant', 'fp32']);
+if (converted?.endsWith('.gguf')) {
+  const llamaCpp = ['--engine', 'llama-cpp', '--model', converted, '--family', 'hh-rlhf', '--context-length', '1024'];
+  servers['our engine'] = await startServe([...llamaCpp, '--concurrency', '1']);
+} else if (converted !== undefined)
+  servers['our engine'] = await startServe(['--model', converted, '--variant', 'fp32']);
 
 let failures = 0;
 const report = (isSo: boolean, what: string) => {

@@ -4,7 +4,7 @@ import { compress } from 'hono/compress';
 import { logBug } from './api/errors.ts';
 import { type ApiOptions, apiRoutes } from './api/routes.ts';
 import { fileResponse, requestedPath } from './file-response.ts';
-import { modelRoutes } from './routes/models.ts';
+import { MODEL_LIST, modelRoutes } from './routes/models.ts';
 import { HUB_ORIGINS, knownHostsOnly, securityHeaders } from './security.ts';
 
 export interface AppOptions {
@@ -14,8 +14,11 @@ export interface AppOptions {
   modelsDirectory: string;
   /** Mirrors of the hub that the page may download from beside it: origins, `*` for any port or subdomain. */
   mirrors?: readonly string[];
-  /** Servers that the page may send texts to be scored to, in the form of `mirrors`. */
-  judges?: readonly string[];
+  /**
+   * Servers that the page may send texts to beside this one and this machine's, for their models or to be scored: origins as
+   * the mirrors'.
+   */
+  servers?: readonly string[];
   /** Names that the server is called by, beside this machine's own. */
   hosts?: readonly string[];
   /** What `/v1` is; without it there is none. */
@@ -30,18 +33,18 @@ export function createApp({
   pageDirectory,
   modelsDirectory,
   mirrors = [],
-  judges = [],
+  servers = [],
   hosts = [],
   api,
 }: AppOptions): Hono {
   const app = new Hono();
-  app.use(securityHeaders([...HUB_ORIGINS, ...mirrors, ...judges]), knownHostsOnly(hosts));
+  app.use(securityHeaders([...HUB_ORIGINS, ...mirrors, ...servers]), knownHostsOnly(hosts));
   if (api !== undefined) app.route('/', apiRoutes(api));
   app.use(async (context, next) => {
     if (context.req.method === 'GET' || context.req.method === 'HEAD') return next();
     return context.text('Only GET and HEAD are answered.\n', 405, { Allow: 'GET, HEAD' });
   });
-  if (pageDirectory !== undefined) addPage(app, pageDirectory, modelsDirectory);
+  if (pageDirectory !== undefined) addPage(app, pageDirectory, modelsDirectory, api !== undefined);
   app.notFound((context) => context.text('There is no such file.\n', 404, { 'Cache-Control': 'no-cache' }));
   app.onError((error, context) => {
     // A client that broke off its own request reads no answer.
@@ -52,7 +55,14 @@ export function createApp({
   return app;
 }
 
-function addPage(app: Hono, pageDirectory: string, modelsDirectory: string): void {
+function addPage(app: Hono, pageDirectory: string, modelsDirectory: string, hasApi: boolean): void {
+  if (hasApi) {
+    app.use(`/${MODEL_LIST}`, async (context, next) => {
+      await next();
+      // RFC 8631: the page need not ask a host of files for an interface.
+      context.res.headers.set('Link', '</openapi.json>; rel="service-desc"');
+    });
+  }
   app.route('/', modelRoutes([modelsDirectory, join(pageDirectory, 'models')]));
   // Of the page itself; onnxruntime's binary would take a second of CPU at each visit and is kept by the browser anyway.
   app.use(

@@ -159,7 +159,9 @@ describe('the page', () => {
     const policy = String(headers['content-security-policy']);
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain("script-src 'self' 'wasm-unsafe-eval';");
-    expect(policy).toContain("connect-src 'self' https://huggingface.co https://*.huggingface.co https://*.hf.co;");
+    expect(policy).toContain(
+      "connect-src 'self' http://127.0.0.1:* http://localhost:* https://huggingface.co https://*.huggingface.co https://*.hf.co;",
+    );
     expect(policy).not.toContain('unsafe-inline');
   });
 
@@ -193,11 +195,11 @@ describe('the classifiers', () => {
 
 it('lets the page speak to the judges that it was started with', async () => {
   const options = { port: 0, pageDirectory: join(root, 'dist'), modelsDirectory: join(root, 'models') };
-  const judged = await startServer({ ...options, judges: ['http://127.0.0.1:8000'] });
+  const judged = await startServer({ ...options, servers: ['https://judge.example:8000'] });
   const { headers } = await fetch(judged.url);
   await judged.close();
   const connect = /connect-src ([^;]*)/.exec(headers.get('content-security-policy')!)![1];
-  expect(connect!.split(' ').at(-1)).toBe('http://127.0.0.1:8000');
+  expect(connect!.split(' ').at(-1)).toBe('https://judge.example:8000');
 });
 
 describe('the models', () => {

@@ -4,11 +4,14 @@ import type { MiddlewareHandler } from 'hono';
 /** Where models are downloaded from: the hub, and the hosts that it redirects large files to. */
 export const HUB_ORIGINS = ['https://huggingface.co', 'https://*.huggingface.co', 'https://*.hf.co'] as const;
 
+/** Servers of models on the visitor's own machine. A policy cannot name IPv6 addresses. */
+const LOOPBACK_ORIGINS = ['http://127.0.0.1:*', 'http://localhost:*'] as const;
+
 /**
- * Nothing but this origin and the hub, no inline code. `wasm-unsafe-eval` lets WebAssembly compile, and allows no eval
+ * Nothing but this origin, this machine and what is listed, no inline code. `wasm-unsafe-eval` lets WebAssembly compile, and allows no eval
  * of JavaScript.
  */
-export const contentSecurityPolicy = (modelOrigins: readonly string[]) =>
+export const contentSecurityPolicy = (origins: readonly string[]) =>
   [
     "default-src 'none'",
     "script-src 'self' 'wasm-unsafe-eval'",
@@ -16,7 +19,7 @@ export const contentSecurityPolicy = (modelOrigins: readonly string[]) =>
     "style-src 'self'",
     "img-src 'self'",
     "font-src 'self'",
-    ["connect-src 'self'", ...modelOrigins].join(' '),
+    ["connect-src 'self'", ...LOOPBACK_ORIGINS, ...origins].join(' '),
     "manifest-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
@@ -40,10 +43,10 @@ const HEADERS: Record<string, string> = {
 /**
  * On every answer, errors included.
  *
- * @param modelOrigins  that the page may download from, in the form of CSP's host sources
+ * @param origins  that the page may download from and send texts to, in the form of CSP's host sources
  */
-export function securityHeaders(modelOrigins: readonly string[]): MiddlewareHandler {
-  const policy = contentSecurityPolicy(modelOrigins);
+export function securityHeaders(origins: readonly string[]): MiddlewareHandler {
+  const policy = contentSecurityPolicy(origins);
   return async (context, next) => {
     await next();
     context.res.headers.set('Content-Security-Policy', policy);
@@ -61,7 +64,9 @@ export function knownHostsOnly(names: readonly string[]): MiddlewareHandler {
   return async (context, next) => {
     const host = (context.req.header('host') ?? '').toLowerCase().replace(/:\d*$/, '');
     if (!known.has(host) && isIP(host.replace(/^\[(.*)\]$/, '$1')) === 0) {
-      return context.text(`This server answers to ${[...known].join(', ')} and addresses, not to “${host}”.\n`, 403);
+      const message = `This server answers to ${[...known].join(', ')} and addresses, not to “${host}”.\n`;
+      // A page may read why: one that got here by another name can read it anyway, as its own origin.
+      return context.text(message, 403, { 'Access-Control-Allow-Origin': '*' });
     }
     return next();
   };

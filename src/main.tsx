@@ -16,6 +16,10 @@ import { createAppStore } from './state/app-store.ts';
 import { readyModels } from './state/current-request.ts';
 import { createDraftStore, mergeDrafts } from './state/draft-store.ts';
 import { keepPromptCounted } from './state/prompt-counting.ts';
+import { createRoutedClient } from './server-client/routed-client.ts';
+import { createServerClient } from './server-client/server-client.ts';
+import { watchPage } from './server-client/page-environment.ts';
+import { createServerKeys } from './state/server-keys.ts';
 import { keepScored } from './state/keep-scored.ts';
 import { createSettingsStore } from './state/settings-store.ts';
 import { tabStorage } from './state/storage.ts';
@@ -30,7 +34,11 @@ import { createWeightsClient } from './worker-client/weights-client.ts';
 import { createWorkerClient } from './worker-client/worker-client.ts';
 
 document.documentElement.lang = language;
-const client = createWorkerClient();
+const storage = browserStorage();
+const reportUnsaved = () => app.getState().reportUnsaved();
+const serverKeys = createServerKeys(storage && window.sessionStorage, storage, reportUnsaved);
+const servers = createServerClient({ keyOf: serverKeys.keyOf, page: watchPage(window) });
+const client = createRoutedClient(createWorkerClient(), servers);
 const library = createModelLibrary(new URL('models/index.json', document.baseURI).href);
 const app = createAppStore({
   client,
@@ -41,9 +49,10 @@ const app = createAppStore({
   history: createHistoryStore(),
   batches: createBatchStore(),
   rows: createRowsClient(),
+  servers,
+  serverKeys,
+  pageOrigin: window.location.origin,
 });
-const storage = browserStorage();
-const reportUnsaved = () => app.getState().reportUnsaved();
 const isNarrow = matchMedia('(max-width: 48rem)').matches;
 const settings = createSettingsStore(storage, reportUnsaved, { editView: isNarrow ? 'inline' : 'side-by-side' });
 const draft = createDraftStore(storage && tabStorage(window.sessionStorage, storage, mergeDrafts), reportUnsaved);
@@ -51,7 +60,12 @@ keepPromptCounted({ app, draft, settings });
 keepTabTold({ app, settings }, document);
 keepScored({ app, settings });
 void app.getState().probeDevice();
-const modelsListed = Promise.all([app.getState().listModels(), app.getState().listStored()]);
+const { serverUrl } = settings.getState();
+const modelsListed = Promise.all([
+  app.getState().listModels(),
+  app.getState().listStored(),
+  serverUrl !== undefined && app.getState().checkServer(serverUrl),
+]);
 // A batch that was running when the page was left goes on, once its model can be found.
 void app.getState().restoreBatch(async (id) => {
   await modelsListed;

@@ -187,7 +187,8 @@ export class EngineService implements EngineWorkerApi {
       const { model, info } = await load.outcome;
       load.model = model;
       const how = isGivingUp ? `${lossesInARow} times in a row, so the CPU takes over` : 'and started again';
-      return { type: 'engine-restarted', info, message: `${loss.message.replace(/[.\s]*$/, '')}; it was lost ${how}.` };
+      const message = `${loss.message.replace(/[.\s]*$/, '')}; it was lost ${how}.`;
+      return { type: 'engine-restarted', info, message, lossesInARow };
     } catch (error) {
       if (this.#current === load) this.#current = undefined;
       if (aborter.signal.aborted) throw error;

@@ -45,7 +45,13 @@ export interface LoadedModelInfo {
 export type RunEvent =
   | AlignEvent
   /** The device went away; the run goes on with this one. `message` says so in one sentence. */
-  | { type: 'engine-restarted'; info: LoadedModelInfo; message: string };
+  | {
+      type: 'engine-restarted';
+      info: LoadedModelInfo;
+      message: string;
+      /** Of the device, since a run ended well. */
+      lossesInARow: number;
+    };
 
 /** What a model is asked that is no aligner's request. */
 export interface ChatQuestion {

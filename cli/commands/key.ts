@@ -1,5 +1,6 @@
 import { open, readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { AlignError } from '../../src/align/errors.ts';
 import { makeKey, parseKeys } from '../../server/keys.ts';
 import { parseCount } from '../generate-options.ts';
 import { note, print } from '../terminal.ts';
@@ -30,8 +31,14 @@ async function addKey(name: string, { keysFile, maxRequests }: KeyOptions): Prom
   // A name that is there already, or a file of something else, is noticed before it is changed.
   asUsage(() => parseKeys(`${before}${separator}${line}\n`, keysFile));
   const file = await open(keysFile, 'a', 0o600);
+  const { size } = await file.stat();
   try {
     await file.appendFile(`${separator}${line}\n`);
+  } catch (cause) {
+    // Half a line would keep the server from starting.
+    await file.truncate(size);
+    const message = `The key was not added: ${keysFile} cannot be written (${(cause as Error).message}).`;
+    throw new AlignError('storage-full', message, { cause });
   } finally {
     await file.close();
   }

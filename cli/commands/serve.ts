@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Aligner, localAligner } from '../../src/align/aligner.ts';
+import type { EngineDevice } from '../../src/align/engine.ts';
 import { AlignError } from '../../src/align/errors.ts';
 import type { TemplateId } from '../../src/align/prompt.ts';
 import { type Variant, VARIANTS } from '../../src/align/variant.ts';
@@ -17,10 +18,11 @@ import { UsageError } from '../usage-error.ts';
 import { parseOrigin, parsePort, untilStopped } from './start.ts';
 
 interface ServeOptions {
-  engine: 'onnx' | 'openai';
+  engine: 'onnx' | 'llama-cpp' | 'openai';
   model?: string;
   variant?: Variant;
   threads?: number;
+  contextLength?: number;
   upstream?: string[];
   upstreamModel?: string;
   family?: TemplateId;
@@ -34,12 +36,13 @@ interface ServeOptions {
   grace: number;
   models: string;
   mirror: string[];
+  server: string[];
   concurrency?: number;
   queue: number;
   deadline: number;
 }
 
-const ONNX_CONCURRENCY = 4;
+const LOCAL_CONCURRENCY = 4;
 
 export function addServeCommand(program: Command): void {
   const collect = (value: string, previous: string[] = []) => [...previous, value];
@@ -47,16 +50,20 @@ export function addServeCommand(program: Command): void {
     .command('serve')
     .description('run a model for other programs, over HTTP, beside the page (docs/server.md)')
     .addOption(
-      new Option('--engine <engine>', 'onnx: on this CPU; openai: behind servers such as vLLM')
-        .choices(['onnx', 'openai'])
+      new Option(
+        '--engine <engine>',
+        'onnx: converted models; llama-cpp: GGUFs, with node-llama-cpp installed; openai: behind servers such as vLLM',
+      )
+        .choices(['onnx', 'llama-cpp', 'openai'])
         .default('onnx'),
     )
     .option(
       '--model <folder|id>',
-      'converted model, by default demo-aligner; with openai the checkpoint whose tokenizer is used, by default none',
+      'converted model, by default demo-aligner; with llama-cpp a GGUF; with openai the checkpoint whose tokenizer is used, by default none',
     )
     .addOption(new Option('--variant <variant>', 'of those that the model has').choices(VARIANTS))
     .option('--threads <number>', 'of the CPU; by default one for each core', parseCount)
+    .option('--context-length <tokens>', 'for llama-cpp: less than the model’s own takes less memory', parseCount)
     .option(
       '--upstream <url>',
       `server for openai, as http://127.0.0.1:8000/v1; may be repeated; key in ${UPSTREAM_KEY_VARIABLE}`,
@@ -73,7 +80,7 @@ export function addServeCommand(program: Command): void {
     .option('--no-page', 'the interface alone, without page and models')
     .option(
       '--concurrency <requests>',
-      `that run at a time; by default ${ONNX_CONCURRENCY} that share each step, or 64 for each upstream`,
+      `that run at a time; by default ${LOCAL_CONCURRENCY} that share each step, or 64 for each upstream`,
       parseCount,
     )
     .option('--queue <requests>', 'that wait at most; further ones are told to come again', parseCount, 64)
@@ -81,13 +88,14 @@ export function addServeCommand(program: Command): void {
     .option('--grace <seconds>', 'that requests have to finish when the server is stopped', parseCount, 30)
     .option('--models <folder>', 'folder of converted models for the page', 'models')
     .option('--mirror <origin...>', 'hosts beside the hub that the page may download models from', parseOrigin, [])
+    .option('--server <origin...>', 'whose models the page may use, beside those of this machine', parseOrigin, [])
     .action(serve);
 }
 
 async function serve(options: ServeOptions): Promise<void> {
   const interrupted = interruptSignal();
   const keys = options.keysFile === undefined ? undefined : await readKeys(options.keysFile);
-  const { what, ...model } = await (options.engine === 'onnx' ? openLocal : openBehind)(options, interrupted);
+  const { what, ...model } = await OPENERS[options.engine](options, interrupted);
   const { ServedModel } = await import('../../server/api/served-model.ts');
   const { startServer } = await import('../../server/main.ts');
   const served = new ServedModel({
@@ -103,6 +111,7 @@ async function serve(options: ServeOptions): Promise<void> {
     ...(!options.page && { pageDirectory: undefined }),
     modelsDirectory: resolve(options.models),
     mirrors: options.mirror,
+    servers: options.server,
     hosts: options.allowHost ?? [],
     api: { served, keys, origins: options.allowOrigin, log },
   }).catch(async (error: unknown) => {
@@ -150,23 +159,59 @@ interface OpenedModel {
   upstreamStates?: () => UpstreamState[];
 }
 
+const OPENERS = { onnx: openLocal, 'llama-cpp': openLlamaCpp, openai: openBehind } as const;
+
 async function openLocal(options: ServeOptions, signal: AbortSignal): Promise<OpenedModel> {
-  if (options.upstream !== undefined || options.upstreamModel !== undefined) {
-    throw new UsageError('--upstream and --upstream-model are of --engine openai.');
-  }
+  refuseOptionsOf(options, 'llama-cpp', 'openai');
   const { id, manifest, directory } = await findModel(options.model ?? 'demo-aligner');
-  const { concurrency = ONNX_CONCURRENCY } = options;
+  const { concurrency = LOCAL_CONCURRENCY } = options;
   const { model, variant } = await loadLocalModel({ id, manifest, directory }, { ...options, concurrency }, signal);
   const family = options.family ?? manifest.family;
   return { what: `${id}, ${variant},`, id, family, variant, aligner: localAligner(model) };
 }
 
-async function openBehind(options: ServeOptions, signal: AbortSignal): Promise<OpenedModel> {
-  const { upstream, variant, threads } = options;
-  if (upstream === undefined) throw new UsageError('--engine openai needs an --upstream, as http://127.0.0.1:8000/v1.');
-  if (variant !== undefined || threads !== undefined) {
-    throw new UsageError('--variant and --threads are of --engine onnx.');
+async function openLlamaCpp(options: ServeOptions, signal: AbortSignal): Promise<OpenedModel> {
+  refuseOptionsOf(options, 'onnx', 'openai');
+  const { model: path, threads, contextLength, concurrency = LOCAL_CONCURRENCY } = options;
+  if (path === undefined) throw new UsageError('--engine llama-cpp needs a --model, as models/aligner.gguf.');
+  const { loadLlamaCppModel } = await import('../llama-cpp-model.ts');
+  const { id, model, ...found } = await loadLlamaCppModel(
+    path,
+    { concurrency, ...(threads !== undefined && { threads }), ...(contextLength !== undefined && { contextLength }) },
+    signal,
+  );
+  const family = options.family ?? found.family;
+  const what = `${id}, by llama.cpp on ${deviceName(model.engine.device)},`;
+  return { what, id, family, variant: undefined, aligner: localAligner(model) };
+}
+
+function deviceName(device: EngineDevice): string {
+  return device === 'cpu' ? 'the CPU' : device;
+}
+
+/** Options that only some engines have. */
+const OPTIONS_OF = {
+  onnx: { variant: '--variant' },
+  'llama-cpp': { contextLength: '--context-length' },
+  openai: { upstream: '--upstream', upstreamModel: '--upstream-model' },
+} as const;
+
+/** @throws UsageError that names an option of another engine */
+function refuseOptionsOf(options: ServeOptions, ...engines: (keyof typeof OPTIONS_OF)[]): void {
+  for (const engine of engines) {
+    for (const [name, flag] of Object.entries(OPTIONS_OF[engine])) {
+      if (options[name as keyof ServeOptions] !== undefined) {
+        throw new UsageError(`${flag} is of --engine ${engine}.`);
+      }
+    }
   }
+}
+
+async function openBehind(options: ServeOptions, signal: AbortSignal): Promise<OpenedModel> {
+  refuseOptionsOf(options, 'onnx', 'llama-cpp');
+  const { upstream, threads } = options;
+  if (upstream === undefined) throw new UsageError('--engine openai needs an --upstream, as http://127.0.0.1:8000/v1.');
+  if (threads !== undefined) throw new UsageError('--threads is of the engines that run here.');
   const { id, family, aligner, upstreams } = await openUpstreamAligner({ ...options, upstream }, signal);
   const hosts = upstreams.states.map(({ host, isOut }) => `${host}${isOut ? ' (does not answer)' : ''}`);
   return {

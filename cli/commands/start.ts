@@ -9,15 +9,20 @@ export function addStartCommand(program: Command): void {
     .option('--port <number>', 'port on 127.0.0.1; 0 takes a free one', parsePort, 4173)
     .option('--models <folder>', 'folder of converted models', 'models')
     .option('--mirror <origin...>', 'hosts beside the hub that the page may download models from', parseOrigin, [])
-    .option('--judge <origin...>', 'servers that the page may send texts to, to be scored by a judge', parseOrigin, [])
-    .action(async (options: { port: number; models: string; mirror: string[]; judge: string[] }) => {
+    .option(
+      '--server <origin...>',
+      'servers that the page may send texts to: whose models it uses, or whose judges score',
+      parseOrigin,
+      [],
+    )
+    .action(async (options: { port: number; models: string; mirror: string[]; server: string[] }) => {
       const interrupted = interruptSignal();
       const { startServer } = await import('../../server/main.ts');
       const server = await startServer({
         port: options.port,
         modelsDirectory: resolve(options.models),
         mirrors: options.mirror,
-        judges: options.judge,
+        servers: options.server,
       });
       note(`MetaAligner is at ${server.url} (Ctrl-C stops it).`);
       await untilStopped(interrupted);

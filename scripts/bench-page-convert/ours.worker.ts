@@ -4,7 +4,7 @@ import { ORT_FILES } from '../../src/engines/ort-files.ts';
 import { startWebEngine } from '../../src/engines/start-web-engine.ts';
 import { WeightCache } from '../../src/weights/weight-cache.ts';
 import type { StoredModelKey } from '../../workers/weights-protocol.ts';
-import { ourRunner } from '../bench-decode/runners.ts';
+import { measure } from '../bench/our-runner.ts';
 
 export interface WarmStartOptions {
   /** In IndexedDB. */
@@ -32,7 +32,7 @@ expose({
       wish: { device: 'wasm', variant: key.variant },
       startEngine: startWebEngine({ threads, ortFiles: ORT_FILES }),
     });
-    await ourRunner(model.engine).generate(promptIds, 1);
+    await measure(model.engine, Int32Array.from(promptIds), { newTokens: 1 });
     return performance.now() - startMs;
   },
 } satisfies WarmStartWorker);

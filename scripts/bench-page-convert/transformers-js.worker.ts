@@ -1,7 +1,7 @@
 import { expose } from 'comlink';
 import { env } from '@huggingface/transformers';
 import { ORT_FILES } from '../../src/engines/ort-files.ts';
-import { transformersJsRunner } from '../bench-decode/runners.ts';
+import { transformersJsRunner } from '../bench/transformers-js-runner.ts';
 import type { WarmStartWorker } from './ours.worker.ts';
 
 expose({
@@ -16,7 +16,7 @@ expose({
     Object.assign(env.backends.onnx.wasm ?? {}, { wasmPaths: ORT_FILES.webgpu, numThreads: threads, proxy: false });
     const startMs = performance.now();
     const runner = await transformersJsRunner(pathname.slice(1, -1), key.variant, 'wasm', threads);
-    await runner.generate(promptIds, 1);
+    await runner.generate({ promptIds, newTokens: 1 });
     return performance.now() - startMs;
   },
 } satisfies WarmStartWorker);

@@ -8,6 +8,7 @@ import type { AlignerModel } from '../../src/align/align.ts';
 import { localAligner } from '../../src/align/aligner.ts';
 import { findObjective } from '../../src/align/objectives.ts';
 import { buildPrompt } from '../../src/align/prompt.ts';
+import { GREEDY } from '../../src/align/request.ts';
 import { NODE_SUPPORT } from '../../src/engines/choose-variant.ts';
 import { type FakeUpstream, sendJson, sendPieces, startFakeUpstream } from '../../src/engines/fake-upstream.fixture.ts';
 import { loadModel } from '../../src/engines/load-model.ts';
@@ -162,9 +163,29 @@ describe('POST /v1/align', { timeout: 30_000 }, () => {
     expect(response.status).toBe(200);
   });
 
+  it('reads an objective’s words as they stand in the prompt, where they are given so', async () => {
+    const edit = await softened();
+    const { url } = await start();
+    const { label, description } = findObjective('harmlessness', 'hh-rlhf');
+    const objectives = [{ name: label, promptText: description }];
+    const response = await post(url, 'v1/align', { ...REQUEST, objectives, stream: false });
+    expect(await response.json()).toMatchObject({ edit });
+  });
+
+  it('samples as the checkpoint says where it is asked to', async () => {
+    const { url } = await start({
+      aligner: localAligner({ ...kept(demo), checkpointSampling: { ...GREEDY, temperature: 50, seed: 7 } }),
+    });
+    const body = { ...REQUEST, maxNewTokens: 8, stream: false };
+    const greedy = (await (await post(url, 'v1/align', body)).json()) as { edit: string };
+    const sampled = (await (await post(url, 'v1/align', { ...body, sampling: 'checkpoint' })).json()) as typeof greedy;
+    expect(sampled.edit).not.toBe(greedy.edit);
+  });
+
   it.each([
     ['no JSON', '{"objectives"', 400, 'The body is no JSON'],
     ['an unknown objective', { ...REQUEST, objectives: ['harm'] }, 400, 'Known: harmlessness'],
+    ['another model', { ...REQUEST, model: 'larger' }, 400, 'This server runs demo-aligner, not larger.'],
     ['no objective', { ...REQUEST, objectives: [] }, 400, 'objectives: '],
     ['a blank answer', { ...REQUEST, answer: ' \n' }, 400, 'The answer is blank'],
     ['a number for a text', { ...REQUEST, context: 1 }, 400, 'context: '],
@@ -207,6 +228,11 @@ describe('POST /v1/align', { timeout: 30_000 }, () => {
   });
 });
 
+it('tells its page beside the list of models that there is an interface', async () => {
+  const { url } = await start();
+  expect((await fetch(`${url}models/index.json`)).headers.get('link')).toBe('</openapi.json>; rel="service-desc"');
+});
+
 it('describes itself in OpenAPI, with the schemas that check the requests', async () => {
   const { url } = await start();
   const document = (await (await fetch(`${url}openapi.json`)).json()) as {
@@ -231,7 +257,9 @@ describe('OpenAI’s client', { timeout: 30_000 }, () => {
     const edit = await softened();
     const { url } = await start();
     const client = clientOf(url);
-    expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['demo-aligner']);
+    expect((await client.models.list()).data).toMatchObject([
+      { id: 'demo-aligner', metaaligner: { version: '1.2.3', family: 'hh-rlhf', variant: 'q4', device: 'cpu' } },
+    ]);
     const body = { model: 'demo-aligner', messages: [...MESSAGES], objectives: ['harmlessness'] };
     const whole = await client.chat.completions.create(body);
     expect(whole.choices[0]).toMatchObject({ message: { role: 'assistant', content: edit }, finish_reason: 'stop' });

@@ -202,6 +202,16 @@ describe('other sites', () => {
     expect(answer.headers.get('access-control-allow-origin')).toBe('https://chat.example');
   });
 
+  it('learn that the server is there and no more when they are not listed, and why when they call it by another name', async () => {
+    const { url } = await start();
+    const headers = { origin: 'https://other.example' };
+    const health = await fetch(`${url}healthz`, { headers });
+    expect(health.headers.get('access-control-allow-origin')).toBe('*');
+    for (const path of ['v1/models', 'metrics', 'openapi.json', 'readyz']) {
+      expect((await fetch(url + path, { headers })).headers.get('access-control-allow-origin')).toBeNull();
+    }
+  });
+
   it('cannot take this machine’s name for theirs: names are listed, addresses need not be', async () => {
     const { url } = await start({ hosts: ['Aligner.internal'] });
     const statusFor = (host: string) =>
@@ -283,6 +293,28 @@ describe('what is too much', () => {
     expect(stepsAtEnd).toBeLessThan(20_000);
     socket.destroy();
   }, 30_000);
+});
+
+describe('a client with many requests', () => {
+  it('keeps none of another waiting behind them, a list of many included', async () => {
+    const { open, onStep } = gate();
+    const [many, one] = [makeKey('many', undefined), makeKey('one', undefined)];
+    const keys = parseKeys(`${many.line}\n${one.line}\n`, 'keys');
+    const { url, served, entries } = await start({ onStep, keys });
+    const ask = (body: object, { key }: { key: string }) =>
+      post(url, body, { headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` } });
+    const answers = [ask(Array(5).fill(REQUEST), many)];
+    await vi.waitFor(() => expect(served.queue.running).toBe(1));
+    for (let i = 0; i < 4; i++) answers.push(ask({ ...REQUEST, stream: false }, many));
+    await vi.waitFor(() => expect(served.queue.waiting).toBe(4));
+    answers.push(ask({ ...REQUEST, stream: false }, one));
+    await vi.waitFor(() => expect(served.queue.waiting).toBe(5));
+    open();
+    for (const answer of answers) expect((await answer).status).toBe(200);
+    await vi.waitFor(() => expect(entries).toHaveLength(6));
+    // One of the others at most had its turn before.
+    expect(entries.findIndex(({ key }) => key === 'one')).toBeLessThan(2);
+  });
 });
 
 describe('a server that is stopped', () => {

@@ -49,7 +49,17 @@ export function openApiDocument(version: string): object {
       ),
       '/v1/chat/completions': post('Align the last message of a conversation', chatBody, 'OpenAI’s chunks'),
       '/v1/completions': post('Continue a prompt as it is', completionBody, 'OpenAI’s chunks'),
-      '/v1/models': { get: { summary: 'The model', responses: { 200: { description: 'OpenAI’s list' } } } },
+      '/v1/models': {
+        get: {
+          summary: 'The model',
+          responses: {
+            200: {
+              description:
+                'OpenAI’s list; beside its fields max_model_len, the context length, and metaaligner: version, family, variant, device',
+            },
+          },
+        },
+      },
       '/metrics': { get: { summary: 'Counts and times', responses: { 200: { description: 'Prometheus’s text' } } } },
       '/healthz': { get: { summary: 'It runs', responses: { 200: { description: 'ok' } } } },
       '/readyz': {

@@ -3,10 +3,19 @@ import { customObjective, findObjective, type Objective } from '../../src/align/
 import { PROMPT_STYLES, TEMPLATE_IDS, type TemplateId } from '../../src/align/prompt.ts';
 import { type AlignRequest, DEFAULT_MAX_NEW_TOKENS, GREEDY } from '../../src/align/request.ts';
 
-/** A key of the catalogue, or an objective in one's own words. */
-const objective = z.union([z.string(), z.strictObject({ name: z.string(), description: z.string() })]);
+/**
+ * A key of the catalogue, an objective in one's own words, or one whose words are given as they stand in the prompt, name
+ * included: a client that shows the prompt knows that this one is read.
+ */
+const objective = z.union([
+  z.string(),
+  z.strictObject({ name: z.string(), description: z.string() }),
+  z.strictObject({ name: z.string(), promptText: z.string() }),
+]);
 
 const sampling = {
+  /** As the checkpoint's generation_config.json says; the settings below are not read then. */
+  sampling: z.literal('checkpoint').optional(),
   temperature: z.number().optional(),
   topK: z.number().optional(),
   topP: z.number().optional(),
@@ -16,6 +25,8 @@ const sampling = {
 
 /** Body of `POST /v1/align`. */
 export const alignBody = z.strictObject({
+  /** Refused where another model runs; without it, whichever does. */
+  model: z.string().optional(),
   objectives: z.array(objective).min(1),
   context: z.string(),
   answer: z.string(),
@@ -78,7 +89,7 @@ export function toAlignRequest(body: AlignBody, family: TemplateId | undefined):
     template,
     promptStyle: body.promptStyle ?? 'bare',
     maxNewTokens: body.maxNewTokens ?? DEFAULT_MAX_NEW_TOKENS,
-    sampling: {
+    sampling: body.sampling ?? {
       temperature: temperature ?? GREEDY.temperature,
       topK: topK ?? GREEDY.topK,
       topP: topP ?? GREEDY.topP,
@@ -89,7 +100,9 @@ export function toAlignRequest(body: AlignBody, family: TemplateId | undefined):
 }
 
 export function toObjectives(given: AlignBody['objectives'], template: TemplateId): Objective[] {
-  return given.map((one) =>
-    typeof one === 'string' ? findObjective(one, template) : customObjective(one.name, one.description),
-  );
+  return given.map((one) => {
+    if (typeof one === 'string') return findObjective(one, template);
+    if ('description' in one) return customObjective(one.name, one.description);
+    return { key: `custom:${one.name}`, label: one.name, description: one.promptText };
+  });
 }

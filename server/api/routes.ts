@@ -13,8 +13,9 @@ import { describeError, errorResponse, logBug } from './errors.ts';
 import { admit, allowOrigins, jsonOnly, refuse, requireKey } from './guards.ts';
 import { openApiDocument } from './openapi.ts';
 import { type ApiEnv, type LogEntry, requestLog } from './request-log.ts';
-import { alignBody, type ChatBody, chatBody, completionBody, toAlignRequest } from './requests.ts';
+import { type AlignBody, alignBody, type ChatBody, chatBody, completionBody, toAlignRequest } from './requests.ts';
 import type { ServedModel } from './served-model.ts';
+import type { Client } from './work-queue.ts';
 
 const MAX_BODY_BYTES = 4 << 20;
 const MAX_BATCH = 256;
@@ -40,7 +41,8 @@ export function apiRoutes({
 }: ApiOptions): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>();
   const created = Math.floor(Date.now() / 1000);
-  api.get('/healthz', (context) => context.text('ok\n'));
+  // Any page may read this: one that is not listed learns that the server is there, so it can say what is missing.
+  api.get('/healthz', (context) => context.text('ok\n', 200, { 'Access-Control-Allow-Origin': '*' }));
   api.get('/readyz', (context) => {
     const { unreadiness } = served;
     return unreadiness === undefined ? context.text('ready\n') : context.text(`${unreadiness}\n`, 503);
@@ -73,8 +75,21 @@ export function apiRoutes({
     context.json({
       object: 'list',
       data: [
-        // The last is vLLM's.
-        { id: served.id, object: 'model', created, owned_by: 'metaaligner', max_model_len: served.contextLength },
+        {
+          id: served.id,
+          object: 'model',
+          created,
+          owned_by: 'metaaligner',
+          // vLLM's.
+          max_model_len: served.contextLength,
+          // Ours: what a client that knows /v1/align chooses by.
+          metaaligner: {
+            version: served.version,
+            family: served.family,
+            variant: served.variant,
+            device: served.device,
+          },
+        },
       ],
     }),
   );
@@ -105,21 +120,30 @@ async function alignRoute(call: Call): Promise<Response> {
   const { signal } = context.req.raw;
   if (Array.isArray(body)) {
     const requests = z.array(alignBody).min(1).max(MAX_BATCH).parse(body);
+    for (const one of requests) checkModel(one, served);
     const runs = requests.map((one) => toAlignRequest(one, served.family));
     return context.json(await alignAll(call, runs));
   }
   const parsed = alignBody.parse(body);
-  const events = served.align(toAlignRequest(parsed, served.family), signal);
+  checkModel(parsed, served);
+  const events = served.align(toAlignRequest(parsed, served.family), signal, clientOf(context));
   if (parsed.stream === false) return context.json(resultOf(served, await endOf(call, events)));
   return streamed(call, events, async (stream, event) => {
     await stream.writeSSE({ event: event.type, data: JSON.stringify(event) });
   });
 }
 
+/** @throws AlignError `unknown-name` for a request that was meant for another model */
+function checkModel({ model }: AlignBody, { id }: ServedModel): void {
+  if (model === undefined || model === id) return;
+  throw new AlignError('unknown-name', `This server runs ${id}, not ${model}.`, { details: { model, known: [id] } });
+}
+
 /** So many at a time as the model runs: a list takes no more places than the requests of others may have. */
 async function alignAll(call: Call, runs: readonly AlignRequest[]): Promise<unknown[]> {
   const { context, served } = call;
   const { signal } = context.req.raw;
+  const client = clientOf(context);
   // Each run listens to it.
   setMaxListeners(0, signal);
   const results: unknown[] = [];
@@ -127,7 +151,7 @@ async function alignAll(call: Call, runs: readonly AlignRequest[]): Promise<unkn
   const worker = async () => {
     for (const [i, run] of rest) {
       try {
-        results[i] = resultOf(served, await endOf(call, served.align(run, signal)));
+        results[i] = resultOf(served, await endOf(call, served.align(run, signal, client)));
       } catch (error) {
         // The others of the batch keep their edits.
         const described = describeError(error);
@@ -146,7 +170,7 @@ async function completionsRoute(call: Call): Promise<Response> {
   const withTokenIds = body.return_token_ids === true;
   const options = { maxNewTokens: maxTokensOf(body.max_tokens), sampling: samplingOf(body), withTokenIds };
   const prompt = typeof body.prompt === 'string' ? body.prompt : Int32Array.from(body.prompt);
-  const events = served.complete(prompt, options, context.req.raw.signal);
+  const events = served.complete(prompt, options, context.req.raw.signal, clientOf(context));
   const base = { id: newId('cmpl'), object: 'text_completion', created: seconds(), model: served.id };
   const choice = (text: string, reason: FinishReason | null, tokenIds?: readonly number[]) => ({
     choices: [
@@ -163,7 +187,7 @@ async function completionsRoute(call: Call): Promise<Response> {
 async function chatRoute(call: Call): Promise<Response> {
   const { context, served } = call;
   const body = chatBody.parse(await readJson(context));
-  const events = served.align(toChatRequest(body, served), context.req.raw.signal);
+  const events = served.align(toChatRequest(body, served), context.req.raw.signal, clientOf(context));
   const base = { id: newId('chatcmpl'), created: seconds(), model: served.id };
   if (body.stream === true) {
     const chunkBase = { ...base, object: 'chat.completion.chunk' };
@@ -201,6 +225,11 @@ function toChatRequest(body: ChatBody, served: ServedModel) {
     },
     template,
   );
+}
+
+/** Whose line a request waits in: its key's, or its address's. */
+function clientOf(context: Context<ApiEnv>): Client {
+  return context.get('facts').key ?? context.env.incoming.socket.remoteAddress;
 }
 
 async function readJson(context: Context): Promise<unknown> {

@@ -6,7 +6,7 @@ import type { AlignRequest } from '../../src/align/request.ts';
 import type { Variant } from '../../src/align/variant.ts';
 import { Admission } from './admission.ts';
 import { type Outcome, ServerMetrics, type UpstreamState } from './metrics.ts';
-import { BusyError, WorkQueue } from './work-queue.ts';
+import { BusyError, type Client, WorkQueue } from './work-queue.ts';
 
 export interface ServedModelOptions {
   id: string;
@@ -72,11 +72,15 @@ export class ServedModel {
     return this.#upstreamStates?.().every(({ isOut }) => isOut) === true ? 'no upstream answers' : undefined;
   }
 
-  /** @throws as `Aligner.align`; BusyError; `TimeoutError` at the deadline; the signal's reason */
-  async *align(request: AlignRequest, signal: AbortSignal): AsyncGenerator<AlignEvent, void, void> {
+  /**
+   * @param client  in whose line it waits
+   * @throws as `Aligner.align`; BusyError; `TimeoutError` at the deadline; the signal's reason
+   */
+  async *align(request: AlignRequest, signal: AbortSignal, client?: Client): AsyncGenerator<AlignEvent, void, void> {
     const texts = [request.context, request.answer, ...request.objectives.map(({ description }) => description)];
     const characters = texts.reduce((sum, text) => sum + text.length, 0);
-    yield* this.#inTurn(characters, signal, (stop) => this.#aligner.align(request, stop));
+    const run = (stop: AbortSignal) => this.#aligner.align(request, stop);
+    yield* this.#inTurn(run, { characters, signal, client });
   }
 
   /** Continues a prompt as it is. @throws as {@link align} */
@@ -84,10 +88,12 @@ export class ServedModel {
     prompt: string | Int32Array,
     options: CompleteOptions,
     signal: AbortSignal,
+    client?: Client,
   ): AsyncGenerator<AlignEvent, void, void> {
     // Of token ids nothing is to be made.
     const characters = typeof prompt === 'string' ? prompt.length : 0;
-    yield* this.#inTurn(characters, signal, (stop) => this.#aligner.complete(prompt, options, stop));
+    const run = (stop: AbortSignal) => this.#aligner.complete(prompt, options, stop);
+    yield* this.#inTurn(run, { characters, signal, client });
   }
 
   /**
@@ -117,9 +123,8 @@ export class ServedModel {
   }
 
   async *#inTurn(
-    characters: number,
-    signal: AbortSignal,
     run: (stop: AbortSignal) => AsyncGenerator<AlignEvent, void, void>,
+    { characters, signal, client }: { characters: number; signal: AbortSignal; client: Client },
   ): AsyncGenerator<AlignEvent, void, void> {
     // By hand: what AbortSignal.timeout and any make of each request is held until its deadline, however soon it ends.
     const stopper = new AbortController();
@@ -140,7 +145,7 @@ export class ServedModel {
     let leave: (() => void) | undefined;
     try {
       this.#checkLength(characters);
-      leave = await this.queue.enter(stop);
+      leave = await this.queue.enter(stop, client);
       for await (const event of run(stop)) {
         // A client hears why, instead of half an edit that looks whole.
         if (event.type === 'edit-end' && event.finishReason === 'cancelled') throw stop.reason;

@@ -5,12 +5,25 @@ export class BusyError extends Error {
   override readonly name = 'BusyError';
 }
 
-/** Runs a few jobs at a time, in the order in which they came; a bounded number of others wait. */
+/** Whose a request is: those of one wait in one line. */
+export type Client = object | string | undefined;
+
+interface Place {
+  start: () => void;
+  refuse: (error: Error) => void;
+}
+
+/**
+ * Runs a few jobs at a time; a bounded number of others wait, in a line for each client. The lines take turns, each in the
+ * order in which its requests came: who sends many slows down none but himself.
+ */
 export class WorkQueue {
   readonly atATime: number;
   readonly #maxWaiting: number;
   #running = 0;
-  readonly #waiting: { start: () => void }[] = [];
+  #waiting = 0;
+  /** The line whose turn it is comes first; none is empty. */
+  readonly #lines = new Map<Client, Place[]>();
 
   constructor({ atATime, maxWaiting }: { atATime: number; maxWaiting: number }) {
     this.atATime = atATime;
@@ -22,38 +35,69 @@ export class WorkQueue {
   }
 
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting;
   }
 
   /**
    * Waits for a place.
    *
    * @returns gives the place back; only the first call counts
-   * @throws BusyError when as many as may wait do already; the signal's reason
+   * @throws BusyError when as many as may wait do already, or when the place is needed for a client with a shorter line;
+   *   the signal's reason
    */
-  async enter(signal: AbortSignal): Promise<() => void> {
+  async enter(signal: AbortSignal, client?: Client): Promise<() => void> {
     signal.throwIfAborted();
     if (this.#running >= this.atATime) {
-      if (this.#waiting.length >= this.#maxWaiting) {
-        throw new BusyError(`${this.#running} requests run and ${this.#waiting.length} wait; try again in a moment.`);
-      }
+      if (this.#waiting >= this.#maxWaiting) this.#makeRoomFor(client);
       // The place of a request that ended is handed on: nobody can take it in between.
-      await this.#turn(signal);
+      await this.#turn(signal, client);
     } else this.#running += 1;
     let isHeld = true;
     return () => {
       if (!isHeld) return;
       isHeld = false;
-      const next = this.#waiting.shift();
+      const next = this.#next();
       if (next === undefined) this.#running -= 1;
       else next.start();
     };
   }
 
-  #turn(signal: AbortSignal): Promise<void> {
+  /** Else a client that fills the queue would keep the others out of it. */
+  #makeRoomFor(client: Client): void {
+    const own = this.#lines.get(client)?.length ?? 0;
+    let longest: [Client, Place[]] | undefined;
+    for (const line of this.#lines) if (line[1].length > (longest?.[1].length ?? own + 1)) longest = line;
+    const busy = () => new BusyError(`${this.#running} requests run and ${this.#waiting} wait; try again in a moment.`);
+    if (longest === undefined) throw busy();
+    const last = longest[1].at(-1) as Place;
+    this.#remove(longest[0], last);
+    last.refuse(busy());
+  }
+
+  #next(): Place | undefined {
+    for (const [client, line] of this.#lines) {
+      const place = line[0] as Place;
+      this.#remove(client, place);
+      // To the end: the others' turns come first.
+      if (this.#lines.delete(client)) this.#lines.set(client, line);
+      return place;
+    }
+    return undefined;
+  }
+
+  #remove(client: Client, place: Place): void {
+    const line = this.#lines.get(client);
+    const at = line?.indexOf(place) ?? -1;
+    if (line === undefined || at < 0) return;
+    line.splice(at, 1);
+    this.#waiting -= 1;
+    if (line.length === 0) this.#lines.delete(client);
+  }
+
+  #turn(signal: AbortSignal, client: Client): Promise<void> {
     return new Promise((resolve, reject) => {
       const leave = () => {
-        this.#waiting.splice(this.#waiting.indexOf(place), 1);
+        this.#remove(client, place);
         reject(signal.reason instanceof Error ? signal.reason : new AlignError('engine-failed', 'The wait ended.'));
       };
       const place = {
@@ -61,8 +105,15 @@ export class WorkQueue {
           signal.removeEventListener('abort', leave);
           resolve();
         },
+        refuse: (error: Error) => {
+          signal.removeEventListener('abort', leave);
+          reject(error);
+        },
       };
-      this.#waiting.push(place);
+      const line = this.#lines.get(client);
+      if (line === undefined) this.#lines.set(client, [place]);
+      else line.push(place);
+      this.#waiting += 1;
       signal.addEventListener('abort', leave, { once: true });
     });
   }

@@ -6,6 +6,7 @@ import { listModelFolders } from '../../src/weights/node-model-folders.ts';
 import { fileResponse, requestedPath } from '../file-response.ts';
 
 const PREFIX = 'models/';
+export const MODEL_LIST = `${PREFIX}index.json`;
 const CLASSIFIER_FILES = [CLASSIFIER_MANIFEST_PATH, 'config.json', 'tokenizer.json', 'tokenizer_config.json'];
 
 /** An entry of index.json. `baseUrl` is relative to the list; a null manifest is a damaged folder. */
@@ -54,7 +55,7 @@ export async function listedClassifiers(directories: readonly string[]): Promise
 export function modelRoutes(directories: readonly string[]): Hono {
   const app = new Hono();
 
-  app.get(`/${PREFIX}index.json`, async (context) => {
+  app.get(`/${MODEL_LIST}`, async (context) => {
     context.header('Cache-Control', 'no-cache');
     return context.json(await listedModels(directories));
   });

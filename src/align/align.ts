@@ -52,8 +52,8 @@ export function encodePrompt(request: AlignRequest, model: Pick<AlignerModel, 't
 }
 
 /** Where the answer's tokens are in the prompt's; at its edges a token may hold letters of both sides. */
-function findAnswer(
-  request: AlignRequest,
+export function findAnswer(
+  request: Parameters<typeof promptAroundAnswer>[0],
   { tokenizer }: Pick<AlignerModel, 'tokenizer'>,
   promptIds: Int32Array,
 ): readonly [start: number, end: number] {

@@ -1,5 +1,5 @@
 import type { FinishReason, Timings, Usage } from './edit.ts';
-import type { Device } from './engine.ts';
+import type { EngineDevice } from './engine.ts';
 import type { AlignRequest } from './request.ts';
 import type { Variant } from './variant.ts';
 
@@ -12,8 +12,11 @@ export interface ModelUsed {
   source: string;
   /** The hub's commit; undefined where the weights came without one. */
   revision: string | undefined;
-  variant: Variant;
-  device: Device;
+  /** Undefined where a server ran it and did not tell. */
+  variant: Variant | undefined;
+  device: EngineDevice;
+  /** Of the server that ran it, name and port: where the texts were sent. Undefined where the device was the page's. */
+  host?: string | undefined;
 }
 
 /** One alignment that has ended: what was asked of which model, and what came. Plain data. */

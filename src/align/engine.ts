@@ -1,8 +1,8 @@
 /** Where a model runs. */
 export type Device = 'cpu' | 'wasm' | 'webgpu';
 
-/** Where an engine's model runs: here, or behind a server that says no more. */
-export type EngineDevice = Device | 'server';
+/** Where an engine's model runs: here, on GPUs that a page does not reach too, or behind a server that says no more. */
+export type EngineDevice = Device | 'cuda' | 'metal' | 'vulkan' | 'server';
 
 /**
  * Why a generation ended: `stop` at the end-of-sequence token, `length` at `maxNewTokens` or at the end of the

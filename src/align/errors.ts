@@ -23,6 +23,8 @@ const REMEDY = {
   'server-unreachable': 'Check the server’s address and that it is running.',
   'server-busy': 'Try again in a moment.',
   'server-failed': 'Try again. If it happens again, the server’s own log says why.',
+  'call-not-allowed':
+    'Start the server or this page with the option named, or open the page that the server serves itself.',
   'key-refused': 'Check the key, and that it is meant for this server.',
   'worker-crashed': 'Load the model again. If it happens again, choose a smaller variant.',
 } as const;

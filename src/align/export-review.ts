@@ -71,7 +71,7 @@ function facts({ request, model }: Alignment, words: ExportWords): [string, stri
     [words.objectives, request.objectives.map(({ label }) => label).join(', ')],
     [
       words.model,
-      `${model.name} (${model.source}${model.revision === undefined ? '' : `, ${model.revision}`}), ${model.variant} on ${model.device}`,
+      `${model.name} (${model.source}${model.revision === undefined ? '' : `, ${model.revision}`})${model.variant === undefined ? '' : `, ${model.variant}`} on ${model.host ?? model.device}`,
     ],
     [words.decoding, sampling === 'checkpoint' ? words.asCheckpoint : greedy ? words.greedy : JSON.stringify(sampling)],
   ];

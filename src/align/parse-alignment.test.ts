@@ -40,6 +40,13 @@ describe('parseAlignment', () => {
     expect(parseAlignment(JSON.parse(JSON.stringify(example)))).toEqual(example);
   });
 
+  it('keeps where a server ran it, and takes none without its host', () => {
+    const model = { ...example.model, device: 'server', variant: undefined, host: '127.0.0.1:4320' } as const;
+    expect(parseAlignment(JSON.parse(JSON.stringify({ ...example, model }))).model).toEqual(model);
+    expect(() => parseAlignment({ ...example, model: { ...model, host: undefined } })).toThrow('model.host is no text');
+    expect(() => parseAlignment({ ...example, model: { ...model, device: 'wasm' } })).toThrow('model.variant');
+  });
+
   it('ends in a typed error, whatever it is given', () => {
     fc.assert(
       fc.property(fc.anything(), fc.constantFrom(...Object.keys(example)), (value, field) => {

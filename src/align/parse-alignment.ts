@@ -1,6 +1,6 @@
 import type { Alignment, ModelUsed } from './alignment.ts';
 import type { FinishReason } from './edit.ts';
-import type { Device } from './engine.ts';
+import type { EngineDevice } from './engine.ts';
 import { findObjective, type Objective, OBJECTIVES } from './objectives.ts';
 import { list, number, oneOf, record, text } from './parse-fields.ts';
 import { PROMPT_STYLES, TEMPLATE_IDS, type TemplateId } from './prompt.ts';
@@ -8,7 +8,7 @@ import { type AlignRequest, checkRequest, DEFAULT_MAX_NEW_TOKENS, GREEDY } from 
 import { VARIANTS } from './variant.ts';
 
 const FINISH_REASONS: readonly FinishReason[] = ['stop', 'length', 'cancelled'];
-const DEVICES: readonly Device[] = ['cpu', 'wasm', 'webgpu'];
+const DEVICES: readonly EngineDevice[] = ['cpu', 'wasm', 'webgpu', 'cuda', 'metal', 'vulkan', 'server'];
 const MAX_OBJECTIVES = 100;
 
 /**
@@ -59,14 +59,18 @@ export function parseAlignment(value: unknown): Alignment {
 }
 
 function parseModel(value: unknown): ModelUsed {
-  const { id, name, source, revision, variant, device } = record(value, 'model');
+  const { id, name, source, revision, variant, host, ...model } = record(value, 'model');
+  const device = oneOf(model.device, DEVICES, 'model.device');
+  const isServed = device === 'server';
   return {
     id: text(id, 'model.id'),
     name: text(name, 'model.name'),
     source: text(source, 'model.source'),
     revision: revision === undefined || revision === null ? undefined : text(revision, 'model.revision'),
-    variant: oneOf(variant, VARIANTS, 'model.variant'),
-    device: oneOf(device, DEVICES, 'model.device'),
+    variant: isServed && (variant ?? undefined) === undefined ? undefined : oneOf(variant, VARIANTS, 'model.variant'),
+    device,
+    // An edit whose texts were sent somewhere must not look like one of this device.
+    ...(isServed && { host: text(host, 'model.host') }),
   };
 }
 

@@ -185,7 +185,7 @@ export class BatchLoop implements Engine {
 
   #choose(sequence: Sequence, logits: Float32Array): void {
     try {
-      const tokenId = sequence.sampler.sample(logits);
+      const tokenId = sequence.sampler.sample({ type: 'all', logits });
       if (this.#eosTokenIds.has(tokenId)) sequence.finish('stop');
       else sequence.add(tokenId);
     } catch (error) {

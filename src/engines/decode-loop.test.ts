@@ -77,6 +77,63 @@ describe('DecodeLoop', () => {
     expect(drafted.tokenIds).toEqual(plain.tokenIds);
   });
 
+  describe('on a device that knows the next token first', () => {
+    const ahead = { config: { ...config, mayDraft: false }, isAhead: true };
+
+    it('begins each step before the token of the last one is known, and none after the room is full', async () => {
+      const written: number[] = [];
+      const begunAt: number[] = [];
+      const { engine, decoder } = createScriptedEngine(writes([20, 21, 22, 23], 5, EOS), {
+        ...ahead,
+        onStep: () => void begunAt.push(written.length),
+      });
+      for await (const step of engine.generate(prompt, greedy(4), never)) written.push(...step);
+      expect(written).toEqual([20, 21, 22, 23]);
+      expect(decoder.calls.map(({ tokenIds, pastTokens }) => [pastTokens, ...tokenIds])).toEqual([
+        [0, ...prompt],
+        [5, 20],
+        [6, 21],
+        [7, 22],
+      ]);
+      // Of the third and fourth step the token was not yielded yet.
+      expect(begunAt).toEqual([0, 1, 1, 2]);
+    });
+
+    it('does not where scores of several tokens decide', async () => {
+      const begunAt: number[] = [];
+      const written: number[] = [];
+      const options = { ...greedy(4), temperature: 0.1, topK: 1 };
+      const onStep = () => void begunAt.push(written.length);
+      const { engine } = createScriptedEngine(writes([20, 21, 22, 23], 5, EOS), { ...ahead, onStep });
+      for await (const step of engine.generate(prompt, options, never)) written.push(...step);
+      expect([written, begunAt]).toEqual([
+        [20, 21, 22, 23],
+        [0, 1, 2, 3],
+      ]);
+    });
+
+    it('ends at an end of sequence, a failed step or a stop only when the step ahead has ended too', async () => {
+      const { engine, decoder } = createScriptedEngine(writes([20, 21], 5, EOS), ahead);
+      expect(await collect(engine.generate(prompt, greedy(9), never))).toEqual([20, 21]);
+      // The step after the end of sequence.
+      expect(decoder.calls.at(-1)).toEqual({ tokenIds: [EOS], pastTokens: 7, logitRows: 1 });
+      for await (const _step of engine.generate(prompt, greedy(9), never)) break;
+
+      let isFailing = false;
+      const failing = createScriptedEngine(writes([20, 21, 22], 5, EOS), {
+        ...ahead,
+        onStep: ({ pastTokens }) => {
+          if (isFailing && pastTokens === 6) throw new Error('broken');
+        },
+      });
+      isFailing = true;
+      await expect(collect(failing.engine.generate(prompt, greedy(9), never))).rejects.toThrow('broken');
+      isFailing = false;
+      expect(await collect(failing.engine.generate(prompt, greedy(9), never))).toEqual([20, 21, 22]);
+      await failing.engine.dispose();
+    });
+  });
+
   it('reads all of a prompt after a step that failed', async () => {
     let isFailing = false;
     const { engine, decoder } = createScriptedEngine(writes([20, 21], 5, EOS), {

@@ -8,6 +8,7 @@ import { DraftLength } from './draft-length.ts';
 import { Drafter } from './drafter.ts';
 import { toEngineError } from './engine-error.ts';
 import { Sampler } from './sampling.ts';
+import type { RowScores } from './scores.ts';
 
 /** What the loop needs to know of a model. */
 export type DecoderConfig = Pick<LlamaConfig, 'vocabularySize' | 'contextLength' | 'eosTokenIds'> & {
@@ -56,6 +57,8 @@ export class DecodeLoop implements Engine {
   ): AsyncGenerator<readonly number[], GenerateFinishReason, void> {
     if (this.#isGenerating) throw new Error('This engine is generating already; end that first. This is a bug.');
     this.#isGenerating = true;
+    /** A step that began before the tokens of the one before it were known. */
+    let ahead: Promise<readonly RowScores[]> | undefined;
     try {
       signal.throwIfAborted();
       checkGeneration(promptIds, options, this.vocabularySize);
@@ -65,11 +68,12 @@ export class DecodeLoop implements Engine {
       this.#draftLength.begin();
       // The last token that is generated is never read.
       const kept = await this.#reserve(promptIds, promptIds.length + room - 1);
-      let logits = yield* this.#read(promptIds, kept, { onPromptRead: options.onPromptRead, signal });
+      let scores = yield* this.#read(promptIds, kept, sampler, { onPromptRead: options.onPromptRead, signal });
       let draft: readonly number[] = [];
       let stepMs: number | undefined;
+      let endMs = 0;
       for (let newTokens = 0; ;) {
-        const { tokenIds, isEnd } = this.#choose(logits, draft, sampler);
+        const { tokenIds, isEnd } = this.#choose(scores, draft, sampler);
         if (stepMs !== undefined) {
           this.#draftLength.record(draft.length, isEnd ? tokenIds.length : tokenIds.length - 1, stepMs);
         }
@@ -78,17 +82,28 @@ export class DecodeLoop implements Engine {
         if (isEnd) return 'stop';
         if (newTokens === room) return 'length';
         for (const tokenId of tokenIds) drafter.accept(tokenId);
-        if (this.#mayDraft) draft = drafter.draft(this.#draftLength.choose(room - newTokens - 1));
-        // Of drafted tokens the cache holds wrong ones too: the next step overwrites them.
-        const unread = Int32Array.of(tokenIds.at(-1) as number, ...draft);
         const pastTokens = promptIds.length + newTokens - 1;
         signal.throwIfAborted();
-        const startMs = performance.now();
-        logits = await this.#run(() => this.#decoder.step(unread, pastTokens, unread.length));
-        stepMs = performance.now() - startMs;
+        // One that began ahead had the device to itself when the one before it ended.
+        const startMs = ahead === undefined ? performance.now() : endMs;
+        let step = ahead;
+        draft = [];
+        if (step === undefined) {
+          if (this.#mayDraft) draft = drafter.draft(this.#draftLength.choose(room - newTokens - 1));
+          // Of drafted tokens the cache holds wrong ones too: the next step overwrites them.
+          const unread = Int32Array.of(tokenIds.at(-1) as number, ...draft);
+          const needed = sampler.needed(unread.length);
+          step = this.#run(() => this.#decoder.step(unread, pastTokens, unread.length, needed));
+        }
+        ahead = draft.length > 0 ? undefined : this.#follow(pastTokens + 1, room - newTokens - 1, sampler);
+        scores = await step;
+        endMs = performance.now();
+        stepMs = endMs - startMs;
         signal.throwIfAborted();
       }
     } finally {
+      // Nobody reads it any more, but the next generation must not begin before its end.
+      await ahead?.catch(() => {});
       this.#isGenerating = false;
     }
   }
@@ -103,17 +118,36 @@ export class DecodeLoop implements Engine {
    * writes in place of the next. Each is chosen from the model's own scores, so that the text is that without drafts, drawn
    * texts included.
    *
-   * @param logits  float32 [draft + 1, vocabulary]
+   * @param scores  of draft + 1 positions
    */
-  #choose(logits: Float32Array, draft: readonly number[], sampler: Sampler): { tokenIds: number[]; isEnd: boolean } {
+  #choose(
+    scores: readonly RowScores[],
+    draft: readonly number[],
+    sampler: Sampler,
+  ): { tokenIds: number[]; isEnd: boolean } {
     const tokenIds: number[] = [];
-    for (let row = 0; row <= draft.length; row++) {
-      const tokenId = sampler.sample(logits.subarray(row * this.vocabularySize, (row + 1) * this.vocabularySize));
+    for (const [row, rowScores] of scores.entries()) {
+      const tokenId = sampler.sample(rowScores);
       if (this.#eosTokenIds.has(tokenId)) return { tokenIds, isEnd: true };
       tokenIds.push(tokenId);
       if (tokenId !== draft[row]) break;
     }
     return { tokenIds, isEnd: false };
+  }
+
+  /**
+   * Begins the step after one that writes one token, where the device knows that token before we do.
+   *
+   * @param room  tokens that may come after that one
+   */
+  #follow(pastTokens: number, room: number, sampler: Sampler): Promise<readonly RowScores[]> | undefined {
+    const decoder = this.#decoder;
+    if (decoder.follow === undefined || room === 0 || sampler.needed(1).type !== 'largest') return undefined;
+    if (this.#mayDraft && this.#draftLength.choose(room - 1) > 0) return undefined;
+    const step = this.#run(() => decoder.follow!(pastTokens));
+    // It is awaited later, and not at all where the step before it fails.
+    step.catch(() => {});
+    return step;
   }
 
   /** @returns how many of the prompt's first tokens the decoder has read already: whole chunks, never all of them */
@@ -132,23 +166,25 @@ export class DecodeLoop implements Engine {
   /**
    * Yields an empty step after each chunk but the last, where somebody is told.
    *
-   * @returns float32 [vocabulary], the scores after the last token
+   * @returns the scores after the last token
    */
   async *#read(
     tokenIds: Int32Array,
     pastTokens: number,
+    sampler: Sampler,
     { onPromptRead, signal }: { onPromptRead: GenerateOptions['onPromptRead']; signal: AbortSignal },
-  ): AsyncGenerator<readonly number[], Float32Array, void> {
+  ): AsyncGenerator<readonly number[], readonly RowScores[], void> {
     const chunkTokens = this.#decoder.prefillChunkTokens;
     let start = pastTokens;
     for (;;) {
       signal.throwIfAborted();
       const chunk = tokenIds.subarray(start, start + chunkTokens);
       const isLast = start + chunk.length === tokenIds.length;
-      const logits = await this.#run(() => this.#decoder.step(chunk, start, isLast ? 1 : 0));
+      const rows = isLast ? 1 : 0;
+      const scores = await this.#run(() => this.#decoder.step(chunk, start, rows, sampler.needed(rows)));
       if (chunk.length === chunkTokens) this.#cachedIds.push(...chunk);
       signal.throwIfAborted();
-      if (isLast) return logits;
+      if (isLast) return scores;
       start += chunk.length;
       if (onPromptRead === undefined) continue;
       onPromptRead(start);
@@ -160,7 +196,8 @@ export class DecodeLoop implements Engine {
   async #run<Result>(call: () => Result | Promise<Result>): Promise<Result> {
     this.#throwIfDisposed();
     const running = (async () => call())();
-    this.#stepRunning = running.catch(() => {});
+    // Without its result, or each would hold the one before it.
+    this.#stepRunning = Promise.allSettled([this.#stepRunning, running]).then(() => undefined);
     try {
       const result = await running;
       this.#throwIfDisposed();

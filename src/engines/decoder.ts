@@ -1,8 +1,9 @@
 import type { Device } from '../align/engine.ts';
+import type { RowScores, ScoresNeeded } from './scores.ts';
 
 /**
  * A decoder graph with the keys and values of the tokens that it has read: what the decode loop drives, and all that it
- * knows of a backend. One step at a time.
+ * knows of a backend. One step at a time, and one that follows it.
  */
 export interface Decoder {
   readonly device: Device;
@@ -23,9 +24,23 @@ export interface Decoder {
    *
    * @param tokenIds   int32 [tokens], at least one
    * @param logitRows  how many of the last positions to score; 0 for a chunk whose scores nobody reads
-   * @returns float32 [logitRows, vocabulary]; the caller may change it, and the next step overwrites it
+   * @param needed     of those scores; a backend on the host gives all
+   * @returns one for each of the positions; the next step overwrites them
    */
-  step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array>;
+  step(
+    tokenIds: Int32Array,
+    pastTokens: number,
+    logitRows: number,
+    needed: ScoresNeeded,
+  ): Promise<readonly RowScores[]>;
+
+  /**
+   * The step of the token that the last one, of one row and `largest`, found: only the device knows it yet. To be called
+   * before that step's scores are there, so that the device has work while they travel.
+   *
+   * @returns of one row, `largest`
+   */
+  follow?(pastTokens: number): Promise<readonly RowScores[]>;
 
   /** Not called while a step runs, unless the device is lost. */
   dispose(): Promise<void>;

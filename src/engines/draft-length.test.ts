@@ -45,6 +45,30 @@ describe('DraftLength', () => {
     expect(settle(length, cheap, () => true, 60).at(-1)).toBeGreaterThanOrEqual(8);
   });
 
+  it.each([
+    ['little', (tokens: number) => 10 + 0.5 * tokens],
+    ['half a step', (tokens: number) => 5 + 5 * tokens],
+    ['nothing for a second one', (tokens: number) => 10 + Math.max(2, tokens)],
+  ])('loses next to nothing to wrong drafts where a token more takes %s', (_, msOf) => {
+    const length = new DraftLength();
+    settle(length, msOf, () => true);
+    for (const tokens of [64, 64, 256]) {
+      length.begin();
+      const drafted = settle(length, msOf, () => false, tokens);
+      const ms = drafted.reduce((sum, count) => sum + msOf(count + 1), 0);
+      expect((tokens * msOf(1)) / ms, `${tokens} tokens`).toBeGreaterThan(0.975);
+    }
+  });
+
+  it('always drafts where a second token of a step takes nothing', () => {
+    const length = new DraftLength();
+    length.record(0, 0, 10);
+    const padded = (tokens: number) => 8 + Math.max(2, tokens);
+    const drafted = settle(length, padded, () => false, 100);
+    expect(drafted.slice(1)).not.toContain(0);
+    expect(drafted.filter((count) => count === 1).length).toBeGreaterThan(90);
+  });
+
   it('comes back to a size whose first step was slow', () => {
     const length = new DraftLength();
     length.record(0, 0, 10);

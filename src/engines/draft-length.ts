@@ -1,5 +1,14 @@
-/** Tokens to draft; few different ones, since some backends prepare each size of a step. */
-const LENGTHS = [0, 2, 4, 8, 16] as const;
+/**
+ * Tokens to draft; few different ones, since some backends prepare each size of a step. One costs nothing where a step
+ * is computed over two rows in any case (`NodeDecoderOptions.minStepTokens`).
+ */
+const LENGTHS = [0, 1, 2, 4, 8, 16] as const;
+/** What wrong drafts may cost, of the time that the text takes without drafts. */
+const MAX_LOSS = 0.01;
+/** A step that took longer than this, in times of what it takes else, was held up by something. */
+const PAUSE = 1.25;
+/** As if a text were so much longer, so that drafts are tried at its beginning. */
+const HEAD_START_TOKENS = 64;
 /** Weight of the newest measurement: the first step of a size may compile something, and other programs only slow down. */
 const FASTER_SHARE = 0.6;
 const SLOWER_SHARE = 0.2;
@@ -24,20 +33,30 @@ export class DraftLength {
   /** Milliseconds by tokens of a step. */
   readonly #stepMs = new Map<number, number>();
   #acceptance = FIRST_ACCEPTANCE;
+  /** Of this text. */
+  #tokens = 0;
+  /** Below the time without drafts where negative. */
+  #lostMs = 0;
 
   /** A new text begins. */
   begin(): void {
     this.#acceptance = FIRST_ACCEPTANCE;
+    this.#tokens = 0;
+    this.#lostMs = 0;
   }
 
   /** @returns the number that gives the most tokens for the time, at most `most` */
   choose(most: number): number {
     // What one token takes is the measure of all else.
-    if (!this.#stepMs.has(1)) return 0;
+    const one = this.#stepMs.get(1);
+    if (one === undefined) return 0;
+    const spareMs = MAX_LOSS * one * (HEAD_START_TOKENS + this.#tokens) - this.#lostMs;
     let best = 0;
     let bestSpeed = 0;
     for (const length of LENGTHS) {
       const count = Math.min(length, most);
+      // Where all of it is wrong.
+      if (this.#msOf(count + 1) - one > spareMs && count > 0) break;
       // Each drafted token counts if all before it did; the token after the last right one comes in any case.
       const expected = (1 - this.#acceptance ** (count + 1)) / (1 - this.#acceptance);
       const speed = expected / this.#msOf(count + 1);
@@ -53,6 +72,9 @@ export class DraftLength {
     for (const [size, old] of this.#stepMs) if (size !== 1) this.#stepMs.set(size, old * FORGETTING);
     const share = known !== undefined && ms < known ? FASTER_SHARE : SLOWER_SHARE;
     this.#stepMs.set(tokens, known === undefined ? ms : known + share * (ms - known));
+    this.#tokens += accepted + 1;
+    // A pause of the machine is no loss of the drafts'.
+    if (drafted > 0) this.#lostMs += Math.min(ms, PAUSE * this.#msOf(tokens)) - (accepted + 1) * this.#msOf(1);
     if (drafted === 0) {
       this.#acceptance += DRIFT * Math.max(0, TRYING_ACCEPTANCE - this.#acceptance);
       return;

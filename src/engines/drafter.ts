@@ -94,7 +94,7 @@ export class Drafter {
  * Whether a step over several tokens scores them as steps of one do: then drafts change no text. In fp32 and fp16 a score
  * moves by up to 5e-5. Where activations are rounded to 8 bits (q8, and the 4-bit variants at accuracy level 4) a last
  * bit decides how, and it must be the very same: on the CPU, where steps of one token are computed like longer ones
- * (`NodeDecoder`, `steadyAttention`), it is (docs/decisions/2026-11-25-drafts-in-all-variants.md).
+ * (`NodeDecoderOptions.minStepTokens`), it is (docs/decisions/2026-11-25-drafts-in-all-variants.md).
  */
 export function draftsExactly(variant: Variant, device: Device): boolean {
   const isFloat = variant === 'fp32' || variant === 'fp16';

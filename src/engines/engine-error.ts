@@ -1,4 +1,4 @@
-import type { Device } from '../align/engine.ts';
+import type { EngineDevice } from '../align/engine.ts';
 import { AlignError, type AlignErrorCode } from '../align/errors.ts';
 
 /** What runtimes and browsers write into messages; they give no codes. The first that fits decides. */
@@ -20,7 +20,7 @@ const FACTS: Partial<Record<AlignErrorCode, string>> = {
  * @param doing  for the message: `loading the model`, `generating`
  * @returns the error itself if it is an AlignError, else one with the runtime's words and the error as cause
  */
-export function toEngineError(error: unknown, device: Device, doing: string): AlignError {
+export function toEngineError(error: unknown, device: EngineDevice, doing: string): AlignError {
   if (error instanceof AlignError) return error;
   // ORT's wasm build throws bare numbers where C++ exceptions are off: pointers that mean nothing outside.
   const words =

@@ -1,4 +1,5 @@
 import { AlignError } from '../align/errors.ts';
+import { nextTask } from './next-task.ts';
 
 /** One server-sent event. */
 export interface ServerEvent {
@@ -60,8 +61,4 @@ export async function* readEvents(
   } finally {
     await reader.cancel().catch(() => undefined);
   }
-}
-
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }

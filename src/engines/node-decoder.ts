@@ -4,6 +4,7 @@ import type { DecoderShape } from './decoder-shape.ts';
 import type { Feeds, Fetches } from './kv-cache.ts';
 import { NEW_POSITIONS, newRowsName } from './new-cache-rows.ts';
 import type { OrtSession } from './ort-decoder.ts';
+import { allScores, type RowScores } from './scores.ts';
 import { SlotCache } from './slot-cache.ts';
 
 /** A sequence's next token, and how many of its tokens the cache holds. */
@@ -66,13 +67,17 @@ export class NodeDecoder implements Decoder {
     return keepTokens;
   }
 
-  async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
+  async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<RowScores[]> {
     const padding = Math.max(0, this.#minStepTokens - tokenIds.length);
     const logits = await this.#read(0, tokenIds, { pastTokens, logitRows, padding });
-    return logits.subarray(0, logitRows * this.#shape.vocabularySize);
+    return allScores(logits.subarray(0, logitRows * this.#shape.vocabularySize), logitRows);
   }
 
-  /** {@link Decoder.step} of the sequence in a slot. */
+  /**
+   * {@link Decoder.step} of the sequence in a slot.
+   *
+   * @returns float32 [logitRows, vocabulary]; the next step overwrites it
+   */
   read(slot: number, tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
     return this.#read(slot, tokenIds, { pastTokens, logitRows, padding: 0 });
   }

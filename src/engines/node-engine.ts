@@ -7,7 +7,7 @@ import { DecodeLoop, type DecoderConfig } from './decode-loop.ts';
 import { readDecoderShape } from './decoder-shape.ts';
 import { draftsExactly } from './drafter.ts';
 import { toEngineError } from './engine-error.ts';
-import type { StartEngine } from './load-model.ts';
+import type { EngineStart, StartEngine } from './load-model.ts';
 import { addNewCacheRows, NEW_POSITIONS } from './new-cache-rows.ts';
 import { NodeDecoder } from './node-decoder.ts';
 
@@ -36,14 +36,18 @@ const PREFILL_CHUNK_TOKENS = 128;
  * @throws AlignError `out-of-memory`, `engine-failed`; `weights-corrupt` if the graph is not a decoder of ours
  */
 export async function createNodeEngine(options: NodeEngineOptions): Promise<Engine> {
-  const {
-    graphPath,
-    config,
-    threads,
-    prefillChunkTokens = PREFILL_CHUNK_TOKENS,
-    concurrency = 1,
-    minStepTokens = 1,
-  } = options;
+  const decoder = await createNodeDecoder(options);
+  return decoder.slotCount === 1 ? new DecodeLoop(decoder, options.config) : new BatchLoop(decoder, options.config);
+}
+
+/** The engine's decoder alone. @throws as `createNodeEngine` */
+export async function createNodeDecoder({
+  graphPath,
+  threads,
+  prefillChunkTokens = PREFILL_CHUNK_TOKENS,
+  concurrency = 1,
+  minStepTokens = 1,
+}: Omit<NodeEngineOptions, 'config'>): Promise<NodeDecoder> {
   let session: InferenceSession;
   try {
     session = await InferenceSession.create(addNewCacheRows(await readFile(graphPath)), {
@@ -62,29 +66,35 @@ export async function createNodeEngine(options: NodeEngineOptions): Promise<Engi
       inputMetadata: session.inputMetadata.filter(({ name }) => name !== NEW_POSITIONS),
       outputMetadata: session.outputMetadata,
     });
-    const decoder = new NodeDecoder({ session, shape, prefillChunkTokens, minStepTokens, slotCount: concurrency });
-    return concurrency === 1 ? new DecodeLoop(decoder, config) : new BatchLoop(decoder, config);
+    return new NodeDecoder({ session, shape, prefillChunkTokens, minStepTokens, slotCount: concurrency });
   } catch (error) {
     await session.release();
     throw error;
   }
 }
 
+type FolderOptions = { directory: string } & Pick<NodeEngineOptions, 'threads' | 'concurrency'>;
+
 /** For `loadModel`, on a folder on disk. */
-export function startNodeEngine(
-  options: { directory: string } & Pick<NodeEngineOptions, 'threads' | 'concurrency'>,
-): StartEngine {
-  const { directory, ...engineOptions } = options;
-  return async ({ choice, files, config, onProgress }) => {
-    const [graph] = files;
-    if (graph === undefined) throw new Error('A variant without files; this is a bug.');
-    const totalBytes = files.reduce((sum, { source }) => sum + source.sizeBytes, 0);
-    onProgress({ phase: 'starting', file: graph.path, loadedBytes: totalBytes, totalBytes });
-    return createNodeEngine({
-      ...engineOptions,
-      graphPath: join(directory, ...graph.path.split('/')),
-      config: { ...config, mayDraft: draftsExactly(choice.variant, 'cpu') },
-      minStepTokens: choice.variant === 'fp32' || choice.variant === 'fp16' ? 1 : 2,
-    });
+export function startNodeEngine(options: FolderOptions): StartEngine {
+  return async (start) => {
+    const engineOptions = nodeEngineOptions(options, start);
+    const totalBytes = start.files.reduce((sum, { source }) => sum + source.sizeBytes, 0);
+    start.onProgress({ phase: 'starting', file: start.files[0]?.path ?? '', loadedBytes: totalBytes, totalBytes });
+    return createNodeEngine(engineOptions);
+  };
+}
+
+/** How an engine of a folder's variant is made. */
+export function nodeEngineOptions(
+  { directory, ...options }: FolderOptions,
+  { choice, files: [graph], config }: Pick<EngineStart, 'choice' | 'files' | 'config'>,
+): NodeEngineOptions {
+  if (graph === undefined) throw new Error('A variant without files; this is a bug.');
+  return {
+    ...options,
+    graphPath: join(directory, ...graph.path.split('/')),
+    config: { ...config, mayDraft: draftsExactly(choice.variant, 'cpu') },
+    minStepTokens: choice.variant === 'fp32' || choice.variant === 'fp16' ? 1 : 2,
   };
 }

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SamplingOptions } from '../align/engine.ts';
 import { GREEDY } from '../align/request.ts';
+import type { RowScores, ScoresNeeded } from './scores.ts';
 import { argmax, keepTokens, penalize, Sampler } from './sampling.ts';
 
 interface Case {
@@ -24,6 +25,17 @@ function probabilitiesOf(logits: Float32Array, options: Omit<SamplingOptions, 's
   const probabilities = new Array<number>(logits.length).fill(0);
   Array.from(tokenIds).forEach((id, i) => (probabilities[id]! += weights[i]! / total));
   return probabilities;
+}
+
+const all = (...logits: number[]): RowScores => ({ type: 'all', logits: Float32Array.from(logits) });
+
+/** What a device gives that gives no more than is needed. */
+function reduce(logits: Float32Array, needed: ScoresNeeded): RowScores {
+  if (needed.type === 'all') return { type: 'all', logits };
+  if (needed.type === 'largest') return { type: 'largest', tokenId: argmax(logits) };
+  const least = [...logits].sort((a, b) => b - a)[needed.count - 1] ?? -Infinity;
+  const tokenIds = Int32Array.from(logits.keys()).filter((id) => logits[id]! >= least);
+  return { type: 'top', tokenIds, logits: Float32Array.from(tokenIds, (id) => logits[id]!) };
 }
 
 const someLogits = fc
@@ -84,7 +96,7 @@ describe('keepTokens', () => {
   it('never draws a token whose logit is minus infinity', () => {
     const sampler = new Sampler({ ...GREEDY, temperature: 50 }, new Int32Array());
     for (let i = 0; i < 200; i++) {
-      expect(sampler.sample(Float32Array.of(-Infinity, 1, -Infinity, 0, -Infinity)) % 2).toBe(1);
+      expect(sampler.sample(all(-Infinity, 1, -Infinity, 0, -Infinity)) % 2).toBe(1);
     }
   });
 });
@@ -92,15 +104,56 @@ describe('keepTokens', () => {
 describe('Sampler', () => {
   it('is greedy at temperature 0: the lowest id of the largest logit', () => {
     const sampler = new Sampler(GREEDY, new Int32Array());
-    expect(sampler.sample(Float32Array.of(1, 3, 2, 3))).toBe(1);
+    expect(sampler.sample(all(1, 3, 2, 3))).toBe(1);
   });
 
   it('penalizes prompt and edit at temperature 0 too', () => {
     const sampler = new Sampler({ ...GREEDY, repetitionPenalty: 2 }, Int32Array.of(0));
     const logits = [4, 3.5, 3, -1];
-    const sample = () => sampler.sample(Float32Array.from(logits));
+    const sample = () => sampler.sample(all(...logits));
     // 0 counts as 2, then 1 as 1.75, then 2 as 1.5: 0 is largest again.
     expect([sample(), sample(), sample(), sample()]).toEqual([1, 2, 0, 0]);
+  });
+
+  it('chooses from what it says it needs as it does from all scores', () => {
+    const sampling = fc.record({
+      temperature: fc.constantFrom(0, 0.7, 3),
+      topK: fc.nat(12),
+      topP: fc.constantFrom(0.5, 0.9, 1),
+      repetitionPenalty: fc.constantFrom(0.5, 1, 1.2, 4),
+      seed: fc.nat(99),
+    });
+    const rows = fc.array(fc.array(fc.integer({ min: -20, max: 20 }), { minLength: 30, maxLength: 30 }), {
+      minLength: 1,
+      maxLength: 4,
+    });
+    let reduced = 0;
+    fc.assert(
+      fc.property(sampling, rows, fc.array(fc.nat(29), { maxLength: 6 }), (options, values, promptIds) => {
+        const [some, whole] = [1, 2].map(() => new Sampler(options, Int32Array.from(promptIds)));
+        const needed = some!.needed(values.length);
+        for (const row of values) {
+          const logits = row.map((value) => value / 4);
+          const scores = reduce(Float32Array.from(logits), needed);
+          if (scores.type !== 'all') reduced += 1;
+          expect(some!.sample(scores)).toBe(whole!.sample(all(...logits)));
+        }
+      }),
+      { numRuns: 500 },
+    );
+    expect(reduced).toBeGreaterThan(100);
+  });
+
+  it('needs one number for greedy text, and few for a text that is drawn from few', () => {
+    const needed = (change: Partial<SamplingOptions>) =>
+      new Sampler({ ...GREEDY, ...change }, Int32Array.of(5, 5, 6, 7)).needed(3);
+    expect(needed({})).toEqual({ type: 'largest' });
+    expect(needed({ temperature: 1, topK: 50 })).toEqual({ type: 'top', count: 50 });
+    expect(needed({ temperature: 1, topK: 50, topP: 0.9 })).toEqual({ type: 'top', count: 50 });
+    // Three seen, and two more rows that may add one each.
+    expect(needed({ repetitionPenalty: 1.1 })).toEqual({ type: 'top', count: 6 });
+    expect(needed({ temperature: 1, topP: 0.9 })).toEqual({ type: 'all' });
+    expect(needed({ repetitionPenalty: 0.9 })).toEqual({ type: 'all' });
   });
 
   it('draws as often as the probabilities say', () => {
@@ -110,7 +163,7 @@ describe('Sampler', () => {
     const sampler = new Sampler(options, new Int32Array());
     const draws = 50_000;
     const counts = new Array<number>(logits.length).fill(0);
-    for (let i = 0; i < draws; i++) counts[sampler.sample(logits)]! += 1;
+    for (let i = 0; i < draws; i++) counts[sampler.sample(all(...logits))]! += 1;
     let chiSquared = 0;
     expected.forEach((probability, id) => {
       if (probability === 0) expect(counts[id]).toBe(0);
@@ -124,7 +177,7 @@ describe('Sampler', () => {
     const logits = Float32Array.from({ length: 100 }, (_, id) => Math.sin(id));
     const drawn = (seed: number) => {
       const sampler = new Sampler({ ...GREEDY, temperature: 1, seed }, new Int32Array());
-      return Array.from({ length: 20 }, () => sampler.sample(logits));
+      return Array.from({ length: 20 }, () => sampler.sample(all(...logits)));
     };
     expect(drawn(5)).toEqual(drawn(5));
     expect(drawn(5)).not.toEqual(drawn(6));

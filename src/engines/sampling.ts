@@ -1,6 +1,7 @@
 import type { SamplingOptions } from '../align/engine.ts';
 import { AlignError } from '../align/errors.ts';
 import { SeededRandom } from '../align/random.ts';
+import type { RowScores, ScoresNeeded } from './scores.ts';
 
 /**
  * Chooses one token after another, for one generation. The steps are those of Hugging Face transformers in its order:
@@ -22,20 +23,62 @@ export class Sampler {
   }
 
   /**
+   * What {@link sample} must know of the next rows to choose the very tokens that it would choose knowing all.
+   *
+   * A penalty above 1 only takes from seen tokens. So of the largest `k + seen` scores, `k` at least stay what they are, and
+   * what is below those is not among the `k` largest after the penalty either. Each row may add a seen token.
+   *
+   * Top-p without top-k weighs each token against the sum of all, and no limit at all draws from all: these need all.
+   */
+  needed(rows: number): ScoresNeeded {
+    const { temperature, topK, repetitionPenalty } = this.#options;
+    const isGreedy = temperature === 0;
+    if (isGreedy && repetitionPenalty === 1) return { type: 'largest' };
+    if ((!isGreedy && topK === 0) || repetitionPenalty < 1) return { type: 'all' };
+    const penalized = repetitionPenalty === 1 ? 0 : this.#seenIds.size + rows - 1;
+    return { type: 'top', count: (isGreedy ? 1 : topK) + penalized };
+  }
+
+  /**
    * Chooses a token, which counts as seen from then on. Several positions of one step are sampled by calling this with
    * their rows in order.
    *
-   * @param logits  float32 [vocabulary]; the penalty is applied in place
+   * @param scores  as {@link needed} at least; the penalty is applied in place
    * @throws AlignError `engine-failed` if a logit is NaN or infinity, as float16 gives where it overflows
    */
-  sample(logits: Float32Array): number {
-    const { temperature, repetitionPenalty } = this.#options;
-    if (repetitionPenalty !== 1) penalize(logits, this.#seenIds, repetitionPenalty);
-    const tokenId =
-      temperature === 0 ? argmax(logits) : draw(keepTokens(logits, this.#options), this.#random.nextFraction());
+  sample(scores: RowScores): number {
+    const { repetitionPenalty } = this.#options;
+    const tokenId = scores.type === 'largest' ? scores.tokenId : this.#choose(scores);
     if (repetitionPenalty !== 1) this.#seenIds.add(tokenId);
     return tokenId;
   }
+
+  #choose(scores: Exclude<RowScores, { type: 'largest' }>): number {
+    const { temperature, repetitionPenalty } = this.#options;
+    const { logits } = scores;
+    const tokenIds = scores.type === 'top' ? scores.tokenIds : undefined;
+    if (repetitionPenalty !== 1) {
+      const places = tokenIds === undefined ? this.#seenIds : placesOf(tokenIds, this.#seenIds);
+      penalize(logits, places, repetitionPenalty);
+    }
+    // As ids rise with their places, the lower place among equals is the lower id.
+    let place: number;
+    if (temperature === 0) place = argmax(logits);
+    else {
+      // Where tokens are missing, top-k leaves them out, however few are there.
+      const kept = keepTokens(logits, this.#options, tokenIds === undefined ? logits.length : Infinity);
+      place = draw(kept, this.#random.nextFraction());
+    }
+    return tokenIds === undefined ? place : (tokenIds[place] as number);
+  }
+}
+
+function placesOf(tokenIds: Int32Array, seenIds: ReadonlySet<number>): number[] {
+  const places: number[] = [];
+  tokenIds.forEach((id, place) => {
+    if (seenIds.has(id)) places.push(place);
+  });
+  return places;
 }
 
 /**
@@ -57,11 +100,15 @@ export function argmax(logits: Float32Array): number {
     } else if (Number.isNaN(logit)) isNumber = false;
   }
   if (!isNumber || !Number.isFinite(best)) {
-    throw new AlignError('engine-failed', 'The model’s scores for the next token are not finite numbers.', {
-      details: { largest: String(best), hasNaN: !isNumber },
-    });
+    throw notFinite(best, !isNumber);
   }
   return bestId;
+}
+
+export function notFinite(largest: number, hasNaN: boolean): AlignError {
+  return new AlignError('engine-failed', 'The model’s scores for the next token are not finite numbers.', {
+    details: { largest: String(largest), hasNaN },
+  });
 }
 
 /** A score below 0 is multiplied, so that the penalty makes it less likely too. */
@@ -84,15 +131,17 @@ export interface KeptTokens {
  *
  * @param logits  float32 [vocabulary]
  * @param options.temperature  above 0
+ * @param vocabularySize  larger than `logits` where they are only the part that top-k keeps, and ids are places in them
  * @throws AlignError `engine-failed` if a logit is NaN or infinity
  */
 export function keepTokens(
   logits: Float32Array,
   { temperature, topK, topP }: Pick<SamplingOptions, 'temperature' | 'topK' | 'topP'>,
+  vocabularySize = logits.length,
 ): KeptTokens {
   const largest = logits[argmax(logits)] as number;
   const weightOf = (id: number) => Math.exp(((logits[id] as number) - largest) / temperature);
-  const isTopKOff = topK === 0 || topK >= logits.length;
+  const isTopKOff = topK === 0 || topK >= vocabularySize;
   const allIds = Int32Array.from(logits.keys());
   if (isTopKOff && topP === 1) return { tokenIds: allIds, weights: Float64Array.from(allIds, weightOf) };
 

@@ -1,6 +1,8 @@
 import type { Device } from '../align/engine.ts';
 import { DecodeLoop, type DecoderConfig } from './decode-loop.ts';
 import type { Decoder } from './decoder.ts';
+import { argmax } from './sampling.ts';
+import { allScores, type RowScores } from './scores.ts';
 
 /** The next token after these, a pure function: [] is never asked for. */
 export type Script = (tokenIds: readonly number[]) => number;
@@ -16,6 +18,8 @@ export interface ScriptedDecoderOptions {
   vocabularySize: number;
   device?: Device;
   prefillChunkTokens?: number;
+  /** It runs a step ahead, as a device does that keeps the scores; `calls` then shows the token that it found. */
+  isAhead?: boolean;
   /** Runs at the start of each step: waits, aborts something, or throws what a backend would. */
   onStep?: (call: StepCall) => void | Promise<void>;
 }
@@ -49,7 +53,7 @@ export class ScriptedDecoder implements Decoder {
     return keepTokens;
   }
 
-  async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
+  async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<RowScores[]> {
     const call = { tokenIds: [...tokenIds], pastTokens, logitRows };
     this.calls.push(call);
     if (this.#isStepping) throw new Error('a step began while another ran');
@@ -73,7 +77,7 @@ export class ScriptedDecoder implements Decoder {
       const next = this.#script(before);
       for (let id = 0; id < vocabularySize; id++) logits[row * vocabularySize + id] = 4 - Math.abs(id - next);
     }
-    return logits;
+    return allScores(logits, logitRows);
   }
 
   async dispose(): Promise<void> {
@@ -82,12 +86,29 @@ export class ScriptedDecoder implements Decoder {
   }
 }
 
+/** As one on a device, which knows the next token before the host does. */
+class ScriptedDeviceDecoder extends ScriptedDecoder {
+  #last: Promise<RowScores[]> | undefined;
+
+  override step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<RowScores[]> {
+    this.#last = super.step(tokenIds, pastTokens, logitRows);
+    return this.#last;
+  }
+
+  async follow(pastTokens: number): Promise<RowScores[]> {
+    const [scores, ...others] = (await this.#last) ?? [];
+    if (scores?.type !== 'all' || others.length > 0) throw new Error('a step that follows none of one row');
+    return this.step(Int32Array.of(argmax(scores.logits)), pastTokens, 1);
+  }
+}
+
 /** An engine that is the real loop on a scripted decoder. */
 export function createScriptedEngine(
   script: Script,
   { config, ...options }: Omit<ScriptedDecoderOptions, 'vocabularySize'> & { config: DecoderConfig },
 ): { engine: DecodeLoop; decoder: ScriptedDecoder } {
-  const decoder = new ScriptedDecoder(script, { ...options, vocabularySize: config.vocabularySize });
+  const Decoder = options.isAhead === true ? ScriptedDeviceDecoder : ScriptedDecoder;
+  const decoder = new Decoder(script, { ...options, vocabularySize: config.vocabularySize });
   return { engine: new DecodeLoop(decoder, config), decoder };
 }
 

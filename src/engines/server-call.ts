@@ -201,18 +201,15 @@ export function errorSaid(text: string): { message: string; ours: AlignError | u
   const inner = (outer?.error ?? outer) as { message?: unknown; code?: unknown; details?: unknown } | string | null;
   if (typeof inner === 'string') return { message: shown(inner), ours: undefined };
   if (typeof inner?.message !== 'string') return undefined;
-  return { message: shown(inner.message), ours: ourError(inner as { message: string }) };
+  const known = AlignError.fromJSON(inner);
+  // Our interface sends the way out with the fact.
+  const message = inner.message.replace(known === undefined ? '' : ` ${known.remedy}`, '');
+  const isTold = known !== undefined && TOLD.includes(known.code);
+  return { message: shown(message), ours: isTold ? AlignError.fromJSON({ ...inner, message }) : undefined };
 }
 
 /** Which of its errors another server of ours tells a client as they are: those about the request. */
 const TOLD: readonly string[] = ['invalid-request', 'unknown-name', 'prompt-too-long'] satisfies AlignErrorCode[];
-
-function ourError(said: { message: string; code?: unknown; details?: unknown }): AlignError | undefined {
-  if (typeof said.code !== 'string' || !TOLD.includes(said.code)) return undefined;
-  const error = AlignError.fromJSON(said);
-  // The interface sends the way out with the fact.
-  return error && AlignError.fromJSON({ ...said, message: said.message.replace(` ${error.remedy}`, '') });
-}
 
 function failed(url: string, what: string, cause?: unknown): AlignError {
   return new AlignError('server-failed', `${hostOf(url)} ${what}.`, { cause, details: { host: hostOf(url) } });

@@ -77,6 +77,25 @@ describe('one upstream', () => {
     expect(first.calls.map(({ authorization }) => authorization)).toEqual(['Bearer secret', undefined]);
   });
 
+  it('that is a llama-server is asked in its own words, since its defaults would draw otherwise', async () => {
+    const meta = { n_ctx: 512, n_ctx_train: 4096 };
+    first.list = (response) =>
+      sendJson(response, 200, { data: [{ id: '/models/aligner.gguf', owned_by: 'llamacpp', meta }] });
+    const upstreams = open({ model: undefined });
+    expect(await upstreams.discover(never)).toEqual({ contextLength: 512 });
+    const sampling = { temperature: 0.5, topK: 0, topP: 1, repetitionPenalty: 1.1, seed: 3 };
+    await complete(upstreams);
+    await complete(upstreams, { sampling });
+    const samplers = ['penalties', 'temperature', 'top_k', 'top_p'];
+    const drawn = { temperature: 0.5, seed: 3, top_k: 0, top_p: 1, min_p: 0, samplers };
+    expect(first.calls.map(({ body }) => body)).toMatchObject([
+      { model: '/models/aligner.gguf', temperature: 0, seed: 0 },
+      { ...drawn, repeat_penalty: 1.1, repeat_last_n: -1 },
+    ]);
+    expect(first.calls[1]?.body).not.toHaveProperty('repetition_penalty');
+    expect(first.calls[0]?.body).not.toHaveProperty('top_k');
+  });
+
   it('hears within its stream that the reader has left', async () => {
     first.answer = (response) => sendPieces(response, ['a']);
     const stop = new AbortController();

@@ -39,6 +39,8 @@ export interface CompletionEnd {
 
 interface Upstream {
   url: string;
+  /** llama-server has names and defaults of its own. */
+  isLlamaCpp: boolean;
   /** Completions under way. */
   running: number;
   lastUsed: number;
@@ -76,6 +78,7 @@ export class Upstreams {
     this.#model = options.model ?? '';
     this.#upstreams = options.urls.map((url) => ({
       url,
+      isLlamaCpp: false,
       running: 0,
       lastUsed: 0,
       isOut: false,
@@ -118,6 +121,7 @@ export class Upstreams {
       if (this.#model === '' && models.length === 1) this.#model = models[0]!.id;
       const found = models.find(({ id }) => id === this.#model);
       if (found === undefined) throw this.#noModel(upstream, models);
+      upstream.isLlamaCpp = found.isLlamaCpp;
       if (found.contextLength !== undefined) contextLengths.push(found.contextLength);
     }
     const rejected = answers.filter((answer) => answer.status === 'rejected');
@@ -133,8 +137,10 @@ export class Upstreams {
         // Not a second time while this one waits for its answer.
         upstream.probeAtMs = Infinity;
         const models = await this.#listModels(upstream.url, signal).catch(() => []);
-        if (models.some(({ id }) => id === this.#model)) upstream.isOut = false;
-        else this.#eject(upstream);
+        const found = models.find(({ id }) => id === this.#model);
+        if (found === undefined) return this.#eject(upstream);
+        upstream.isLlamaCpp = found.isLlamaCpp;
+        upstream.isOut = false;
       }),
     );
   }
@@ -191,19 +197,13 @@ export class Upstreams {
     signal: AbortSignal,
   ): AsyncGenerator<CompletionChunk, CompletionEnd, void> {
     const url = `${upstream.url}/completions`;
-    const { temperature, topK, topP, repetitionPenalty, seed } = sampling;
     const body = {
       model: this.#model,
       prompt,
       max_tokens: maxNewTokens,
       stream: true,
       stream_options: { include_usage: true },
-      temperature,
-      seed,
-      // Sent only when they say something: not every server knows them.
-      ...(topP < 1 && { top_p: topP }),
-      ...(topK > 0 && { top_k: topK }),
-      ...(repetitionPenalty !== 1 && { repetition_penalty: repetitionPenalty }),
+      ...(upstream.isLlamaCpp ? llamaCppSampling(sampling) : openAiSampling(sampling)),
       ...(withTokenIds && { return_token_ids: true }),
     };
     const { apiKey, stallMs } = this.#options;
@@ -297,18 +297,56 @@ function isFailure({ code }: AlignError): boolean {
   return code === 'server-unreachable' || code === 'server-failed';
 }
 
+/** What says nothing is not sent: not every server knows it. */
+function openAiSampling({ temperature, topK, topP, repetitionPenalty, seed }: SamplingOptions) {
+  return {
+    temperature,
+    seed,
+    ...(topP < 1 && { top_p: topP }),
+    ...(topK > 0 && { top_k: topK }),
+    ...(repetitionPenalty !== 1 && { repetition_penalty: repetitionPenalty }),
+  };
+}
+
+/**
+ * llama-server keeps the 40 likeliest tokens, 0.95 of their probability and no token below 0.05 of the likeliest unless told
+ * otherwise, takes the temperature last, and calls the penalty otherwise, which looks back 64 tokens.
+ *
+ * @see llama.cpp tools/server/README.md, POST /completion
+ */
+function llamaCppSampling({ temperature, topK, topP, repetitionPenalty, seed }: SamplingOptions) {
+  return {
+    temperature,
+    seed,
+    ...(temperature > 0 && { top_k: topK, top_p: topP, min_p: 0 }),
+    ...(repetitionPenalty !== 1 && { repeat_penalty: repetitionPenalty, repeat_last_n: -1 }),
+    ...((temperature > 0 || repetitionPenalty !== 1) && { samplers: ['penalties', 'temperature', 'top_k', 'top_p'] }),
+  };
+}
+
 interface ListedModel {
   id: string;
   contextLength: number | undefined;
+  isLlamaCpp: boolean;
 }
 
 function readModels(value: unknown, url: string): ListedModel[] {
   const data = (value as { data?: unknown } | null)?.data;
   if (!Array.isArray(data)) throw new AlignError('server-failed', `${url} lists no models; is it OpenAI-compatible?`);
   return data.flatMap((entry: unknown) => {
-    const { id, max_model_len } = (entry ?? {}) as { id?: unknown; max_model_len?: unknown };
+    interface Entry {
+      id?: unknown;
+      owned_by?: unknown;
+      /** vLLM's. */
+      max_model_len?: unknown;
+      /** llama-server's: what each request may have. */
+      meta?: { n_ctx?: unknown } | null;
+    }
+    const { id, owned_by, max_model_len, meta } = (entry ?? {}) as Entry;
     if (typeof id !== 'string') return [];
-    return [{ id, contextLength: isCount(max_model_len) && max_model_len > 0 ? max_model_len : undefined }];
+    const length = max_model_len ?? meta?.n_ctx;
+    const contextLength = isCount(length) && length > 0 ? length : undefined;
+    return [{ id, contextLength, isLlamaCpp: owned_by === 'llamacpp' }];
   });
 }
 

@@ -1,13 +1,14 @@
-import type { Env, InferenceSession, Tensor } from 'onnxruntime-web';
+import type { Env, InferenceSession } from 'onnxruntime-web';
 import { AlignError } from '../align/errors.ts';
 import { DecodeLoop, type DecoderConfig } from './decode-loop.ts';
 import type { Decoder } from './decoder.ts';
 import { type DecoderShape, readDecoderShape } from './decoder-shape.ts';
 import { toEngineError } from './engine-error.ts';
+import { GpuDecoder } from './gpu-decoder.ts';
 import { GpuWatch } from './gpu-watch.ts';
-import { ReturnedKvCache, SharedKvCache } from './kv-cache.ts';
+import { ReturnedKvCache } from './kv-cache.ts';
+import { nextTask } from './next-task.ts';
 import { OrtDecoder } from './ort-decoder.ts';
-import { steadyAttention } from './steady-attention.ts';
 
 export interface WebEngineOptions {
   device: 'wasm' | 'webgpu';
@@ -20,6 +21,16 @@ export interface WebEngineOptions {
   /** Where ORT's own files are: by default beside ours, or in its package in Node. */
   ortFiles?: OrtFiles;
   prefillChunkTokens?: number;
+  /** Changes of what is asked of ORT for WebGPU, to measure them. */
+  trial?: GpuTrial;
+}
+
+export interface GpuTrial {
+  provider?: Omit<InferenceSession.WebGpuExecutionProviderOption, 'name' | 'device'>;
+  session?: Pick<
+    InferenceSession.SessionOptions,
+    'enableGraphCapture' | 'enableMemPattern' | 'graphOptimizationLevel' | 'extra' | 'preferredOutputLocation'
+  >;
 }
 
 export interface WebFile {
@@ -35,6 +46,12 @@ type Ort = Pick<typeof import('onnxruntime-web'), 'InferenceSession' | 'Tensor' 
 
 /** Tokens of a prompt per step, see `Decoder`. */
 const PREFILL_CHUNK_TOKENS = { wasm: 64, webgpu: 256 } as const;
+
+/**
+ * Of wasm, as in `NodeDecoderOptions`. With rows of 8 bits only attention adds up in another order for one token, but it is
+ * most of what a second one costs: ORT's attention over one token has a kernel of its own, which is four times as fast.
+ */
+const MIN_STEP_TOKENS = 2;
 
 /**
  * An engine on onnxruntime-web, for a page's worker; wasm runs in Node too.
@@ -62,9 +79,7 @@ async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder>
   const ort = await import('onnxruntime-web/wasm');
   ort.env.wasm.numThreads = options.threads;
   const { prefillChunkTokens = PREFILL_CHUNK_TOKENS.wasm } = options;
-  const { graph } = options;
-  const steady = { ...options, graph: { ...graph, bytes: steadyAttention(graph.bytes) } };
-  const session = await createSession(ort, steady, 'wasm');
+  const session = await createSession(ort, options, 'wasm');
   return orRelease(session, (shape) => {
     return new OrtDecoder({
       device: 'wasm',
@@ -73,37 +88,25 @@ async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder>
       shape,
       cache: new ReturnedKvCache(shape, ort.Tensor),
       prefillChunkTokens,
+      minStepTokens: MIN_STEP_TOKENS,
+      // wasm computes inside `run` and gives way to nothing; a worker's messages, a cancel among them, wait for a task.
       afterStep: nextTask,
     });
   });
 }
 
-async function createGpuDecoder(options: WebEngineOptions): Promise<OrtDecoder> {
+async function createGpuDecoder(options: WebEngineOptions): Promise<GpuDecoder> {
   const ort = await import('onnxruntime-web/webgpu');
   // Of the few nodes left to the CPU; more threads would only wait.
   ort.env.wasm.numThreads = 1;
   const { prefillChunkTokens = PREFILL_CHUNK_TOKENS.webgpu } = options;
   const watch = new GpuWatch(await requestDevice());
-  const { device } = watch;
   try {
-    const starting = createSession(ort, options, { name: 'webgpu', device });
+    const starting = createSession(ort, options, { name: 'webgpu', device: watch.device, ...options.trial?.provider });
     const session = await watch.guard(() => starting);
-    const decoder = await orRelease(session, (shape) => {
-      return new OrtDecoder({
-        device: 'webgpu',
-        Tensor: ort.Tensor,
-        session: {
-          run: (feeds, fetches) => watch.guard(() => session.run(feeds, fetches)),
-          release: () => session.release(),
-        },
-        shape,
-        cache: new SharedKvCache(shape, (dims) => gpuTensor(ort, device, shape.cacheType, dims)),
-        prefillChunkTokens,
-        // Without reading anything back, a step ends when its commands are sent; cancelling would wait for all of them.
-        afterStep: () => watch.guard(() => device.queue.onSubmittedWorkDone()),
-        onDispose: () => watch.end(),
-      });
-    });
+    const decoder = await orRelease(session, (shape) =>
+      GpuDecoder.create({ Tensor: ort.Tensor, session, shape, watch, prefillChunkTokens }),
+    );
     await warmUp(decoder);
     return decoder;
   } catch (error) {
@@ -114,7 +117,7 @@ async function createGpuDecoder(options: WebEngineOptions): Promise<OrtDecoder> 
 
 function createSession(
   ort: Ort,
-  { device, graph, externalData, ortFiles }: WebEngineOptions,
+  { device, graph, externalData, ortFiles, trial }: WebEngineOptions,
   provider: InferenceSession.ExecutionProviderConfig,
 ): Promise<InferenceSession> {
   if (ortFiles !== undefined) ort.env.wasm.wasmPaths = ortFiles[device];
@@ -123,6 +126,7 @@ function createSession(
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
     externalData: externalData.map(({ name, bytes }) => ({ path: name, data: bytes })),
+    ...trial?.session,
   });
 }
 
@@ -130,13 +134,16 @@ function createSession(
 async function warmUp(decoder: Decoder): Promise<void> {
   const tokens = 16;
   decoder.reserve(tokens + 1, 0);
-  await decoder.step(new Int32Array(tokens), 0, 1);
-  await decoder.step(new Int32Array(1), tokens, 1);
+  await decoder.step(new Int32Array(tokens), 0, 1, { type: 'largest' });
+  await decoder.step(new Int32Array(1), tokens, 1, { type: 'largest' });
 }
 
-async function orRelease(session: InferenceSession, use: (shape: DecoderShape) => OrtDecoder): Promise<OrtDecoder> {
+async function orRelease<Made extends Decoder>(
+  session: InferenceSession,
+  use: (shape: DecoderShape) => Made | Promise<Made>,
+): Promise<Made> {
   try {
-    return use(readDecoderShape(session));
+    return await use(readDecoderShape(session));
   } catch (error) {
     await session.release();
     throw error;
@@ -184,28 +191,3 @@ const GPU_LIMITS = [
   'maxStorageBufferBindingSize',
   'maxStorageBuffersPerShaderStage',
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
-
-/** The standard's numbers: `GPUBufferUsage` is missing from TypeScript's own types. */
-const BUFFER_USAGE = { COPY_SRC: 0x4, COPY_DST: 0x8, STORAGE: 0x80 };
-
-function gpuTensor(ort: Ort, device: GPUDevice, dataType: DecoderShape['cacheType'], dims: readonly number[]): Tensor {
-  const bytesPerElement = dataType === 'float32' ? 4 : 2;
-  const gpuBuffer = device.createBuffer({
-    // ORT reads and writes whole groups of 16 bytes.
-    size: Math.ceil(dims.reduce((product, dim) => product * dim, bytesPerElement) / 16) * 16,
-    usage: BUFFER_USAGE.COPY_SRC | BUFFER_USAGE.COPY_DST | BUFFER_USAGE.STORAGE,
-  });
-  return ort.Tensor.fromGpuBuffer(gpuBuffer, { dataType, dims: [...dims], dispose: () => gpuBuffer.destroy() });
-}
-
-/** wasm computes inside `run` and gives way to nothing; a worker's messages, a cancel among them, wait for a task. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(undefined);
-  });
-}

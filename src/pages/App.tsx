@@ -6,7 +6,7 @@ import { Segmented } from '../components/Segmented/Segmented.tsx';
 import { keepLanguage, language, LANGUAGES } from '../locale.ts';
 import { judgeOrigin } from '../state/scoring-plan.ts';
 import { type Theme, THEMES } from '../state/settings-store.ts';
-import { useApp, useSettings } from '../state/stores.ts';
+import { useApp, useCurrentHost, useSettings } from '../state/stores.ts';
 import { strings } from '../strings.ts';
 import styles from './App.module.css';
 import { Batch } from './batch/Batch.tsx';
@@ -28,8 +28,13 @@ export function App() {
   const isOnline = useIsOnline();
   const route = useRoute();
   const scoring = useSettings((settings) => settings.scoring);
-  const origin = judgeOrigin(scoring);
-  const onDeviceWhy = origin === undefined ? strings.onDeviceWhy : strings.scores.sentToWhy(origin);
+  const host = useCurrentHost();
+  const judge = judgeOrigin(scoring);
+  const sent = [
+    ...(host === undefined ? [] : [{ what: strings.sent(host), why: strings.sentWhy(host) }]),
+    ...(judge === undefined ? [] : [{ what: strings.scores.sentTo(judge), why: strings.scores.sentToWhy(judge) }]),
+  ];
+  const why = sent.length === 0 ? strings.onDeviceWhy : sent.map((part) => part.why).join(' ');
 
   useEffect(() => {
     if (theme === 'system') delete document.documentElement.dataset.theme;
@@ -61,9 +66,9 @@ export function App() {
             {strings.storage.title}
           </a>
         </nav>
-        <p className={styles.device} title={onDeviceWhy}>
-          <Icon name={origin === undefined ? 'lock' : 'info'} />
-          {origin === undefined ? strings.onDevice : strings.scores.sentTo(origin)}
+        <p className={styles.device} title={why}>
+          <Icon name={sent.length === 0 ? 'lock' : 'server'} />
+          {sent.length === 0 ? strings.onDevice : sent.map((part) => part.what).join(' · ')}
           {!isOnline && <strong title={strings.offlineNowWhy}> · {strings.offlineNow}</strong>}
           {isKeptOffline && <span title={strings.program.offlineWhy}> · {strings.program.offline}</span>}
         </p>
@@ -89,7 +94,7 @@ export function App() {
       <footer className={styles.footer}>
         <p>{strings.research}</p>
         <p>
-          {onDeviceWhy}{' '}
+          {why}{' '}
           <a href="https://arxiv.org/abs/2403.17141" target="_blank" rel="noreferrer">
             {strings.paper}
           </a>

@@ -3,6 +3,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { RowState } from '../batch/page-batch.ts';
 import type { BatchStore } from '../history/batch-store.ts';
 import type { HistoryStore } from '../history/history-store.ts';
+import type { ServerClient } from '../server-client/server-client.ts';
 import type { EngineClient } from '../worker-client/engine-client.ts';
 import type { ModelLibrary } from '../worker-client/model-library.ts';
 import type { JudgeClient } from '../worker-client/judge-client.ts';
@@ -19,6 +20,9 @@ import { createModelSlice, type ModelSlice } from './model-slice.ts';
 import { createProgramSlice, type ProgramSlice } from './program-slice.ts';
 import { createPromptSlice, type PromptSlice } from './prompt-slice.ts';
 import { createRunSlice, type RunSlice } from './run-slice.ts';
+import type { ServerKeys } from './server-keys.ts';
+import { createServerSlice, type ServerSlice } from './server-slice.ts';
+import { createStandInSlice, type StandInSlice } from './stand-in-slice.ts';
 import { createScoresSlice, type ScoresSlice } from './scores-slice.ts';
 import { createWeightsSlice, type WeightsSlice } from './weights-slice.ts';
 
@@ -40,6 +44,8 @@ export type AppState = BatchSlice &
   PromptSlice &
   RunSlice &
   SavingSlice &
+  ServerSlice &
+  StandInSlice &
   ScoresSlice &
   WeightsSlice;
 export type AppStore = StoreApi<AppState>;
@@ -54,9 +60,30 @@ export interface AppDependencies {
   history: HistoryStore;
   batches: BatchStore<BatchJob, RowState>;
   rows: RowsClient;
+  servers: ServerClient;
+  serverKeys: ServerKeys;
+  /** Of the page: its own server's address. */
+  pageOrigin: string;
   /** Runs the callback before the next frame is drawn; bursts of events are shown once per frame. */
   scheduleFrame: (callback: () => void) => void;
+  /** Milliseconds of a monotonic clock. */
+  now: () => number;
+  /** @throws the signal's reason */
+  wait: (ms: number, signal: AbortSignal) => Promise<void>;
 }
+
+function waitBy(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      reject(signal.reason instanceof Error ? signal.reason : new DOMException('Stopped.', 'AbortError'));
+    });
+  });
+}
+
+/** Those that the browser itself is behind. */
+type Clockwork = 'scheduleFrame' | 'now' | 'wait';
 
 /** A hidden tab has no frames, but a title and a batch that go on. */
 function scheduleFrameOrSecond(callback: () => void): void {
@@ -65,9 +92,11 @@ function scheduleFrameOrSecond(callback: () => void): void {
 }
 
 /** Nothing of it outlives the page: see settings-store.ts, draft-store.ts and src/history/ for what does. */
-export function createAppStore(given: Omit<AppDependencies, 'scheduleFrame'> & Partial<AppDependencies>): AppStore {
+export function createAppStore(given: Omit<AppDependencies, Clockwork> & Partial<AppDependencies>): AppStore {
   const dependencies: AppDependencies = {
     scheduleFrame: scheduleFrameOrSecond,
+    now: () => performance.now(),
+    wait: waitBy,
     ...given,
   };
   const { client, history } = dependencies;
@@ -82,6 +111,8 @@ export function createAppStore(given: Omit<AppDependencies, 'scheduleFrame'> & P
     ...createProgramSlice(...store),
     ...createPromptSlice(dependencies)(...store),
     ...createRunSlice(dependencies)(...store),
+    ...createServerSlice(dependencies)(...store),
+    ...createStandInSlice(dependencies)(...store),
     ...createScoresSlice(dependencies)(...store),
     ...createWeightsSlice(dependencies)(...store),
     isUnsaved: false,

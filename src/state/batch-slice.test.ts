@@ -5,7 +5,15 @@ import { AlignError } from '../align/errors.ts';
 import type { SourceRow } from '../batch/row-format.ts';
 import type { RowsClient } from '../worker-client/rows-client.ts';
 import { createAppStore } from './app-store.ts';
-import { demoInfo, demoModel, FakeBatches, FakeClient, fakeDependencies } from './fake-client.fixture.ts';
+import {
+  demoInfo,
+  demoModel,
+  FakeBatches,
+  FakeClient,
+  fakeDependencies,
+  servedInfo,
+  servedModel,
+} from './fake-client.fixture.ts';
 
 const { request, usage, timings } = exampleAlignment();
 const { context: _context, answer: _answer, ...settings } = request;
@@ -205,4 +213,51 @@ it('refuses a file of another kind, and one without rows', async () => {
   });
   await store.getState().openBatch(file());
   expect(store.getState().batch).toMatchObject({ status: 'failed', error: { message: 'answers.csv has no rows.' } });
+});
+
+it('sends several rows at a time to a server, and waits where it is busy as long as it says', async () => {
+  const waits: number[] = [];
+  const client = new FakeClient();
+  const rows: RowsClient = {
+    read: async () => ({
+      columns: ['query', 'generated_text'],
+      rows: Array.from({ length: 6 }, (_, i) => row(i, 'x')),
+    }),
+  };
+  const store = createAppStore(
+    fakeDependencies({ client, rows, scheduleFrame: (draw) => draw(), wait: async (ms) => void waits.push(ms) }),
+  );
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  await store.getState().openBatch(file());
+  const ended = store.getState().runBatch({ ...plan, modelId: servedModel.id }, servedModel);
+  await settle();
+  client.loads[0]!.resolve(servedInfo);
+  await settle();
+  expect(client.aligns).toHaveLength(4);
+  client.aligns[0]!.reject(new AlignError('server-busy', 'Busy.', { details: { retryAfterMs: 700 } }));
+  await settle();
+  expect(waits).toEqual([700]);
+  for (let i = 1; i < 7; i += 1) {
+    client.aligns[i]!.arguments[1]({ type: 'edit-end', edit: 'y', tokenIds: [], finishReason: 'stop', usage, timings });
+    client.aligns[i]!.resolve();
+    await settle();
+  }
+  await ended;
+  const { batch } = store.getState();
+  expect(batch).toMatchObject({ error: undefined, counts: { edited: 6, failed: 0 } });
+  expect(batch.status === 'ready' && batch.results.get(0)).toMatchObject({ model: { host: '127.0.0.1:4320' } });
+});
+
+it('stops where the server goes away, so that the rows after it are not lost', async () => {
+  const { client, store, batch, settle } = setUp();
+  await store.getState().openBatch(file());
+  const ended = store.getState().runBatch({ ...plan, modelId: servedModel.id }, servedModel);
+  await settle();
+  client.loads[0]!.resolve(servedInfo);
+  await settle();
+  client.aligns[0]!.reject(new AlignError('server-unreachable', 'Gone.'));
+  for (const call of client.aligns.slice(1)) call.reject(new DOMException('stopped', 'AbortError'));
+  await ended;
+  expect(batch()).toMatchObject({ error: { code: 'server-unreachable' }, counts: { edited: 0 } });
+  expect(batch().results.has(0)).toBe(false);
 });

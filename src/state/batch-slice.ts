@@ -85,6 +85,10 @@ export interface BatchSlice {
 
 /** Larger files are the command line's: a page holds all of its rows. */
 const MAX_FILE_BYTES = 500_000_000;
+/** Rows at a server at a time: as many as one of ours runs together, unless it was told otherwise. */
+const SERVER_CONCURRENCY = 4;
+const RETRY_MS = 5000;
+const MOST_WAITS = 60;
 const NOTHING_RUN: BatchCounts['run'] = { rows: 0, editTokens: 0, ms: 0 };
 
 export function createBatchSlice({
@@ -92,6 +96,7 @@ export function createBatchSlice({
   rows: rowsClient,
   batches,
   scheduleFrame,
+  wait,
 }: AppDependencies): StateCreator<AppState, [], [], BatchSlice> {
   return (set, get) => {
     let stopping: AbortController | undefined;
@@ -217,7 +222,7 @@ export function createBatchSlice({
           }
           startedMs = performance.now();
           await runBatch(items(), {
-            concurrency: 1,
+            concurrency: model.location.kind === 'server' ? SERVER_CONCURRENCY : 1,
             signal: controller.signal,
             run: async (request, signal) => await runRow(request, signal),
             record: async (result) => {
@@ -247,13 +252,30 @@ export function createBatchSlice({
           const { model: state } = get();
           if (state.status !== 'ready' || state.model.id !== model.id) throwNotLoaded();
           let end: Extract<AlignEvent, { type: 'edit-end' }> | undefined;
-          await client.align(request, (event) => (end = event.type === 'edit-end' ? event : end), signal);
+          await patiently(
+            () => client.align(request, (event) => (end = event.type === 'edit-end' ? event : end), signal),
+            signal,
+          );
           if (end === undefined) throw new Error('The engine ended a run without saying how; this is a bug.');
           const { edit, finishReason, usage, timings } = end;
           // The model was unloaded in the middle of the row: what it had written is no edit.
           if (finishReason === 'cancelled') throwNotLoaded();
           const { model: after } = get();
           return { edit, finishReason, usage, timings, model: modelUsed(after.status === 'ready' ? after : state) };
+        }
+
+        /** A server that has no place at the moment is asked again when it says. */
+        async function patiently(align: () => Promise<void>, signal: AbortSignal): Promise<void> {
+          for (let waits = 0; ; waits += 1) {
+            try {
+              return await align();
+            } catch (error) {
+              const isBusy = error instanceof AlignError && error.code === 'server-busy';
+              if (!isBusy || waits === MOST_WAITS) throw error;
+              const { retryAfterMs } = error.details;
+              await wait(typeof retryAfterMs === 'number' ? retryAfterMs : RETRY_MS, signal);
+            }
+          }
         }
 
         let isMine = true;

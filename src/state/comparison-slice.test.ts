@@ -6,7 +6,15 @@ import { AlignError } from '../align/errors.ts';
 import { exampleAlignment } from '../align/alignment.fixture.ts';
 import type { AlignEvent } from '../align/edit.ts';
 import { createAppStore } from './app-store.ts';
-import { demoInfo, demoModel, FakeClient, fakeDependencies, FakeHistory } from './fake-client.fixture.ts';
+import {
+  demoInfo,
+  demoModel,
+  FakeClient,
+  fakeDependencies,
+  FakeHistory,
+  servedInfo,
+  servedModel,
+} from './fake-client.fixture.ts';
 
 const request = { ...exampleAlignment().request, objectives: OBJECTIVES.slice(0, 2) };
 const sets = objectiveSets(request.objectives, ['together', 'alone']);
@@ -117,4 +125,24 @@ it('ends, and can be started again, when the model is unloaded in the middle', a
   await ended;
   expect(states()).toEqual(['skipped', 'skipped', 'skipped']);
   expect(store.getState().comparison!.isRunning).toBe(false);
+});
+
+it('runs one here beside one at a server, and is back here afterwards', async () => {
+  const { client, store, settle, finish } = setUp();
+  const ended = store.getState().startComparison(request, sets.slice(0, 1), [demoModel, servedModel], auto);
+  client.loads[0]!.resolve(demoInfo);
+  await settle();
+  await finish(0, 'here');
+  client.loads[1]!.resolve(servedInfo);
+  await settle();
+  await finish(1, 'there');
+  client.loads[2]!.resolve(demoInfo);
+  await ended;
+  const { cells } = store.getState().comparison!;
+  expect(cells.map(({ host }) => host)).toEqual([undefined, '127.0.0.1:4320']);
+  expect(cells.map(({ outcome }) => (outcome.status === 'done' ? outcome.alignment : undefined))).toMatchObject([
+    { edit: 'here', model: { device: 'wasm' } },
+    { edit: 'there', model: { device: 'server', host: '127.0.0.1:4320' } },
+  ]);
+  expect(store.getState().model).toMatchObject({ status: 'ready', model: demoModel });
 });

@@ -12,6 +12,7 @@ import type { AppDependencies, AppState } from './app-store.ts';
 import { toErrorData } from './error-data.ts';
 import { FrameBatch } from './frame-batch.ts';
 import { modelUsed } from './run-slice.ts';
+import { hostOfModel } from './server-slice.ts';
 
 type EndEvent = Extract<AlignEvent, { type: 'edit-end' }>;
 
@@ -28,7 +29,10 @@ export interface ComparisonCell {
   /** The history's id of its run. */
   id: string;
   set: ObjectiveSet;
+  modelId: string;
   modelName: string;
+  /** Of the server that runs it; undefined: it runs here. */
+  host: string | undefined;
   outcome: CellOutcome;
 }
 
@@ -45,7 +49,8 @@ export interface ComparisonSlice {
    * Replaces the comparison before. Every finished run is kept in the history. Resolves when all have ended.
    *
    * @param request  its objectives are those of the first set; each set replaces them
-   * @param models  each is loaded once, in this order; one that is loaded already comes first
+   * @param models  each is loaded once, in this order; one that is loaded already comes first. Afterwards the first is in use
+   *   again where the last one ran at a server
    */
   startComparison: (
     request: AlignRequest,
@@ -75,7 +80,9 @@ export function createComparisonSlice({
           sets.map((objectiveSet) => ({
             id: newId(),
             set: objectiveSet,
+            modelId: model.id,
             modelName: model.name,
+            host: hostOfModel(model),
             outcome: { status: 'waiting' as const },
           })),
         );
@@ -96,6 +103,13 @@ export function createComparisonSlice({
               else if (!isHere) show(id, loadFailure());
               else await run(id, { ...request, objectives: objectiveSet.objectives });
             }
+          }
+          // The next Align is not sent to a server only because the comparison ended there. Going back loads nothing.
+          const { model: after } = get();
+          const [chosen] = models;
+          const isAway = after.status === 'ready' && hostOfModel(after.model) !== undefined;
+          if (current === controller && isAway && chosen !== undefined && hostOfModel(chosen) === undefined) {
+            await get().loadModel(chosen, choice);
           }
         } finally {
           if (current === controller) {

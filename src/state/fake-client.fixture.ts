@@ -5,13 +5,22 @@ import type { RowState } from '../batch/page-batch.ts';
 import type { BatchStore } from '../history/batch-store.ts';
 import type { HistoryEntry } from '../history/history-entry.ts';
 import type { HistoryStore } from '../history/history-store.ts';
-import type { ChatQuestion, LoadedModelInfo, LoadEvent, LoadRequest } from '../../workers/protocol.ts';
-import type { EngineClient, EngineRestart } from '../worker-client/engine-client.ts';
+import type { ChatQuestion, LoadedModelInfo, LoadEvent } from '../../workers/protocol.ts';
+import type { ServerClient } from '../server-client/server-client.ts';
+import type {
+  EngineClient,
+  EngineRestart,
+  ModelChoice,
+  ReadyModelInfo,
+  ServedModelInfo,
+} from '../worker-client/engine-client.ts';
 import type { ConvertedModel, ModelLibrary } from '../worker-client/model-library.ts';
 import type { ScoresClient } from '../worker-client/scores-client.ts';
 import type { WeightsClient } from '../worker-client/weights-client.ts';
 import type { AppDependencies } from './app-store.ts';
 import type { BatchJob } from './batch-slice.ts';
+import { createServerKeys } from './server-keys.ts';
+import type { KnownServer } from './server-slice.ts';
 
 /** A call that is answered by the test, when it likes. */
 export interface PendingCall<Arguments extends unknown[], Result> {
@@ -22,7 +31,7 @@ export interface PendingCall<Arguments extends unknown[], Result> {
 
 /** An engine client that records its calls and does nothing by itself. */
 export class FakeClient implements EngineClient {
-  readonly loads: PendingCall<[LoadRequest, (event: LoadEvent) => void], LoadedModelInfo>[] = [];
+  readonly loads: PendingCall<[ModelChoice, (event: LoadEvent) => void], ReadyModelInfo>[] = [];
   readonly aligns: PendingCall<[AlignRequest, (event: AlignEvent) => void, AbortSignal], void>[] = [];
   readonly counts: PendingCall<[AlignRequest], number>[] = [];
   readonly asks: PendingCall<[ChatQuestion, AbortSignal], string>[] = [];
@@ -35,7 +44,7 @@ export class FakeClient implements EngineClient {
     throw new Error('No test has set up probe().');
   }
 
-  load(...call: [LoadRequest, (event: LoadEvent) => void]): Promise<LoadedModelInfo> {
+  load(...call: [ModelChoice, (event: LoadEvent) => void]): Promise<ReadyModelInfo> {
     return pend(this.loads, call);
   }
 
@@ -81,6 +90,12 @@ function pend<Arguments extends unknown[], Result>(
 const noLibrary: ModelLibrary = {
   list: () => Promise.reject(new Error('No test has set up list().')),
   open: () => Promise.reject(new Error('No test has set up open().')),
+};
+
+/** Servers that nobody should call. */
+const noServers: ServerClient = {
+  models: () => Promise.reject(new Error('No test has set up models().')),
+  align: () => Promise.reject(new Error('No test has set up align() of a server.')),
 };
 
 /** Weights that nobody should ask for; a test replaces what it sets up. */
@@ -190,7 +205,12 @@ export function fakeDependencies(given: Partial<AppDependencies> = {}): AppDepen
     history: new FakeHistory(),
     batches: new FakeBatches(),
     rows: { read: () => Promise.reject(new Error('No test has set up read().')) },
+    servers: noServers,
+    serverKeys: createServerKeys(new FakeStorage(), new FakeStorage(), console.error),
+    pageOrigin: 'http://localhost',
     scheduleFrame: new FakeFrames().schedule,
+    now: () => 0,
+    wait: () => Promise.reject(new Error('No test has set up wait().')),
     ...given,
   };
 }
@@ -225,6 +245,31 @@ export const demoModel: ConvertedModel = {
   ],
   location: { kind: 'url', baseUrl: 'http://localhost/models/demo/' },
 };
+
+/** One that a server runs. */
+export const servedModel: ConvertedModel = {
+  ...demoModel,
+  id: 'server:http://127.0.0.1:4320#larger',
+  name: 'larger',
+  source: 'larger',
+  contextLength: 4096,
+  parameterCount: undefined,
+  variants: [],
+  location: { kind: 'server', url: 'http://127.0.0.1:4320', modelId: 'larger' },
+};
+
+export const servedInfo: ServedModelInfo = {
+  device: 'server',
+  host: '127.0.0.1:4320',
+  variant: 'q4',
+  contextLength: 4096,
+};
+
+export function knownServer(given: Partial<KnownServer> = {}): KnownServer {
+  const url = 'http://127.0.0.1:4320';
+  const defaults = { host: '127.0.0.1:4320', isOwn: false, status: 'ready', error: undefined, key: 'none' } as const;
+  return { url, ...defaults, models: [servedModel], ...given };
+}
 
 export const demoInfo: LoadedModelInfo = {
   device: 'wasm',

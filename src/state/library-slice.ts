@@ -22,7 +22,10 @@ export interface LibrarySlice {
   pickFolder: (files: readonly PickedFile[]) => Promise<ConvertedModel | undefined>;
 }
 
-export function createLibrarySlice({ library }: AppDependencies): StateCreator<AppState, [], [], LibrarySlice> {
+export function createLibrarySlice({
+  library,
+  pageOrigin,
+}: AppDependencies): StateCreator<AppState, [], [], LibrarySlice> {
   return (set, get) => ({
     library: { status: 'loading' },
     pickedModels: [],
@@ -31,8 +34,9 @@ export function createLibrarySlice({ library }: AppDependencies): StateCreator<A
       // A list that is there stays until the new one is: the model chosen from it must not vanish meanwhile.
       if (get().library.status !== 'ready') set({ library: { status: 'loading' } });
       try {
-        const { models, problems } = await library.list();
+        const { models, problems, runsModels } = await library.list();
         set({ library: { status: 'ready', models, problems: problems.map((problem) => problem.toJSON()) } });
+        if (runsModels && !get().servers.some(({ isOwn }) => isOwn)) await get().checkServer(pageOrigin, true);
       } catch (error) {
         set({ library: { status: 'failed', error: toErrorData(error) } });
       }

@@ -1,8 +1,8 @@
 import type { StateCreator } from 'zustand/vanilla';
 
-import type { AlignErrorData } from '../align/errors.ts';
-import type { LoadedModelInfo, LoadEvent, LoadRequest } from '../../workers/protocol.ts';
-import type { EngineRestart } from '../worker-client/engine-client.ts';
+import { AlignError, type AlignErrorData } from '../align/errors.ts';
+import type { LoadEvent, LoadRequest } from '../../workers/protocol.ts';
+import type { EngineRestart, ReadyModelInfo } from '../worker-client/engine-client.ts';
 import type { ConvertedModel } from '../worker-client/model-library.ts';
 import type { AppDependencies, AppState } from './app-store.ts';
 import { isAbort, toErrorData } from './error-data.ts';
@@ -15,8 +15,20 @@ export type ModelState =
   | { status: 'none' }
   /** `progress` is undefined until the first bytes came. */
   | { status: 'loading'; model: ConvertedModel; progress: LoadProgress | undefined; notes: readonly string[] }
-  | { status: 'ready'; model: ConvertedModel; info: LoadedModelInfo; notes: readonly string[] }
+  | {
+      status: 'ready';
+      model: ConvertedModel;
+      info: ReadyModelInfo;
+      notes: readonly string[];
+      /** So many times in a row its device had gone away when it did last. */
+      losses: number;
+      /** The last of them. */
+      lossError: AlignErrorData | undefined;
+    }
   | { status: 'failed'; model: ConvertedModel; error: AlignErrorData };
+
+/** On what a model is to run, and in which form; a server's runs as the server has it. */
+export type Wish = Pick<LoadRequest, 'device' | 'variant'>;
 
 export interface ModelSlice {
   model: ModelState;
@@ -27,11 +39,7 @@ export interface ModelSlice {
    * @param signal  gives the load up
    * @returns whether the model is ready; not when it failed, was given up, or another load overtook it
    */
-  loadModel: (
-    model: ConvertedModel,
-    choice: Pick<LoadRequest, 'device' | 'variant'>,
-    signal?: AbortSignal,
-  ) => Promise<boolean>;
+  loadModel: (model: ConvertedModel, choice: Wish, signal?: AbortSignal) => Promise<boolean>;
   /** Frees the model, or gives up the load that is on its way. */
   unloadModel: () => Promise<void>;
   /** It runs on another device, or anew; what is shown of it follows. */
@@ -74,7 +82,7 @@ export function createModelSlice({
           );
           if (load !== latestLoad) return false;
           events.flush();
-          set({ model: { status: 'ready', model, info, notes } });
+          set({ model: { status: 'ready', model, info, notes, losses: 0, lossError: undefined } });
           return true;
         } catch (error) {
           if (load !== latestLoad) return false;
@@ -98,9 +106,12 @@ export function createModelSlice({
         }
       },
 
-      noteRestart({ info, message }) {
+      noteRestart({ info, message, lossesInARow: losses }) {
+        const lossError = new AlignError('device-lost', message).toJSON();
         set(({ model }) =>
-          model.status === 'ready' ? { model: { ...model, info, notes: [...model.notes, message] } } : {},
+          model.status === 'ready'
+            ? { model: { ...model, info, notes: [...model.notes, message], losses, lossError } }
+            : {},
         );
       },
 

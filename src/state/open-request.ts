@@ -34,7 +34,7 @@ export async function openEntry(
     const isWorking = comparison?.isRunning === true || (batch.status === 'ready' && batch.activity !== 'resting');
     // The next Align loads it; a model that is gone is not replaced, the page says which one wrote the edit.
     if (!isWorking) void app.getState().unloadModel();
-    stores.settings.getState().change({ modelId: id, variant });
+    stores.settings.getState().change({ modelId: id, ...(variant !== undefined && { variant }) });
   }
   // In a task of its own: a long text laid out here and there at once would hold the page up.
   await new Promise((resolve) => setTimeout(resolve));

@@ -2,7 +2,15 @@ import { expect, it } from 'vitest';
 
 import { createAppStore } from './app-store.ts';
 import { createDraftStore } from './draft-store.ts';
-import { demoInfo, demoModel, FakeClient, fakeDependencies, FakeStorage } from './fake-client.fixture.ts';
+import {
+  demoInfo,
+  demoModel,
+  FakeClient,
+  fakeDependencies,
+  FakeStorage,
+  servedInfo,
+  servedModel,
+} from './fake-client.fixture.ts';
 import { keepPromptCounted } from './prompt-counting.ts';
 import { createSettingsStore } from './settings-store.ts';
 
@@ -55,6 +63,19 @@ it('shows the latest count, in whichever order they arrive', async () => {
   client.counts[0]!.resolve(40);
   await new Promise((resolve) => setImmediate(resolve));
   expect(count()).toEqual({ status: 'known', promptTokens: 2 });
+});
+
+it('asks nobody while a server’s model is in use, whatever is typed', async () => {
+  const { app, client, draft, timers, count, load } = await setUp();
+  await load();
+  client.counts[0]!.resolve(40);
+  const loaded = app.getState().loadModel(servedModel, { device: 'auto', variant: 'auto' });
+  client.loads.at(-1)!.resolve(servedInfo);
+  await loaded;
+  draft.getState().setAnswer('A secret.');
+  for (const timer of timers) timer();
+  expect(client.counts).toHaveLength(1);
+  expect(count()).toEqual({ status: 'none' });
 });
 
 it('forgets the count with the model', async () => {

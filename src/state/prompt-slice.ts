@@ -5,7 +5,10 @@ import type { AlignRequest } from '../align/request.ts';
 import type { AppDependencies, AppState } from './app-store.ts';
 import { isAbort, toErrorData } from './error-data.ts';
 
-/** The length of the prompt that Align would send. `none` without a model: only its tokenizer can tell. */
+/**
+ * The length of the prompt that Align would send. `none` without a model, whose tokenizer alone can tell, and for a server's:
+ * nothing is sent there before Align is pressed.
+ */
 type PromptCount =
   { status: 'none' } | { status: 'known'; promptTokens: number } | { status: 'failed'; error: AlignErrorData };
 
@@ -22,7 +25,8 @@ export function createPromptSlice({ client }: AppDependencies): StateCreator<App
       promptCount: { status: 'none' },
       async countPrompt(request) {
         const count = ++latestCount;
-        if (get().model.status !== 'ready') {
+        const { model } = get();
+        if (model.status !== 'ready' || model.model.location.kind === 'server') {
           set({ promptCount: { status: 'none' } });
           return;
         }

@@ -182,7 +182,8 @@ export function modelUsed(state: ModelState): ModelUsed {
   if (state.status !== 'ready') throw new Error('A run needs a model that is loaded; this is a bug.');
   const { id, name, source, revision } = state.model;
   const { variant, device } = state.info;
-  return { id, name, source, revision, variant, device };
+  const where = state.info.device === 'server' ? { host: state.info.host } : {};
+  return { id, name, source, revision, variant, device, ...where };
 }
 
 /** Tokens per second after the first delta, as `Timings.tokensPerSecond` counts. Undefined before the second. */

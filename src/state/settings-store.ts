@@ -35,6 +35,10 @@ export interface Settings {
   hubEndpoint: string;
   /** Access token for gated models; empty: none. Kept in this browser and sent to `hubEndpoint` only. */
   hubToken: string;
+  /** Whose models may be used beside those of this device; undefined: none but the page's own. Its key is elsewhere. */
+  serverUrl: string | undefined;
+  /** The server that the visitor agreed to use when this device cannot run a model; undefined: none. */
+  fallbackServer: string | undefined;
   /** For models whose family is not known. */
   fallbackTemplate: TemplateId;
   promptStyle: PromptStyle;
@@ -73,6 +77,8 @@ const DEFAULTS: Settings = {
   variant: 'auto',
   hubEndpoint: HUB_ENDPOINT,
   hubToken: '',
+  serverUrl: undefined,
+  fallbackServer: undefined,
   fallbackTemplate: 'hh-rlhf',
   scoring: SCORING_DEFAULTS,
   ...GENERATION_DEFAULTS,
@@ -109,7 +115,8 @@ function parseSettings(stored: unknown, defaults: Settings): Settings {
   const fields = (typeof stored === 'object' ? stored : null) as Partial<Record<keyof Settings, unknown>> | null;
   const oneOf = <Value>(name: keyof Settings, values: readonly Value[], fallback: Value): Value =>
     values.find((value) => value === fields?.[name]) ?? fallback;
-  const { sampling, maxNewTokens, modelId, hubEndpoint, hubToken } = fields ?? {};
+  const { sampling, maxNewTokens, modelId, hubEndpoint, hubToken, serverUrl, fallbackServer } = fields ?? {};
+  const address = (value: unknown) => (typeof value === 'string' && isEndpoint(value) ? value : undefined);
   return {
     theme: oneOf('theme', THEMES, defaults.theme),
     editView: oneOf('editView', EDIT_VIEWS, defaults.editView),
@@ -120,6 +127,8 @@ function parseSettings(stored: unknown, defaults: Settings): Settings {
     variant: oneOf('variant', ['auto', ...VARIANTS], defaults.variant),
     hubEndpoint: typeof hubEndpoint === 'string' && isEndpoint(hubEndpoint) ? hubEndpoint : defaults.hubEndpoint,
     hubToken: typeof hubToken === 'string' ? hubToken : defaults.hubToken,
+    serverUrl: address(serverUrl),
+    fallbackServer: address(fallbackServer),
     fallbackTemplate: oneOf('fallbackTemplate', TEMPLATE_IDS, defaults.fallbackTemplate),
     promptStyle: oneOf('promptStyle', PROMPT_STYLES, defaults.promptStyle),
     maxNewTokens: isWholeNumber(maxNewTokens) && maxNewTokens >= 1 ? maxNewTokens : defaults.maxNewTokens,
@@ -129,7 +138,7 @@ function parseSettings(stored: unknown, defaults: Settings): Settings {
   };
 }
 
-/** Whether a text is an http address as `hubEndpoint` wants it. */
+/** Whether a text is an http address as `hubEndpoint` and `serverUrl` want it. */
 export function isEndpoint(text: string): boolean {
   return /^https?:\/\//.test(text) && URL.canParse(text) && !text.endsWith('/');
 }

@@ -15,7 +15,7 @@ import {
   OWN_TEXT,
 } from './draft-store.ts';
 import { addTurnMarks, EXAMPLE_IDS, lacksTurnMarks } from './examples.ts';
-import { demoModel, FakeStorage } from './fake-client.fixture.ts';
+import { demoModel, FakeStorage, knownServer, servedModel } from './fake-client.fixture.ts';
 import { createSettingsStore } from './settings-store.ts';
 import { type StorageArea, tabStorage } from './storage.ts';
 
@@ -293,12 +293,26 @@ describe('the current request', () => {
     const builtIn = { ...demoModel, id: DEMO_ALIGNER_ID };
     const library = { status: 'ready', models: [demoModel, other, builtIn], problems: [] } as const;
     const store = { status: 'loading' } as const;
-    const none = { model: { status: 'none' }, library, pickedModels: [], store } as const;
+    const none = { model: { status: 'none' }, library, pickedModels: [], store, servers: [] } as const;
     expect(currentModel(none, { modelId: undefined })).toBe(builtIn);
     expect(currentModel(none, { modelId: 'other' })).toBe(other);
     expect(currentModel(none, { modelId: 'gone' })).toBeUndefined();
     const inUse = { ...none, model: { status: 'loading', model: other, progress: undefined, notes: [] } } as const;
     expect(currentModel(inUse, { modelId: 'demo' })).toBe(other);
+  });
+
+  it('is for a server’s model only where that was chosen', () => {
+    const library = { status: 'ready', models: [], problems: [] } as const;
+    const servers = [knownServer({ models: [servedModel] })];
+    const app = {
+      model: { status: 'none' },
+      library,
+      pickedModels: [],
+      store: { status: 'loading' },
+      servers,
+    } as const;
+    expect(currentModel(app, { modelId: undefined })).toBeUndefined();
+    expect(currentModel(app, { modelId: servedModel.id })).toBe(servedModel);
   });
 });
 

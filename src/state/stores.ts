@@ -6,6 +6,7 @@ import type { ConvertedModel } from '../worker-client/model-library.ts';
 import type { AppState, AppStore } from './app-store.ts';
 import { currentModel, currentTemplate } from './current-request.ts';
 import type { DraftState, DraftStore } from './draft-store.ts';
+import { hostOfModel } from './server-slice.ts';
 import type { SettingsState, SettingsStore } from './settings-store.ts';
 
 export interface Stores {
@@ -40,6 +41,11 @@ export function useSettings<Selected>(selector: (state: SettingsState) => Select
 export function useCurrentModel(): ConvertedModel | undefined {
   const modelId = useSettings((settings) => settings.modelId);
   return useApp((app) => currentModel(app, { modelId }));
+}
+
+/** Who gets the texts when Align is pressed, name and port; undefined: nobody, they stay on this device. */
+export function useCurrentHost(): string | undefined {
+  return hostOfModel(useCurrentModel());
 }
 
 export function useCurrentTemplate(): TemplateId {

@@ -1,3 +1,4 @@
+import type { EngineDevice } from '../align/engine.ts';
 import {
   formatBytes,
   formatCount,
@@ -20,7 +21,15 @@ const words = (count: number) => `${formatCount(count)} ${count === 1 ? 'Wort' :
 const signs = (count: number) => `${formatCount(count)} Zeichen`;
 
 const FAMILIES = { 'hh-rlhf': 'HH-RLHF', ultrafeedback: 'UltraFeedback', imhi: 'IMHI' };
-const DEVICE_NAMES = { cpu: 'CPU', wasm: 'CPU (WebAssembly)', webgpu: 'GPU (WebGPU)' };
+const DEVICE_NAMES: Record<EngineDevice, string> = {
+  cpu: 'CPU',
+  wasm: 'CPU (WebAssembly)',
+  webgpu: 'GPU (WebGPU)',
+  cuda: 'GPU (CUDA)',
+  metal: 'GPU (Metal)',
+  vulkan: 'GPU (Vulkan)',
+  server: 'Server',
+};
 const DECISIONS = { rejected: 'abgelehnt', reworded: 'umformuliert' };
 
 /** German. „Fassung“ is the edit, „Ziel“ the objective; the names of the models' own things stay. */
@@ -30,6 +39,9 @@ export const de: Strings = {
   onDevice: 'Bleibt auf diesem Gerät',
   onDeviceWhy:
     'Das Modell läuft in diesem Tab. Was Sie und was es schreibt, wird nirgendwohin gesendet; nur Modelldateien werden geholt.',
+  sent: (host) => `Geht an ${host}`,
+  sentWhy: (host) =>
+    `Das gewählte Modell läuft auf ${host}. Ziele, Kontext und Antwort werden dorthin gesendet, wenn Sie „Ausrichten“ drücken, und nicht vorher.`,
   unsaved:
     'Dieser Browser behält nicht, was Sie schreiben: Sein Speicher ist voll oder abgeschaltet. Kopieren Sie, was Sie brauchen.',
   research:
@@ -70,9 +82,11 @@ export const de: Strings = {
 
   batch: {
     title: 'Stapel',
-    why: 'Eine Datei mit Antworten, Zeile für Zeile auf diesem Gerät umgeschrieben. Jede fertige Zeile bleibt in diesem Browser, so dass Neuladen oder ein Absturz nichts kostet.',
+    why: 'Eine Datei mit Antworten, Zeile für Zeile umgeschrieben. Jede fertige Zeile bleibt in diesem Browser, so dass Neuladen oder ein Absturz nichts kostet.',
     drop: 'Legen Sie hier eine CSV-, TSV- oder JSONL-Datei ab.',
-    dropHint: 'Je Zeile eine Antwort, mit dem, was davor gefragt wurde. Die Datei bleibt auf diesem Gerät.',
+    dropHint: (host) =>
+      `Je Zeile eine Antwort, mit dem, was davor gefragt wurde. ${host === undefined ? 'Die Datei bleibt auf diesem Gerät.' : `Ihre Zeilen gehen an ${host}, wenn Sie sie laufen lassen.`}`,
+    sent: (host) => `Jede Zeile geht an ${host}.`,
     choose: 'Datei wählen…',
     reading: (name) => `Liest ${name}…`,
     rows: (count) => (count === 1 ? '1 Zeile' : `${formatCount(count)} Zeilen`),
@@ -183,10 +197,11 @@ export const de: Strings = {
     clearFound: (count) => `${formatCount(count)} löschen`,
     clearSure: (count) => `${edits(count)} endgültig löschen?`,
     name: (createdAt, objectives) => `${objectives}, ${formatDate(createdAt)}`,
-    facts: (createdAt, model, variant, wordCount, isWhole, decided) =>
+    facts: (createdAt, { name, variant, host }, wordCount, isWhole, decided) =>
       [
         formatDate(createdAt),
-        `${formatModelName(model)} (${variant})`,
+        `${formatModelName(name)}${variant === undefined ? '' : ` (${variant})`}`,
+        ...(host === undefined ? [] : [`auf ${host}`]),
         words(wordCount),
         ...(isWhole ? [] : ['nicht vollständig']),
         ...(decided > 0 ? [`${formatCount(decided)} entschieden`] : []),
@@ -217,6 +232,8 @@ export const de: Strings = {
     run: (count) => `${edits(count)} schreiben lassen`,
     nothing: 'Wählen Sie mindestens eine Art der Auswahl.',
     kept: 'Jede Fassung kommt in den Verlauf.',
+    sent: (host) => `Der Text geht an ${host}.`,
+    on: (model, host) => `${model}, auf ${host}`,
     busy: 'Ein Vergleich läuft.',
     progress: (done, all) => `${formatCount(done)} von ${edits(all)} fertig`,
     waiting: 'Wartet.',
@@ -290,8 +307,8 @@ export const de: Strings = {
     facts: (family, parameterCount, contextLength) =>
       [
         family === undefined ? 'Familie unbekannt' : FAMILIES[family],
-        `${formatParameters(parameterCount)} Parameter`,
-        `liest ${tokens(contextLength)}`,
+        ...(parameterCount === undefined ? [] : [`${formatParameters(parameterCount)} Parameter`]),
+        ...(contextLength === undefined ? [] : [`liest ${tokens(contextLength)}`]),
       ].join(' · '),
     ready: (sizeBytes) => `Bereit · ${formatBytes(sizeBytes)}`,
     readyFrom: (sizeBytes) => `Bereit · ab ${formatBytes(sizeBytes)}`,
@@ -348,6 +365,46 @@ export const de: Strings = {
     cpu: (threads) => `Die CPU hat ${formatCount(threads)} ${threads === 1 ? 'Thread' : 'Threads'} dafür.`,
     template: 'Prompt-Vorlage',
     templateWhy: 'Die Familie dieses Modells ist unbekannt. Wählen Sie die, mit deren Prompts es trainiert wurde.',
+  },
+
+  server: {
+    title: 'Von einem Server',
+    why: 'Für Modelle, die für dieses Gerät zu groß sind: ein MetaAligner-Server, gestartet mit „metaaligner serve“. Gesendet wird ihm nur, was Sie mit einem seiner Modelle ausrichten.',
+    address: 'Adresse',
+    addressPlaceholder: 'http://127.0.0.1:4173',
+    key: 'Schlüssel',
+    keyWhy: 'Falls der Server einen verlangt. Er geht nur an diesen Server und wird mit diesem Tab vergessen.',
+    keyKept: 'Für ihn liegt ein Schlüssel hier. Lassen Sie das Feld leer, um bei ihm zu bleiben.',
+    remember: 'Den Schlüssel auf diesem Gerät behalten',
+    rememberWhy: 'Er wird unverschlüsselt gespeichert: Wer dieses Browserprofil benutzt, kann ihn lesen.',
+    connect: 'Verbinden',
+    connecting: 'Fragt den Server…',
+    connected: (host, models, contextLength, hasKey) =>
+      `${host} antwortet${hasKey ? ' und nimmt den Schlüssel an' : ''}. Er bietet ${models.join(', ')}${contextLength === undefined ? '' : `; das liest ${tokens(contextLength)}`}.`,
+    own: (host) => `Der eigene Server dieser Seite, ${host}`,
+    fails: (host) => `${host} bietet im Augenblick nichts an:`,
+    forget: 'Server und Schlüssel vergessen',
+    fallback: (host) => `${host} von selbst verwenden, wenn dieses Gerät ein Modell nicht ausführen kann`,
+    fallbackWhy:
+      'Was Sie ausrichten, wird dann dorthin gesendet, und die Seite sagt es. Hier können Sie das zurücknehmen.',
+    badge: (host) => `Auf ${host}`,
+    sent: (host) => `Ihr Text geht an ${host}.`,
+    runs: (host, variant) => `Läuft auf ${host}${variant === undefined ? '' : ` · ${variant}`}`,
+    connectModel: 'Verbinden',
+    connectAndAlign: 'Verbinden und ausrichten',
+    disconnect: 'Trennen',
+    asking: 'Fragt den Server…',
+    offer: (host) => `Stattdessen ${host} verwenden`,
+    setUp: 'Einen Server verwenden…',
+    lostTwice: 'Die GPU ist zweimal weggefallen, darum rechnet nun die CPU, die langsamer ist.',
+    consentTitle: (host) => `Ihren Text an ${host} senden?`,
+    consentWhat: (model, host) =>
+      `${formatModelName(model)} auf ${host} würde die Fassung schreiben. Ziele, Kontext und Antwort werden jedes Mal dorthin gesendet, wenn Sie damit ausrichten; wer den Server betreibt, kann sie lesen.`,
+    consentAlways: 'Verwenden, wann immer dieses Gerät ein Modell nicht ausführen kann',
+    consentOnce: 'Dieses Mal verwenden',
+    consentNo: 'Abbrechen',
+    standIn: (model, why) => `Anstelle von ${formatModelName(model)}, das hier nicht lief: ${why}`,
+    again: (model) => `${formatModelName(model)} hier noch einmal versuchen`,
   },
 
   weights: {
@@ -560,6 +617,7 @@ export const de: Strings = {
     room: (room) => `${formatCount(room)} bleiben für die Fassung`,
     roomShort: (room, asked) => `nur ${formatCount(room)} bleiben von ${formatCount(asked)} gewünschten`,
     tooLong: (excess) => `${tokens(excess)} zu viel: Kürzen Sie den Kontext oder die Antwort`,
+    countThere: 'Wenn Sie „Ausrichten“ drücken, nicht vorher. Den Prompt zählt der Server.',
     countLater: 'Der Prompt wird gezählt, sobald ein Modell geladen ist.',
     counting: 'Zählt den Prompt…',
     noModel: 'Wählen Sie zuerst ein Modell.',
@@ -569,7 +627,7 @@ export const de: Strings = {
     title: 'Bewertung',
     sentTo: (host) => `Bewerten sendet Texte an ${host}`,
     sentToWhy: (host) =>
-      `Der Aligner läuft in diesem Tab. Bewertete Texte werden an ${host} gesendet, jeweils nach einem Druck auf die Schaltfläche oder wo Sie es erlaubt haben.`,
+      `Bewertete Texte werden an ${host} gesendet, jeweils nach einem Druck auf die Schaltfläche oder wo Sie es erlaubt haben.`,
     short: (label, gain, scorer) => `${label} ${gain}${scorer === undefined ? '' : ` (${scorer})`}`,
     reviewed: 'Geprüft',
     reviewedBefore: 'Zuvor geprüft',
@@ -735,7 +793,7 @@ export const de: Strings = {
     emptySteps: [
       ['Kontext und Antwort eingeben', 'Von einem Modell oder Ihre eigene. Ein Beispiel steht schon da.'],
       ['Ziele wählen', 'Wie die Antwort mehr sein soll, der Reihe nach. Auch solche, die das Modell nie sah.'],
-      ['Ausrichten', 'Das Modell schreibt auf Ihrem Gerät um, und jedes geänderte Wort ist markiert.'],
+      ['Ausrichten', 'Das Modell schreibt die Antwort um, und jedes geänderte Wort ist markiert.'],
     ],
     original: 'Original',
     edited: 'Fassung',
@@ -762,8 +820,13 @@ export const de: Strings = {
       changed: (_, share) => `${formatPercent(share)} der Wörter geändert.`,
       rewritten: (_, share) => `Neu geschrieben: ${formatPercent(share)} der Wörter geändert.`,
     },
-    writtenBy: ({ name, variant, device }) =>
-      `Geschrieben von ${formatModelName(name)} (${variant}) auf diesem Gerät, ${DEVICE_NAMES[device]}.`,
+    writtenBy: ({ name, variant, device, host }) => {
+      const model = `${formatModelName(name)}${variant === undefined ? '' : ` (${variant})`}`;
+      return host === undefined
+        ? `Geschrieben von ${model} auf diesem Gerät, ${DEVICE_NAMES[device]}.`
+        : `Geschrieben von ${model} auf ${host}: Der Text wurde dorthin gesendet.`;
+    },
+    sending: (host) => `Der Text geht an ${host}.`,
     fold: 'Unverändertes falten',
     folded: (count) => `⋯ ${words(count)} unverändert`,
     export: 'Exportieren',

@@ -1,7 +1,7 @@
 import type { ModelUsed } from '../align/alignment.ts';
 import type { ChangeCount } from '../align/diff.ts';
 import type { FinishReason } from '../align/edit.ts';
-import type { Device } from '../align/engine.ts';
+import type { EngineDevice } from '../align/engine.ts';
 import type { BatchExport } from '../batch/page-batch.ts';
 import type { ExportFormat } from '../align/export-review.ts';
 import type { EditKind } from '../align/measures.ts';
@@ -35,7 +35,15 @@ const edits = (count: number) => `${formatCount(count)} ${count === 1 ? 'edit' :
 const words = (count: number) => `${formatCount(count)} ${count === 1 ? 'word' : 'words'}`;
 
 const FAMILIES: Record<TemplateId, string> = { 'hh-rlhf': 'HH-RLHF', ultrafeedback: 'UltraFeedback', imhi: 'IMHI' };
-const DEVICE_NAMES: Record<Device, string> = { cpu: 'CPU', wasm: 'CPU (WebAssembly)', webgpu: 'GPU (WebGPU)' };
+const DEVICE_NAMES: Record<EngineDevice, string> = {
+  cpu: 'CPU',
+  wasm: 'CPU (WebAssembly)',
+  webgpu: 'GPU (WebGPU)',
+  cuda: 'GPU (CUDA)',
+  metal: 'GPU (Metal)',
+  vulkan: 'GPU (Vulkan)',
+  server: 'server',
+};
 
 /** Every word on the page that is not the models' interface. */
 export const en = {
@@ -44,6 +52,9 @@ export const en = {
   onDevice: 'Stays on this device',
   onDeviceWhy:
     'The model runs in this tab. What you write and what it writes are sent nowhere; only model files are fetched.',
+  sent: (host: string) => `Sent to ${host}`,
+  sentWhy: (host: string) =>
+    `The chosen model runs on ${host}. Objectives, context and answer are sent there when you press Align, and not before.`,
   unsaved: 'This browser does not keep what you write: its storage is full or switched off. Copy what you need.',
   research:
     'For research use. Nothing written here is a diagnosis or advice, and the model can be wrong, unfair or harmful.',
@@ -84,9 +95,11 @@ export const en = {
 
   batch: {
     title: 'Batch',
-    why: 'A file of answers, aligned row by row on this device. Every finished row is kept in this browser, so a reload or a crash loses nothing.',
+    why: 'A file of answers, aligned row by row. Every finished row is kept in this browser, so a reload or a crash loses nothing.',
     drop: 'Drop a CSV, TSV or JSONL file here.',
-    dropHint: 'One answer a row, with what was asked before it. The file stays on this device.',
+    dropHint: (host: string | undefined) =>
+      `One answer a row, with what was asked before it. ${host === undefined ? 'The file stays on this device.' : `Its rows are sent to ${host} when you run them.`}`,
+    sent: (host: string) => `Each row is sent to ${host}.`,
     choose: 'Choose a file…',
     reading: (name: string) => `Reading ${name}…`,
     rows: (count: number) => (count === 1 ? '1 row' : `${formatCount(count)} rows`),
@@ -201,10 +214,17 @@ export const en = {
     clearFound: (count: number) => `Delete ${formatCount(count)}`,
     clearSure: (count: number) => `Delete ${edits(count)} for good?`,
     name: (createdAt: number, objectives: string) => `${objectives}, ${formatDate(createdAt)}`,
-    facts: (createdAt: number, model: string, variant: string, wordCount: number, isWhole: boolean, decided: number) =>
+    facts: (
+      createdAt: number,
+      { name, variant, host }: ModelUsed,
+      wordCount: number,
+      isWhole: boolean,
+      decided: number,
+    ) =>
       [
         formatDate(createdAt),
-        `${formatModelName(model)} (${variant})`,
+        `${formatModelName(name)}${variant === undefined ? '' : ` (${variant})`}`,
+        ...(host === undefined ? [] : [`on ${host}`]),
         words(wordCount),
         ...(isWhole ? [] : ['not whole']),
         ...(decided > 0 ? [`${formatCount(decided)} decided`] : []),
@@ -235,6 +255,8 @@ export const en = {
     run: (count: number) => (count === 1 ? 'Run 1 edit' : `Run ${formatCount(count)} edits`),
     nothing: 'Choose at least one kind of set.',
     kept: 'Each edit is kept in the history.',
+    sent: (host: string) => `The text is sent to ${host}.`,
+    on: (model: string, host: string) => `${model}, on ${host}`,
     busy: 'A comparison is running.',
     progress: (done: number, all: number) => `${formatCount(done)} of ${edits(all)} done`,
     waiting: 'Waits for its turn.',
@@ -309,11 +331,11 @@ export const en = {
     demoOffer: (bytes: number, seconds: number) =>
       `This model only shows the mechanics. MetaAligner 1.1B edits for real: a download of ${formatBytes(bytes)}, about ${formatWait(seconds)} at 100 Mbit/s, once.`,
     demoGet: 'Get MetaAligner 1.1B',
-    facts: (family: TemplateId | undefined, parameterCount: number, contextLength: number) =>
+    facts: (family: TemplateId | undefined, parameterCount: number | undefined, contextLength: number | undefined) =>
       [
         family === undefined ? 'family unknown' : FAMILIES[family],
-        `${formatParameters(parameterCount)} parameters`,
-        `reads ${tokens(contextLength)}`,
+        ...(parameterCount === undefined ? [] : [`${formatParameters(parameterCount)} parameters`]),
+        ...(contextLength === undefined ? [] : [`reads ${tokens(contextLength)}`]),
       ].join(' · '),
     ready: (sizeBytes: number) => `Ready · ${formatBytes(sizeBytes)}`,
     readyFrom: (sizeBytes: number) => `Ready · from ${formatBytes(sizeBytes)}`,
@@ -334,7 +356,7 @@ export const en = {
     announceReady: 'The model is loaded.',
     connecting: 'Opening the model…',
     starting: 'Starting the engine. The first time this can take a minute.',
-    runs: (device: Device, variant: string, sizeBytes: number) =>
+    runs: (device: EngineDevice, variant: string, sizeBytes: number) =>
       `${DEVICE_NAMES[device]} · ${variant} · ${formatBytes(sizeBytes)}`,
     loadedIn: (ms: number) => `Loaded in ${formatDuration(ms)}.`,
     threads: (count: number) => `${formatCount(count)} ${count === 1 ? 'thread' : 'threads'}`,
@@ -375,6 +397,46 @@ export const en = {
     cpu: (threads: number) => `The CPU has ${formatCount(threads)} ${threads === 1 ? 'thread' : 'threads'} for it.`,
     template: 'Prompt template',
     templateWhy: 'The family of this model is not known. Choose the one whose prompts it was trained on.',
+  },
+
+  server: {
+    title: 'From a server',
+    why: 'For models that are too large for this device: a MetaAligner server, started with “metaaligner serve”. Only what you align with one of its models is sent to it.',
+    address: 'Address',
+    addressPlaceholder: 'http://127.0.0.1:4173',
+    key: 'Key',
+    keyWhy: 'If the server asks for one. It is sent to this server only and forgotten with this tab.',
+    keyKept: 'A key is kept for it. Leave this empty to go on with it.',
+    remember: 'Remember the key on this device',
+    rememberWhy: 'It is stored unencrypted: whoever uses this browser profile can read it.',
+    connect: 'Connect',
+    connecting: 'Asking the server…',
+    connected: (host: string, models: readonly string[], contextLength: number | undefined, hasKey: boolean) =>
+      `${host} answers${hasKey ? ', and takes the key' : ''}. It offers ${models.join(', ')}${contextLength === undefined ? '' : `, which reads ${tokens(contextLength)}`}.`,
+    own: (host: string) => `This page’s own server, ${host}`,
+    fails: (host: string) => `${host} offers nothing at the moment:`,
+    forget: 'Forget the server and its key',
+    fallback: (host: string) => `Use ${host} by itself when this device cannot run a model`,
+    fallbackWhy: 'What you align is sent there then, and the page says so. You can take this back here.',
+    badge: (host: string) => `On ${host}`,
+    sent: (host: string) => `Your text is sent to ${host}.`,
+    runs: (host: string, variant: string | undefined) =>
+      `Runs on ${host}${variant === undefined ? '' : ` · ${variant}`}`,
+    connectModel: 'Connect',
+    connectAndAlign: 'Connect and align',
+    disconnect: 'Disconnect',
+    asking: 'Asking the server…',
+    offer: (host: string) => `Use ${host} instead`,
+    setUp: 'Use a server…',
+    lostTwice: 'The GPU went away twice, so the CPU took over, which is slower.',
+    consentTitle: (host: string) => `Send your text to ${host}?`,
+    consentWhat: (model: string, host: string) =>
+      `${formatModelName(model)} on ${host} would write the edit. Objectives, context and answer are sent there each time you align with it; whoever runs that server can read them.`,
+    consentAlways: 'Use it whenever this device cannot run a model',
+    consentOnce: 'Use it this time',
+    consentNo: 'Cancel',
+    standIn: (model: string, why: string) => `In place of ${formatModelName(model)}, which did not run here: ${why}`,
+    again: (model: string) => `Try ${formatModelName(model)} here again`,
   },
 
   weights: {
@@ -589,6 +651,7 @@ export const en = {
     room: (room: number) => `${formatCount(room)} left for the edit`,
     roomShort: (room: number, asked: number) => `only ${formatCount(room)} left of the ${formatCount(asked)} asked for`,
     tooLong: (excess: number) => `${tokens(excess)} too many: shorten the context or the answer`,
+    countThere: 'When you press Align, not before. The server counts the prompt.',
     countLater: 'The prompt is counted once a model is loaded.',
     counting: 'Counting the prompt…',
     noModel: 'Choose a model first.',
@@ -598,7 +661,7 @@ export const en = {
     title: 'Scores',
     sentTo: (host: string) => `Scoring sends texts to ${host}`,
     sentToWhy: (host: string) =>
-      `The aligner runs in this tab. Texts that are scored are sent to ${host}, each time after you press a button or where you allowed it.`,
+      `Texts that are scored are sent to ${host}, each time after you press a button or where you allowed it.`,
     short: (label: string, gain: string, scorer: string | undefined) =>
       `${label} ${gain}${scorer === undefined ? '' : ` (${scorer})`}`,
     reviewed: 'Reviewed',
@@ -766,7 +829,7 @@ export const en = {
     emptySteps: [
       ['Give it a context and an answer', 'From any model, or your own. An example is filled in to start with.'],
       ['Choose objectives', 'What the answer should be more like, in order. Ones the model never saw work too.'],
-      ['Align', 'The model rewrites the answer on your device, and every changed word is marked.'],
+      ['Align', 'The model rewrites the answer, and every changed word is marked.'],
     ] as const,
     original: 'Original',
     edited: 'Edit',
@@ -794,8 +857,13 @@ export const en = {
       changed: (_, share) => `${formatPercent(share)} of the words changed.`,
       rewritten: (_, share) => `Rewritten: ${formatPercent(share)} of the words changed.`,
     } satisfies Record<EditKind, (count: ChangeCount, share: number) => string>,
-    writtenBy: ({ name, variant, device }: ModelUsed) =>
-      `Written by ${formatModelName(name)} (${variant}) on this device, ${DEVICE_NAMES[device]}.`,
+    writtenBy: ({ name, variant, device, host }: ModelUsed) => {
+      const model = `${formatModelName(name)}${variant === undefined ? '' : ` (${variant})`}`;
+      return host === undefined
+        ? `Written by ${model} on this device, ${DEVICE_NAMES[device]}.`
+        : `Written by ${model} on ${host}: the text was sent there.`;
+    },
+    sending: (host: string) => `The text is sent to ${host}.`,
     fold: 'Fold what is unchanged',
     folded: (count: number) => `⋯ ${words(count)} unchanged`,
     export: 'Export',

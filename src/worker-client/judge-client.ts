@@ -40,7 +40,7 @@ export function createJudgeClient(): JudgeClient {
 function notAllowed(origin: string): AlignError {
   return new AlignError(
     'server-unreachable',
-    `This page is not allowed to speak to ${origin}. Start it with “npm start -- --judge ${origin}”.`,
+    `This page is not allowed to speak to ${origin}. Start it with “npm start -- --server ${origin}”.`,
     { details: { origin } },
   );
 }

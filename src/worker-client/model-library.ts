@@ -4,10 +4,11 @@ import { VARIANTS, type Variant } from '../align/variant.ts';
 import { MANIFEST_PATH, type ModelManifest } from '../convert/manifest.ts';
 import { MAX_MANIFEST_BYTES, parseManifest } from '../convert/parse-manifest.ts';
 import type { ModelLocation } from '../../workers/protocol.ts';
+import type { AnyLocation } from './engine-client.ts';
 
-/** A converted model that can be loaded at once. */
+/** A model that can be used at once: a converted one, or one that a server runs. */
 export interface ConvertedModel {
-  /** Unique among the models shown: the served id, or `picked:` and the folder's name. */
+  /** Unique among the models shown: the served id, `picked:` and the folder's name, or `server:`, its address and its id. */
   id: string;
   name: string;
   /** Where the weights came from: a hub id, a file name. */
@@ -16,11 +17,13 @@ export interface ConvertedModel {
   revision?: string;
   /** Undefined when unknown: the user chooses the template. */
   family: TemplateId | undefined;
-  parameterCount: number;
-  contextLength: number;
-  /** At least one, in the order of `VARIANTS`. */
+  /** Undefined where a server does not tell. */
+  parameterCount: number | undefined;
+  /** Undefined where a server does not tell. */
+  contextLength: number | undefined;
+  /** At least one, in the order of `VARIANTS`; none of a server's model, whose variant is the server's. */
   variants: readonly { variant: Variant; sizeBytes: number }[];
-  location: ModelLocation;
+  location: AnyLocation;
 }
 
 /** Which converted models there are. */
@@ -28,9 +31,10 @@ export interface ModelLibrary {
   /**
    * The models that the page's server offers. An entry that is damaged is left out and named in `problems`.
    *
+   * @returns `runsModels`: it also runs one itself, for whoever calls it
    * @throws AlignError `weights-unreachable` if there is no list
    */
-  list(): Promise<{ models: ConvertedModel[]; problems: AlignError[] }>;
+  list(): Promise<{ models: ConvertedModel[]; problems: AlignError[]; runsModels: boolean }>;
   /**
    * The model in a folder that the visitor picked. Only its manifest is read.
    *
@@ -52,7 +56,7 @@ export interface PickedFile {
 export function createModelLibrary(indexUrl: string, fetchIndex: typeof fetch = fetch): ModelLibrary {
   return {
     async list() {
-      const entries = await readIndex(indexUrl, fetchIndex);
+      const { entries, runsModels } = await readIndex(indexUrl, fetchIndex);
       const models: ConvertedModel[] = [];
       const problems: AlignError[] = [];
       for (const entry of entries) {
@@ -63,13 +67,16 @@ export function createModelLibrary(indexUrl: string, fetchIndex: typeof fetch = 
           problems.push(error);
         }
       }
-      return { models, problems };
+      return { models, problems, runsModels };
     },
     open: openPicked,
   };
 }
 
-async function readIndex(indexUrl: string, fetchIndex: typeof fetch): Promise<unknown[]> {
+async function readIndex(
+  indexUrl: string,
+  fetchIndex: typeof fetch,
+): Promise<{ entries: unknown[]; runsModels: boolean }> {
   const unreachable = (why: string, cause?: unknown) =>
     new AlignError('weights-unreachable', `The list of models at ${indexUrl} ${why}.`, {
       cause,
@@ -89,7 +96,9 @@ async function readIndex(indexUrl: string, fetchIndex: typeof fetch): Promise<un
     throw unreachable('is not JSON', cause);
   }
   if (!Array.isArray(entries)) throw unreachable('is not a list');
-  return entries as unknown[];
+  // As our own server says beside the list (RFC 8631).
+  const runsModels = /rel="?service-desc"?/.test(response.headers.get('link') ?? '');
+  return { entries: entries as unknown[], runsModels };
 }
 
 function servedModel(entry: unknown, indexUrl: string): ConvertedModel {

@@ -1,7 +1,7 @@
 import { proxy } from 'comlink';
 import type { AlignError } from '../align/errors.ts';
 import type { EngineWorkerApi } from '../../workers/protocol.ts';
-import type { EngineClient, EngineRestart } from './engine-client.ts';
+import type { EngineRestart, LocalClient } from './engine-client.ts';
 import { createWorkerCalls } from './worker-calls.ts';
 
 function startEngineWorker(): Worker {
@@ -13,7 +13,7 @@ function startEngineWorker(): Worker {
  *
  * @param startWorker  tests give it a port
  */
-export function createWorkerClient(startWorker: () => Worker = startEngineWorker): EngineClient {
+export function createWorkerClient(startWorker: () => Worker = startEngineWorker): LocalClient {
   const crashListeners = new Set<(error: AlignError) => void>();
   const restartListeners = new Set<(restart: EngineRestart) => void>();
   let lastRun = 0;

@@ -1,4 +1,5 @@
 import type { ByteSource } from '../byte-source.ts';
+import type { LlamaConfig } from '../llama-config.ts';
 import { tokenizerFromGguf } from '../tokenizer/gguf-tokenizer.ts';
 import { corrupt, quote, unsupported } from './checkpoint-errors.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -43,17 +44,41 @@ export async function openGguf(source: ByteSource | readonly [ByteSource, ...Byt
       stored.set(name, tensor);
     }
   }
-  const { tokenizerJson, tokenizerConfigJson } = tokenizerFromGguf(first.metadata);
   return {
     format: 'gguf',
     config,
     ...selectLlamaTensors(config, stored, file),
-    sidecars: new Map([
-      ['tokenizer.json', tokenizerJson],
-      ['tokenizer_config.json', tokenizerConfigJson],
-      ['generation_config.json', generationConfigText(config)],
-    ]),
+    sidecars: sidecarsOf(first.metadata, config),
   };
+}
+
+/** What of a GGUF is not its weights. */
+export type GgufDescription = Pick<Checkpoint, 'config' | 'sidecars'>;
+
+/**
+ * What is needed of a GGUF that another program runs: its tensors may be of types that we do not read.
+ *
+ * @param source  the file, or the first part of a split one
+ * @throws AlignError `checkpoint-corrupt`, `unsupported-model`
+ */
+export async function describeGguf(source: ByteSource): Promise<GgufDescription> {
+  const { metadata, tensors } = await readGgufHeader(source);
+  const tokens = metadata.get('tokenizer.ggml.tokens');
+  if (!Array.isArray(tokens)) throw corrupt(source.name, 'the list of tokens (tokenizer.ggml.tokens) is missing');
+  const config = parseGgufConfig(metadata, source.name, {
+    vocabularySize: tokens.length,
+    isEmbeddingTied: !tensors.some(({ name }) => name === 'output.weight'),
+  });
+  return { config, sidecars: sidecarsOf(metadata, config) };
+}
+
+function sidecarsOf(metadata: GgufHeader['metadata'], config: LlamaConfig): Map<string, string> {
+  const { tokenizerJson, tokenizerConfigJson } = tokenizerFromGguf(metadata);
+  return new Map([
+    ['tokenizer.json', tokenizerJson],
+    ['tokenizer_config.json', tokenizerConfigJson],
+    ['generation_config.json', generationConfigText(config)],
+  ]);
 }
 
 /** llama.cpp's gguf-split numbers the parts in their metadata. */

@@ -29,11 +29,6 @@ export class MessageWriter {
     return this.bytes(field, value.finish());
   }
 
-  /** A field that was read from another message. */
-  copy({ encoded }: MessageField): this {
-    return this.#push(encoded);
-  }
-
   finish(): Uint8Array {
     const result = new Uint8Array(this.#parts.reduce((length, part) => length + part.length, 0));
     let offset = 0;
@@ -62,10 +57,8 @@ export class MessageWriter {
 }
 
 /** A field as it stands in a message. */
-export interface MessageField {
+interface MessageField {
   number: number;
-  /** With its tag, to be copied as it is. */
-  encoded: Uint8Array;
   /** Of a length-delimited field: text, bytes or a message. */
   bytes: Uint8Array | undefined;
 }
@@ -84,7 +77,6 @@ export function readFields(message: Uint8Array): MessageField[] {
     return Infinity;
   };
   while (at < message.length) {
-    const start = at;
     const tag = varint();
     let bytes: Uint8Array | undefined;
     switch (tag % 8) {
@@ -107,7 +99,7 @@ export function readFields(message: Uint8Array): MessageField[] {
       default:
         return fields;
     }
-    fields.push({ number: Math.floor(tag / 8), encoded: message.subarray(start, at), bytes });
+    fields.push({ number: Math.floor(tag / 8), bytes });
   }
   return fields;
 }

@@ -5,11 +5,13 @@ import type { ColumnMap } from '../../batch/columns.ts';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
 import { FileDrop } from '../../components/FileDrop/FileDrop.tsx';
 import { Icon } from '../../components/Icon/Icon.tsx';
+import { OfferServer } from '../../components/OfferServer/OfferServer.tsx';
 import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
 import { SureButton } from '../../components/SureButton/SureButton.tsx';
 import type { Batch as BatchState } from '../../state/batch-slice.ts';
 import { currentRequest } from '../../state/current-request.ts';
-import { useApp, useCurrentModel, useCurrentTemplate, useStores } from '../../state/stores.ts';
+import { isDeviceFault } from '../../state/stand-in-slice.ts';
+import { useApp, useCurrentHost, useCurrentModel, useCurrentTemplate, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
@@ -52,10 +54,11 @@ export function Batch() {
 
 function Drop() {
   const open = useApp((app) => app.openBatch);
+  const host = useCurrentHost();
   return (
     <FileDrop
       text={text.drop}
-      hint={text.dropHint}
+      hint={text.dropHint(host)}
       label={text.choose}
       accept=".csv,.tsv,.jsonl"
       onPick={(file) => void open(file)}
@@ -132,6 +135,7 @@ function RunPanel({ batch }: { batch: Ready }) {
   const stop = useApp((app) => app.stopBatch);
   const retry = useApp((app) => app.retryFailed);
   const isLoading = useApp((app) => app.model.status === 'loading');
+  const host = useCurrentHost();
   const isScoring = useApp((app) => app.scoring.status === 'running' && app.scoring.of === 'batch');
   const finished = counts.edited + counts.failed;
   const isDone = finished === rows.length;
@@ -184,7 +188,13 @@ function RunPanel({ batch }: { batch: Ready }) {
           </span>
         )}
       </p>
-      {error !== undefined && <ErrorBox error={error} />}
+      {host !== undefined && (
+        <p className={styles.line}>
+          <Icon name="server" />
+          <strong>{text.sent(host)}</strong>
+        </p>
+      )}
+      {error !== undefined && <ErrorBox error={error}>{isDeviceFault(error) && <OfferServer />}</ErrorBox>}
       <div className={styles.line}>
         {activity === 'resting' ? (
           <button

@@ -160,9 +160,7 @@ function Entry({ entry }: { entry: HistoryEntry }) {
           {edit.slice(0, EXCERPT)}
           {edit.length > EXCERPT && '…'}
         </p>
-        <p className={controls.hint}>
-          {text.facts(createdAt, model.name, model.variant, wordCount, isWhole(entry), decisions.length)}
-        </p>
+        <p className={controls.hint}>{text.facts(createdAt, model, wordCount, isWhole(entry), decisions.length)}</p>
       </div>
       <div className={styles.actions}>
         <button type="button" className={controls.button} onClick={open} aria-label={text.openLabel(name)}>

@@ -1,5 +1,5 @@
 import { Icon } from '../../components/Icon/Icon.tsx';
-import { useApp, useCurrentModel, useSettings } from '../../state/stores.ts';
+import { useApp, useCurrentHost, useCurrentModel, useSettings } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
@@ -16,10 +16,26 @@ export function AlignBar() {
   const isRunning = useApp((app) => app.run.status === 'running');
   const isStopping = useApp((app) => app.run.status === 'running' && app.run.isStopping);
   const isReady = modelStatus === 'ready';
+  const host = useCurrentHost();
+  const isRefused = refusal !== undefined && !isRunning;
 
   return (
     <div className={styles.bar}>
-      <div className={styles.status}>{isReady ? <PromptLength /> : <p>{refusal ?? strings.align.countLater}</p>}</div>
+      <div className={styles.status}>
+        {host !== undefined && (
+          <p className={styles.sent} data-testid="sent-to">
+            <Icon name="server" />
+            {strings.server.sent(host)}
+          </p>
+        )}
+        {host !== undefined ? (
+          <p>{isRefused ? refusal : strings.align.countThere}</p>
+        ) : isReady ? (
+          <PromptLength />
+        ) : (
+          <p>{refusal ?? strings.align.countLater}</p>
+        )}
+      </div>
       {isRunning ? (
         <button
           type="button"
@@ -44,7 +60,9 @@ export function AlignBar() {
             ? strings.align.loading
             : isReady || model === undefined
               ? strings.align.align
-              : strings.align.loadAndAlign}
+              : host === undefined
+                ? strings.align.loadAndAlign
+                : strings.server.connectAndAlign}
           <kbd>{strings.align.shortcut(isMac)}</kbd>
         </button>
       )}
@@ -54,7 +72,7 @@ export function AlignBar() {
 
 function PromptLength() {
   const count = useApp((app) => app.promptCount);
-  const contextLength = useApp((app) => (app.model.status === 'ready' ? app.model.info.contextLength : 0));
+  const contextLength = useApp((app) => (app.model.status === 'ready' ? (app.model.info.contextLength ?? 0) : 0));
   const maxNewTokens = useSettings((settings) => settings.maxNewTokens);
   if (count.status === 'failed') return <p className={controls.fault}>{count.error.message}</p>;
   if (count.status === 'none') return <p>{strings.align.counting}</p>;

@@ -11,6 +11,7 @@ import { Icon } from '../../components/Icon/Icon.tsx';
 import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
 import type { Comparison, ComparisonCell } from '../../state/comparison-slice.ts';
 import { readyModels } from '../../state/current-request.ts';
+import { hostOfModel } from '../../state/server-slice.ts';
 import { useApp, useCurrentModel, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
@@ -58,6 +59,7 @@ function Plan() {
   const library = useApp((app) => app.library);
   const pickedModels = useApp((app) => app.pickedModels);
   const store = useApp((app) => app.store);
+  const servers = useApp((app) => app.servers);
   const start = useApp((app) => app.startComparison);
   const stop = useApp((app) => app.stopComparison);
   const isRunning = useApp((app) => app.comparison?.isRunning ?? false);
@@ -65,11 +67,12 @@ function Plan() {
     ({ run, model: { status }, batch }) =>
       run.status === 'running' || status === 'loading' || (batch.status === 'ready' && batch.activity !== 'resting'),
   );
-  const others = readyModels({ library, pickedModels, store }).filter((one) => one.id !== model?.id);
+  const others = readyModels({ library, pickedModels, store, servers }).filter((one) => one.id !== model?.id);
   const other = others.find((one) => one.id === otherId);
   const sets = objectiveSets(request.objectives, schemes);
   const models = [model, other].filter((one) => one !== undefined);
   const runCount = sets.length * models.length;
+  const hosts = [...new Set(models.map(hostOfModel).filter((host) => host !== undefined))];
 
   return (
     <div className={styles.plan}>
@@ -100,9 +103,9 @@ function Plan() {
             onChange={(event) => setOtherId(event.target.value)}
           >
             <option value="">{text.noOther}</option>
-            {others.map(({ id: modelId, name }) => (
-              <option key={modelId} value={modelId}>
-                {name}
+            {others.map((one) => (
+              <option key={one.id} value={one.id}>
+                {placedName(one.name, hostOfModel(one))}
               </option>
             ))}
           </select>
@@ -130,13 +133,24 @@ function Plan() {
         )}
         <p className={controls.hint}>{isRunning ? '' : (refusal ?? (runCount === 0 ? text.nothing : text.kept))}</p>
       </div>
+      {hosts.map((host) => (
+        <p key={host} className={styles.sent}>
+          <Icon name="server" />
+          {text.sent(host)}
+        </p>
+      ))}
     </div>
   );
 }
 
+/** With the server where it runs, if it is one. */
+function placedName(name: string, host: string | undefined): string {
+  return host === undefined ? name : text.on(name, host);
+}
+
 function Grid({ comparison: { request, cells, isRunning }, onOpen }: { comparison: Comparison; onOpen: () => void }) {
   const done = cells.filter(({ outcome }) => outcome.status !== 'waiting' && outcome.status !== 'running').length;
-  const hasTwoModels = new Set(cells.map(({ modelName }) => modelName)).size > 1;
+  const hasTwoModels = new Set(cells.map(({ modelId }) => modelId)).size > 1;
   return (
     <div className={styles.results} aria-busy={isRunning}>
       <div className={styles.progress}>
@@ -161,13 +175,13 @@ interface CellProps {
   onOpen: () => void;
 }
 
-function Cell({ cell: { id, set, modelName, outcome }, answer, showsModel, onOpen }: CellProps) {
+function Cell({ cell: { id, set, modelName, host, outcome }, answer, showsModel, onOpen }: CellProps) {
   const title = setTitle(set);
   return (
     <li className={styles.cell} data-status={outcome.status}>
       <div className={styles.cellHead}>
         <h3>{title}</h3>
-        {showsModel && <p className={controls.hint}>{modelName}</p>}
+        {(showsModel || host !== undefined) && <p className={controls.hint}>{placedName(modelName, host)}</p>}
       </div>
       {outcome.status === 'waiting' && <p className={controls.hint}>{text.waiting}</p>}
       {outcome.status === 'skipped' && <p className={controls.hint}>{text.skipped}</p>}

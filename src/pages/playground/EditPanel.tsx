@@ -8,12 +8,21 @@ import { CopyButton } from '../../components/CopyButton/CopyButton.tsx';
 import { DiffLegend, DiffView } from '../../components/DiffView/DiffView.tsx';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
 import { Icon } from '../../components/Icon/Icon.tsx';
+import { OfferServer } from '../../components/OfferServer/OfferServer.tsx';
 import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
 import { Segmented } from '../../components/Segmented/Segmented.tsx';
 import { paceTokensPerSecond, type Run } from '../../state/run-slice.ts';
+import { isDeviceFault } from '../../state/stand-in-slice.ts';
 import { EDIT_VIEWS, type EditView } from '../../state/settings-store.ts';
 import { draftTexts } from '../../state/draft-store.ts';
-import { useApp, useCurrentModel, useCurrentTemplate, useSettings, useStores } from '../../state/stores.ts';
+import {
+  useApp,
+  useCurrentHost,
+  useCurrentModel,
+  useCurrentTemplate,
+  useSettings,
+  useStores,
+} from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
@@ -70,6 +79,7 @@ function isLong(run: Run): boolean {
 }
 
 function Empty() {
+  const host = useCurrentHost();
   return (
     <div className={styles.empty}>
       <h2 id="edit-title">{text.emptyTitle}</h2>
@@ -85,8 +95,8 @@ function Empty() {
         ))}
       </ol>
       <p className={styles.private}>
-        <Icon name="lock" />
-        {strings.onDeviceWhy}
+        <Icon name={host === undefined ? 'lock' : 'server'} />
+        {host === undefined ? strings.onDeviceWhy : strings.sentWhy(host)}
       </p>
     </div>
   );
@@ -209,6 +219,7 @@ function Status({ run, changes }: { run: Started; changes: readonly Change[] }) 
   const isStale = useIsStale(run.request);
   const otherRevision = useOtherRevision(run);
   const { align } = useAlign();
+  const host = useCurrentHost();
   switch (run.status) {
     case 'running': {
       const { start, pace, readTokens } = run;
@@ -221,6 +232,7 @@ function Status({ run, changes }: { run: Started; changes: readonly Change[] }) 
           <p className={controls.hint}>
             {pace === undefined ? text.reading(promptTokens, readTokens) : text.writing}
             {pace && start && ` ${text.outOf(pace.latest.editTokens, start.maxNewTokens)}`}
+            {host !== undefined && ` ${text.sending(host)}`}
           </p>
           {isCapped && <p className={controls.hint}>{text.capped(start.maxNewTokens, start.requestedNewTokens)}</p>}
         </div>
@@ -244,6 +256,7 @@ function Status({ run, changes }: { run: Started; changes: readonly Change[] }) 
             <button type="button" className={controls.button} onClick={() => void align()}>
               {strings.error.retry}
             </button>
+            {isDeviceFault(run.error) && <OfferServer onReady={() => void align()} />}
           </ErrorBox>
         </div>
       );

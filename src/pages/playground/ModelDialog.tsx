@@ -6,6 +6,7 @@ import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
 import { GetModel } from '../../components/GetModel/GetModel.tsx';
 import { Icon } from '../../components/Icon/Icon.tsx';
 import { readyModels } from '../../state/current-request.ts';
+import { hostOfModel } from '../../state/server-slice.ts';
 import { useApp, useCurrentModel } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
@@ -14,6 +15,7 @@ import type { ConvertedModel } from '../../worker-client/model-library.ts';
 import { pullCommand } from './commands.ts';
 import styles from './ModelDialog.module.css';
 import { ReadyBadge } from './ReadyBadge.tsx';
+import { ServerSection } from './ServerSection.tsx';
 import { useLoadModel } from './use-load-model.ts';
 
 /** React knows the attribute; its types do not. */
@@ -46,6 +48,7 @@ export function ModelDialog({ dialog }: { dialog: RefObject<HTMLDialogElement | 
         </header>
         <Ready onUse={use} />
         <Disk onUse={use} />
+        <ServerSection />
         <section className={styles.section} aria-labelledby="models-published">
           <h3 id="models-published">{strings.model.published}</h3>
           <p className={controls.hint}>{strings.model.publishedWhy}</p>
@@ -65,8 +68,9 @@ function Ready({ onUse }: { onUse: (model: ConvertedModel) => void }) {
   const library = useApp((app) => app.library);
   const pickedModels = useApp((app) => app.pickedModels);
   const store = useApp((app) => app.store);
+  const servers = useApp((app) => app.servers);
   const listModels = useApp((app) => app.listModels);
-  const models = readyModels({ library, pickedModels, store });
+  const models = readyModels({ library, pickedModels, store, servers });
 
   return (
     <section className={styles.section} aria-labelledby="models-ready">
@@ -103,14 +107,17 @@ function ReadyModel({ model, onUse }: { model: ConvertedModel; onUse: () => void
   const current = useCurrentModel();
   const status = useApp((app) => app.model.status);
   const isInUse = current?.id === model.id && status === 'ready';
+  const host = hostOfModel(model);
   return (
     <li className={styles.item}>
       <div className={styles.about}>
         <p className={styles.name}>{model.name}</p>
         <p className={controls.hint}>{strings.model.facts(model.family, model.parameterCount, model.contextLength)}</p>
-        <p className={controls.hint}>
-          {model.variants.map(({ variant, sizeBytes }) => strings.model.variantOf(variant, sizeBytes)).join(', ')}
-        </p>
+        {model.variants.length > 0 && (
+          <p className={controls.hint}>
+            {model.variants.map(({ variant, sizeBytes }) => strings.model.variantOf(variant, sizeBytes)).join(', ')}
+          </p>
+        )}
       </div>
       {!isInUse && <ReadyBadge model={model} />}
       {isInUse ? (
@@ -119,7 +126,12 @@ function ReadyModel({ model, onUse }: { model: ConvertedModel; onUse: () => void
           {strings.model.inUse}
         </span>
       ) : (
-        <button type="button" className={controls.button} aria-label={strings.model.use(model.name)} onClick={onUse}>
+        <button
+          type="button"
+          className={controls.button}
+          aria-label={strings.model.use(host === undefined ? model.name : strings.compare.on(model.name, host))}
+          onClick={onUse}
+        >
           {strings.model.useShort}
         </button>
       )}

@@ -3,14 +3,19 @@ import { useRef } from 'react';
 import { CATALOGUE, DEMO_ALIGNER_ID } from '../../align/catalogue.ts';
 import { type TemplateId, TEMPLATE_IDS } from '../../align/prompt.ts';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
+import { Icon } from '../../components/Icon/Icon.tsx';
+import { OfferServer } from '../../components/OfferServer/OfferServer.tsx';
 import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
 import { Segmented } from '../../components/Segmented/Segmented.tsx';
 import type { ModelState } from '../../state/model-slice.ts';
-import { useApp, useCurrentModel, useSettings } from '../../state/stores.ts';
+import { hostOfModel } from '../../state/server-slice.ts';
+import { isDeviceFault, LOSSES_TO_STAND_IN, standInFacts } from '../../state/stand-in-slice.ts';
+import { useApp, useCurrentModel, useSettings, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
 import type { DeviceReport } from '../../../workers/protocol.ts';
+import type { ServedModelInfo } from '../../worker-client/engine-client.ts';
 import type { ConvertedModel } from '../../worker-client/model-library.ts';
 import { LoadOptions } from './LoadOptions.tsx';
 import { ModelDialog } from './ModelDialog.tsx';
@@ -28,10 +33,14 @@ export function ModelPanel() {
   const library = useApp((app) => app.library);
   const missingId = useSettings((settings) => settings.modelId);
   const listModels = useApp((app) => app.listModels);
+  const servers = useApp((app) => app.servers);
+  const checkServers = useApp((app) => app.checkServers);
+  const missingServer = servers.find(({ url }) => missingId?.startsWith(`server:${url}#`));
   const openDialog = () => {
     dialog.current?.showModal();
     // A model that was converted meanwhile is there at once.
     void listModels();
+    void checkServers();
   };
 
   return (
@@ -41,11 +50,17 @@ export function ModelPanel() {
       </h2>
       {model !== undefined ? (
         <Model model={model} onChange={openDialog} />
-      ) : library.status === 'loading' ? (
+      ) : library.status === 'loading' || missingServer?.status === 'checking' ? (
         <p className={controls.hint}>{strings.model.listing}</p>
       ) : (
         <div className={styles.stack}>
-          {library.status === 'failed' ? (
+          {missingServer?.error !== undefined ? (
+            <ErrorBox error={missingServer.error}>
+              <button type="button" className={controls.button} onClick={() => void checkServers()}>
+                {strings.error.retry}
+              </button>
+            </ErrorBox>
+          ) : library.status === 'failed' ? (
             <ErrorBox error={library.error}>
               <button type="button" className={controls.button} onClick={() => void listModels()}>
                 {strings.error.retry}
@@ -74,6 +89,8 @@ function Model({ model, onChange }: { model: ConvertedModel; onChange: () => voi
   const state = useApp((app) => app.model);
   const load = useLoadModel();
   const unload = useApp((app) => app.unloadModel);
+  const host = hostOfModel(model);
+  const isServed = host !== undefined;
 
   return (
     <div className={styles.stack}>
@@ -87,12 +104,20 @@ function Model({ model, onChange }: { model: ConvertedModel; onChange: () => voi
         <div className={styles.buttons}>
           {(state.status === 'none' || state.status === 'failed') && (
             <button type="button" className={controls.button} onClick={() => void load(model)}>
-              {state.status === 'none' ? strings.model.load : strings.model.loadAgain}
+              {isServed
+                ? strings.server.connectModel
+                : state.status === 'none'
+                  ? strings.model.load
+                  : strings.model.loadAgain}
             </button>
           )}
           {(state.status === 'loading' || state.status === 'ready') && (
             <button type="button" className={controls.button} onClick={() => void unload()}>
-              {state.status === 'loading' ? strings.model.cancel : strings.model.unload}
+              {state.status === 'loading'
+                ? strings.model.cancel
+                : isServed
+                  ? strings.server.disconnect
+                  : strings.model.unload}
             </button>
           )}
           <button type="button" className={controls.button} onClick={onChange}>
@@ -100,9 +125,10 @@ function Model({ model, onChange }: { model: ConvertedModel; onChange: () => voi
           </button>
         </div>
       </div>
-      <Status state={state} model={model} />
+      <Status state={state} model={model} onChange={onChange} />
+      <InPlaceOf />
       {model.id === DEMO_ALIGNER_ID && <DemoOffer onChange={onChange} />}
-      <LoadOptions model={model} />
+      {!isServed && <LoadOptions model={model} />}
     </div>
   );
 }
@@ -123,14 +149,42 @@ function DemoOffer({ onChange }: { onChange: () => void }) {
   );
 }
 
-function Status({ state, model }: { state: ModelState; model: ConvertedModel }) {
+/** The model that the visitor chose, where a server's is used in its place. */
+function InPlaceOf() {
+  const { app, settings } = useStores();
+  const standIn = useApp(standInFacts);
+  if (standIn === undefined) return null;
+  const { model, error } = standIn;
+  return (
+    <div className={styles.offer}>
+      <p className={controls.hint}>{strings.server.standIn(model.name, error.message)}</p>
+      <button
+        type="button"
+        className={controls.button}
+        onClick={() => void app.getState().chooseModel(model, settings.getState())}
+      >
+        {strings.server.again(model.name)}
+      </button>
+    </div>
+  );
+}
+
+interface StatusProps {
+  state: ModelState;
+  model: ConvertedModel;
+  onChange: () => void;
+}
+
+function Status({ state, model, onChange }: StatusProps) {
   switch (state.status) {
     case 'none':
       return <NotLoaded model={model} />;
     case 'loading':
       return <Loading state={state} />;
     case 'ready': {
-      const { info, notes } = state;
+      const { info, notes, losses } = state;
+      if (info.device === 'server') return <Served info={info} />;
+      if (state.model.location.kind === 'server') return null;
       return (
         <div className={styles.status}>
           <p className={styles.statusLine}>
@@ -143,18 +197,46 @@ function Status({ state, model }: { state: ModelState; model: ConvertedModel }) 
             {info.reason} {strings.model.loadedIn(info.loadMs)}
           </p>
           <Notes notes={notes.filter((note) => note !== info.reason)} />
+          {losses >= LOSSES_TO_STAND_IN && (
+            <div className={styles.offer}>
+              <p>{strings.server.lostTwice}</p>
+              <OfferServer onSetUp={onChange} />
+            </div>
+          )}
         </div>
       );
     }
     case 'failed':
-      return <ErrorBox error={state.error} />;
+      return (
+        <ErrorBox error={state.error}>{isDeviceFault(state.error) && <OfferServer onSetUp={onChange} />}</ErrorBox>
+      );
     default:
       return state satisfies never;
   }
 }
 
+/** A model that runs elsewhere: what is known of it, and who gets the text. */
+function Served({ info: { host, variant } }: { info: ServedModelInfo }) {
+  return (
+    <p className={styles.statusLine}>
+      <span className={controls.badgeReady}>
+        <Icon name="server" />
+        {strings.server.runs(host, variant)}
+      </span>
+      <span>{strings.sentWhy(host)}</span>
+    </p>
+  );
+}
+
 function NotLoaded({ model }: { model: ConvertedModel }) {
   const device = useApp((app) => app.device);
+  if (hostOfModel(model) !== undefined) {
+    return (
+      <p className={styles.statusLine}>
+        <ReadyBadge model={model} />
+      </p>
+    );
+  }
   return (
     <p className={styles.statusLine}>
       <ReadyBadge model={model} />
@@ -168,7 +250,7 @@ function machine({ webgpu }: DeviceReport): string {
   return webgpu.isSoftware ? strings.model.machine.softwareGpu : strings.model.machine.gpu;
 }
 
-function Loading({ state: { progress, notes } }: { state: Extract<ModelState, { status: 'loading' }> }) {
+function Loading({ state: { model, progress, notes } }: { state: Extract<ModelState, { status: 'loading' }> }) {
   const isReading = progress?.phase === 'reading' && progress.totalBytes > 0;
   return (
     <div className={styles.progress}>
@@ -182,6 +264,8 @@ function Loading({ state: { progress, notes } }: { state: Extract<ModelState, { 
             <span className={styles.bytes}>{strings.model.progress(progress.loadedBytes, progress.totalBytes)}</span>
             <span className={styles.file}>{progress.file}</span>
           </>
+        ) : hostOfModel(model) !== undefined ? (
+          strings.server.asking
         ) : progress === undefined ? (
           strings.model.connecting
         ) : (

@@ -3,7 +3,7 @@ import { useCallback, useEffect, useEffectEvent, useRef, useState } from 'react'
 import { ObjectivePicker } from '../../components/ObjectivePicker/ObjectivePicker.tsx';
 import { chosenObjectives } from '../../state/draft-store.ts';
 import type { Run } from '../../state/run-slice.ts';
-import { useApp, useCurrentTemplate, useDraft } from '../../state/stores.ts';
+import { useApp, useCurrentHost, useCurrentTemplate, useDraft } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import controls from '../../styles/controls.module.css';
 import { AlignBar } from './AlignBar.tsx';
@@ -105,11 +105,16 @@ function useScrollToRun(panel: React.RefObject<HTMLElement | null>, onRun: () =>
 function Announcer() {
   const runMessage = useApp((app) => announcement(app.run));
   const modelStatus = useApp((app) => app.model.status);
+  const host = useCurrentHost();
   const modelMessage =
     modelStatus === 'loading'
-      ? strings.model.announceLoading
+      ? host === undefined
+        ? strings.model.announceLoading
+        : strings.server.asking
       : modelStatus === 'ready'
-        ? strings.model.announceReady
+        ? host === undefined
+          ? strings.model.announceReady
+          : strings.server.sent(host)
         : '';
   return (
     <>

@@ -2,7 +2,6 @@ import { currentModel, currentRequest, currentTemplate } from '../../state/curre
 import { chosenObjectives, draftTexts } from '../../state/draft-store.ts';
 import { useApp, useCurrentModel, useCurrentTemplate, useDraft, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
-import { useLoadModel } from './use-load-model.ts';
 
 export interface AlignActions {
   /** Loads the model first where it is not loaded. Does nothing while it is loading or running, or is refused. */
@@ -14,7 +13,6 @@ export interface AlignActions {
 
 export function useAlign(): AlignActions {
   const { app, draft, settings } = useStores();
-  const load = useLoadModel();
   const stop = useApp((state) => state.stopRun);
   const refusal = useRefusal();
 
@@ -22,10 +20,16 @@ export function useAlign(): AlignActions {
     const { model: state, run } = app.getState();
     const model = currentModel(app.getState(), settings.getState());
     if (model === undefined || refusal !== undefined || state.status === 'loading' || run.status === 'running') return;
-    if (state.status !== 'ready' && !(await load(model))) return;
+    const { startRun, readyModel, standInAfterRun } = app.getState();
+    if (state.status !== 'ready') settings.getState().change({ modelId: model.id });
+    if (!(await readyModel(model, settings.getState()))) return;
     // Read now, not before the load: the visitor may have gone on writing.
-    const template = currentTemplate(model, settings.getState());
-    await app.getState().startRun(currentRequest(draft.getState(), settings.getState(), template));
+    const request = () => {
+      const template = currentTemplate(currentModel(app.getState(), settings.getState()), settings.getState());
+      return currentRequest(draft.getState(), settings.getState(), template);
+    };
+    await startRun(request());
+    if (await standInAfterRun(settings.getState())) await startRun(request());
   };
   return { align, stop, refusal };
 }
@@ -38,7 +42,7 @@ export function useRefusal(): string | undefined {
   const hasObjectives = useDraft((draft) => chosenObjectives(draft, template).length > 0);
   const isAnswerBlank = useDraft((draft) => draftTexts(draft, template).answer.trim() === '');
   const tooManyTokens = useApp(({ model, promptCount }) =>
-    model.status === 'ready' && promptCount.status === 'known'
+    model.status === 'ready' && model.info.contextLength !== undefined && promptCount.status === 'known'
       ? Math.max(0, promptCount.promptTokens - model.info.contextLength + 1)
       : 0,
   );

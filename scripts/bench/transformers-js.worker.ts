@@ -3,7 +3,7 @@ import { env } from '@huggingface/transformers';
 import { ORT_FILES } from '../../src/engines/ort-files.ts';
 import type { Runner } from './measurement.ts';
 import type { BenchWorker } from './ours.worker.ts';
-import { transformersJsRunner } from './runners.ts';
+import { transformersJsRunner } from './transformers-js-runner.ts';
 
 let runner: Runner;
 expose({
@@ -18,5 +18,5 @@ expose({
     Object.assign(wasm ?? {}, { wasmPaths: ORT_FILES.webgpu, numThreads: threads, proxy: false });
     runner = await transformersJsRunner(name, variant, 'wasm', threads);
   },
-  generate: (promptIds, newTokens) => runner.generate(promptIds, newTokens),
+  generate: (generation) => runner.generate(generation),
 } satisfies BenchWorker);

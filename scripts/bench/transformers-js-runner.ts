@@ -1,33 +1,15 @@
-import { AutoModelForCausalLM, BaseStreamer, type PreTrainedModel, Tensor } from '@huggingface/transformers';
-import type { Engine } from '../../src/align/engine.ts';
-import { GREEDY } from '../../src/align/request.ts';
+import {
+  AutoModelForCausalLM,
+  BaseStreamer,
+  LogitsProcessor,
+  LogitsProcessorList,
+  type PreTrainedModel,
+  Tensor,
+} from '@huggingface/transformers';
 import type { Variant } from '../../src/align/variant.ts';
-import type { Runner } from './measurement.ts';
+import { FORCED_SCORE, type Runner } from './measurement.ts';
 
-/** Runs in Node and in the browser, as the next one does. */
-export function ourRunner(engine: Engine): Runner {
-  const never = new AbortController().signal;
-  return {
-    async generate(promptIds, newTokens, isAgain = false) {
-      // A prompt that begins otherwise takes the place of the last one.
-      const other = Int32Array.of((promptIds[0] ?? 0) + 1);
-      const onlyOne = { ...GREEDY, maxNewTokens: 1 };
-      if (!isAgain) for await (const _ of engine.generate(other, onlyOne, never));
-      const startMs = performance.now();
-      let firstTokenMs = 0;
-      const tokenIds: number[] = [];
-      const options = { ...GREEDY, maxNewTokens: newTokens };
-      for await (const step of engine.generate(Int32Array.from(promptIds), options, never)) {
-        if (tokenIds.length === 0) firstTokenMs = performance.now() - startMs;
-        tokenIds.push(...step);
-      }
-      return { tokenIds, firstTokenMs, totalMs: performance.now() - startMs };
-    },
-    dispose: () => engine.dispose(),
-  };
-}
-
-/** transformers.js's generate(); where it finds the model is set in its `env` before. */
+/** transformers.js's generate(); where it finds the model is set in its `env` before. Runs in Node and in the browser. */
 export async function transformersJsRunner(
   model: string,
   variant: Variant,
@@ -41,15 +23,18 @@ export async function transformersJsRunner(
     ...(device === 'cpu' && { session_options: { intraOpNumThreads: threads } }),
   });
   return {
-    async generate(promptIds, newTokens) {
+    async generate({ promptIds, newTokens, forcedIds }) {
       const startMs = performance.now();
       const clock = new Clock(startMs);
       const dims = [1, promptIds.length];
+      const processors = new LogitsProcessorList();
+      if (forcedIds !== undefined) processors.push(new Replay(forcedIds, promptIds.length));
       const output = await decoder.generate({
         inputs: new Tensor('int64', BigInt64Array.from(promptIds, BigInt), dims),
         attention_mask: new Tensor('int64', new BigInt64Array(promptIds.length).fill(1n), dims),
         max_new_tokens: newTokens,
         do_sample: false,
+        logits_processor: processors,
         // Its type asks for a TextStreamer; the code calls `put` and `end`.
         streamer: clock as BaseStreamer as never,
       });
@@ -59,6 +44,24 @@ export async function transformersJsRunner(
     },
     dispose: async () => void (await decoder.dispose()),
   };
+}
+
+/** Lets the wanted token of each position have the highest score. */
+class Replay extends LogitsProcessor {
+  readonly #tokenIds: readonly number[];
+  readonly #promptTokens: number;
+
+  constructor(tokenIds: readonly number[], promptTokens: number) {
+    super();
+    this.#tokenIds = tokenIds;
+    this.#promptTokens = promptTokens;
+  }
+
+  override _call(inputIds: bigint[][], logits: Tensor): Tensor {
+    const id = this.#tokenIds[(inputIds[0]?.length ?? 0) - this.#promptTokens];
+    if (id !== undefined) (logits.data as Float32Array)[id] = FORCED_SCORE;
+    return logits;
+  }
 }
 
 /** Is given the prompt first, then each token. */

@@ -1,0 +1,79 @@
+import type { Engine } from '../../src/align/engine.ts';
+import { GREEDY } from '../../src/align/request.ts';
+import { DecodeLoop, type DecoderConfig } from '../../src/engines/decode-loop.ts';
+import type { Decoder } from '../../src/engines/decoder.ts';
+import { FORCED_SCORE, type Runner } from './measurement.ts';
+
+interface Forced {
+  tokenIds: readonly number[];
+  promptTokens: number;
+}
+
+/** Runs in Node and in the browser. Both loops are over one decoder: what one reads, the other forgets. */
+export function ourRunner(decoder: Decoder, config: DecoderConfig): Runner & { engine: Engine } {
+  let forced: Forced | undefined;
+  const replaying = replayingDecoder(decoder, () => forced);
+  const drafting = new DecodeLoop(replaying, config);
+  const plain = new DecodeLoop(replaying, { ...config, mayDraft: false });
+  return {
+    engine: drafting,
+    async generate({ promptIds, newTokens, answerRange, forcedIds, isAgain = false, isPlain = false }) {
+      const engine = isPlain ? plain : drafting;
+      if (!isAgain) await forgetPrompt(engine, promptIds);
+      forced = forcedIds && { tokenIds: forcedIds, promptTokens: promptIds.length };
+      try {
+        return await measure(engine, Int32Array.from(promptIds), { newTokens, answerRange });
+      } finally {
+        forced = undefined;
+      }
+    },
+    dispose: () => drafting.dispose(),
+  };
+}
+
+/** Of any engine, the whole of a greedy generation. */
+export async function measure(
+  engine: Engine,
+  promptIds: Int32Array,
+  { newTokens, answerRange }: { newTokens: number; answerRange?: readonly [number, number] | undefined },
+) {
+  const startMs = performance.now();
+  let firstTokenMs = 0;
+  let steps = 0;
+  const tokenIds: number[] = [];
+  const options = { ...GREEDY, maxNewTokens: newTokens, ...(answerRange && { answerRange }) };
+  for await (const step of engine.generate(promptIds, options, new AbortController().signal)) {
+    if (tokenIds.length === 0) firstTokenMs = performance.now() - startMs;
+    else steps += 1;
+    tokenIds.push(...step);
+  }
+  return { tokenIds, firstTokenMs, totalMs: performance.now() - startMs, steps };
+}
+
+/** A prompt that begins otherwise takes the place of the last one. */
+async function forgetPrompt(engine: Engine, promptIds: readonly number[]): Promise<void> {
+  await measure(engine, Int32Array.of((promptIds[0] ?? 0) + 1), { newTokens: 1 });
+}
+
+/** Computes all that the decoder computes, then lets the wanted token of each position have the highest score. */
+function replayingDecoder(decoder: Decoder, forced: () => Forced | undefined): Decoder {
+  return {
+    device: decoder.device,
+    prefillChunkTokens: decoder.prefillChunkTokens,
+    reserve: (tokens, keepTokens) => decoder.reserve(tokens, keepTokens),
+    async step(tokenIds, pastTokens, logitRows, needed) {
+      const rows = await decoder.step(tokenIds, pastTokens, logitRows, needed);
+      const { tokenIds: wanted, promptTokens } = forced() ?? { tokenIds: [], promptTokens: 0 };
+      // The first row scores what follows the first of these positions.
+      const first = pastTokens + tokenIds.length - logitRows + 1 - promptTokens;
+      for (const [row, scores] of rows.entries()) {
+        const id = wanted[first + row];
+        if (id === undefined) continue;
+        if (scores.type !== 'all') throw new Error('Only where all scores are on the host can another be the highest.');
+        scores.logits[id] = FORCED_SCORE;
+      }
+      return rows;
+    },
+    dispose: () => decoder.dispose(),
+  };
+}

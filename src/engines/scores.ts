@@ -1,0 +1,24 @@
+/** What of a step's scores must be known to choose its tokens as if all were. A device that holds them gives no more. */
+export type ScoresNeeded =
+  /** Only which is the largest, the lowest token id among equals. */
+  | { type: 'largest' }
+  /** The largest ones, and all that equal the last of them. */
+  | { type: 'top'; count: number }
+  | { type: 'all' };
+
+/** Scores of one position, at least what was needed. */
+export type RowScores =
+  | { type: 'largest'; tokenId: number }
+  /** `logits[i]` of `tokenIds[i]`, which rise. The caller may change the logits. */
+  | { type: 'top'; tokenIds: Int32Array; logits: Float32Array }
+  /** float32 [vocabulary]. The caller may change them. */
+  | { type: 'all'; logits: Float32Array };
+
+/** @param logits  float32 [rows, vocabulary] */
+export function allScores(logits: Float32Array, rows: number): RowScores[] {
+  const vocabularySize = logits.length / Math.max(1, rows);
+  return Array.from({ length: rows }, (_, row) => ({
+    type: 'all',
+    logits: logits.subarray(row * vocabularySize, (row + 1) * vocabularySize),
+  }));
+}

@@ -1,0 +1,139 @@
+import { AlignError } from '../align/errors.ts';
+import { hostOf } from '../engines/server-call.ts';
+import type { LoadedModelInfo, LoadRequest, ModelLocation } from '../../workers/protocol.ts';
+import type {
+  EngineClient,
+  EngineRestart,
+  LocalClient,
+  ModelChoice,
+  ServedModelInfo,
+  ServerLocation,
+} from '../worker-client/engine-client.ts';
+import type { ServerClient } from './server-client.ts';
+
+/**
+ * One client for models here and at servers. A server's model leaves what is loaded here in its place, so that going to and
+ * fro loads nothing again.
+ */
+export function createRoutedClient(local: LocalClient, servers: ServerClient): EngineClient {
+  /** What the engine here holds. */
+  let held: { request: LoadRequest; info: LoadedModelInfo } | undefined;
+  let inUse: ServerLocation | 'here' = 'here';
+  /** Of the model in use: its runs and its load end with it. */
+  let term = new AbortController();
+  const crashListeners = new Set<(error: AlignError) => void>();
+  const restartListeners = new Set<(restart: EngineRestart) => void>();
+  // What happens here is no matter of a model that runs elsewhere.
+  local.onCrash((error) => {
+    held = undefined;
+    if (inUse === 'here') for (const listener of crashListeners) listener(error);
+  });
+  local.onRestart((restart) => {
+    if (held !== undefined) held = { ...held, info: restart.info };
+    if (inUse === 'here') for (const listener of restartListeners) listener(restart);
+  });
+
+  function begin(reason: string): AbortSignal {
+    term.abort(new DOMException(reason, 'AbortError'));
+    term = new AbortController();
+    return term.signal;
+  }
+
+  async function loadHere(request: LoadRequest, onEvent: Parameters<LocalClient['load']>[1], signal: AbortSignal) {
+    inUse = 'here';
+    if (held !== undefined && isSame(held.request, request)) return held.info;
+    held = undefined;
+    const info = await local.load(request, onEvent);
+    signal.throwIfAborted();
+    held = { request, info };
+    return info;
+  }
+
+  async function connect(location: ServerLocation, signal: AbortSignal): Promise<ServedModelInfo> {
+    // A load that is on its way here is not wanted any more; a model that is here stays.
+    if (inUse === 'here' && held === undefined) await local.unload();
+    const models = await servers.models(location.url);
+    signal.throwIfAborted();
+    const host = hostOf(location.url);
+    const model = models.find(({ id }) => id === location.modelId);
+    if (model === undefined) {
+      const known = models.map(({ id }) => id);
+      throw new AlignError(
+        'unknown-name',
+        `${host} does not offer ${location.modelId} any more. It has ${known.join(', ')}.`,
+        { details: { host, known } },
+      );
+    }
+    inUse = location;
+    const { variant, contextLength } = model;
+    return { device: 'server', host, variant, contextLength };
+  }
+
+  return {
+    probe: () => local.probe(),
+    async load({ location, ...choice }: ModelChoice, onEvent) {
+      const signal = begin('Another load has overtaken this one.');
+      try {
+        return await (location.kind === 'server'
+          ? connect(location, signal)
+          : loadHere({ ...choice, location }, onEvent, signal));
+      } catch (error) {
+        throw signal.aborted ? signal.reason : error;
+      }
+    },
+    async unload() {
+      begin('The model was unloaded.');
+      inUse = 'here';
+      held = undefined;
+      await local.unload();
+    },
+    async align(request, onEvent, signal) {
+      const either = AbortSignal.any([signal, term.signal]);
+      if (inUse !== 'here') return servers.align(inUse, request, onEvent, either);
+      try {
+        await local.align(request, onEvent, either);
+      } catch (error) {
+        // The model went with its device.
+        if (error instanceof AlignError && error.code === 'device-lost') held = undefined;
+        throw error;
+      }
+    },
+    async ask(question, signal) {
+      if (inUse === 'here') return local.ask(question, AbortSignal.any([signal, term.signal]));
+      throw new AlignError(
+        'invalid-request',
+        `The model at ${hostOf(inUse.url)} is not asked for scores. Load one here, or give the judge its own address.`,
+      );
+    },
+    async countPromptTokens(request) {
+      if (inUse === 'here') return local.countPromptTokens(request);
+      throw new AlignError('invalid-request', `Nothing is sent to ${hostOf(inUse.url)} to be counted.`);
+    },
+    onCrash(listener) {
+      crashListeners.add(listener);
+      return () => crashListeners.delete(listener);
+    },
+    onRestart(listener) {
+      restartListeners.add(listener);
+      return () => restartListeners.delete(listener);
+    },
+  };
+}
+
+function isSame(one: LoadRequest, other: LoadRequest): boolean {
+  return one.device === other.device && one.variant === other.variant && isSamePlace(one.location, other.location);
+}
+
+function isSamePlace(one: ModelLocation, other: ModelLocation): boolean {
+  switch (one.kind) {
+    case 'url':
+      return other.kind === 'url' && one.baseUrl === other.baseUrl;
+    case 'stored':
+      return other.kind === 'stored' && one.source === other.source && one.variant === other.variant;
+    case 'files':
+      // Picked anew it may be another folder of the same name.
+      return other.kind === 'files' && one.files === other.files;
+    default:
+      return one satisfies never;
+  }
+}

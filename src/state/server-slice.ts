@@ -1,0 +1,153 @@
+import type { StateCreator } from 'zustand/vanilla';
+
+import { CATALOGUE } from '../align/catalogue.ts';
+import type { AlignErrorData } from '../align/errors.ts';
+import { parseServerAddress } from '../server-client/server-address.ts';
+import type { OfferedModel } from '../server-client/server-client.ts';
+import type { ConvertedModel } from '../worker-client/model-library.ts';
+import type { AppDependencies, AppState } from './app-store.ts';
+import { toErrorData } from './error-data.ts';
+
+/** A server whose models the page may use. */
+export interface KnownServer {
+  /** Before `/v1`. */
+  url: string;
+  /** Name and port. */
+  host: string;
+  /** The one that the page came from: it needs no address. */
+  isOwn: boolean;
+  status: 'checking' | 'ready' | 'failed';
+  /** As of the last check that went well: they stay while another is on its way. */
+  models: readonly ConvertedModel[];
+  /** Why the last check failed. */
+  error: AlignErrorData | undefined;
+  /** Whether there is one for it, and how long it stays. */
+  key: 'none' | 'tab' | 'remembered';
+}
+
+export interface ServerSlice {
+  /** The page's own first. */
+  servers: readonly KnownServer[];
+  /** An address is being tried. */
+  isConnecting: boolean;
+  /** Why the address or the key that was entered last does not do. */
+  connectError: AlignErrorData | undefined;
+  /** Asks a known server, or one that becomes known by it, what it offers. */
+  checkServer: (url: string, isOwn?: boolean) => Promise<void>;
+  /** All of them again. */
+  checkServers: () => Promise<void>;
+  /**
+   * Tries an address and a key; only what works replaces what was there before.
+   *
+   * @param key  empty: the one that is kept for that address, if there is one
+   * @returns the server's address in its one form; undefined with `connectError` set
+   */
+  connectServer: (address: string, key: string, remembersKey: boolean) => Promise<string | undefined>;
+  /** Its models are gone from the page, and its key from the browser. */
+  forgetServer: (url: string) => Promise<void>;
+}
+
+export function createServerSlice({
+  servers: client,
+  serverKeys,
+}: AppDependencies): StateCreator<AppState, [], [], ServerSlice> {
+  return (set, get) => {
+    const put = (state: Omit<KnownServer, 'host' | 'key'>) =>
+      set(({ servers }) => {
+        const { url } = state;
+        const key = serverKeys.keyOf(url) === undefined ? 'none' : serverKeys.isRemembered(url) ? 'remembered' : 'tab';
+        const server: KnownServer = { ...state, host: new URL(url).host, key };
+        const known = servers.some(({ url }) => url === server.url);
+        const next = known ? servers.map((one) => (one.url === server.url ? server : one)) : [...servers, server];
+        return { servers: next.toSorted((one, other) => Number(other.isOwn) - Number(one.isOwn)) };
+      });
+    const find = (url: string) => get().servers.find((server) => server.url === url);
+    return {
+      servers: [],
+      isConnecting: false,
+      connectError: undefined,
+
+      async checkServer(url, isOwn = find(url)?.isOwn ?? false) {
+        const { models: before = [] } = find(url) ?? {};
+        const server = { url, isOwn };
+        put({ ...server, status: 'checking', models: before, error: undefined });
+        try {
+          const models = shownModels(await client.models(url), url, before);
+          put({ ...server, status: 'ready', models, error: undefined });
+        } catch (error) {
+          put({ ...server, status: 'failed', models: [], error: toErrorData(error) });
+        }
+      },
+
+      async checkServers() {
+        await Promise.all(get().servers.map(({ url }) => get().checkServer(url)));
+      },
+
+      async connectServer(address, key, remembersKey) {
+        set({ isConnecting: true, connectError: undefined });
+        let undo = () => {};
+        try {
+          const url = parseServerAddress(address);
+          const had = { key: serverKeys.keyOf(url) ?? '', isRemembered: serverKeys.isRemembered(url) };
+          undo = () => serverKeys.keep(url, had.key, had.isRemembered);
+          serverKeys.keep(url, key.trim() === '' ? had.key : key.trim(), remembersKey);
+          const isOwn = find(url)?.isOwn ?? false;
+          const models = shownModels(await client.models(url), url, find(url)?.models ?? []);
+          put({ url, isOwn, status: 'ready', models, error: undefined });
+          for (const other of get().servers) if (!other.isOwn && other.url !== url) await get().forgetServer(other.url);
+          return url;
+        } catch (error) {
+          undo();
+          set({ connectError: toErrorData(error) });
+          return undefined;
+        } finally {
+          set({ isConnecting: false });
+        }
+      },
+
+      async forgetServer(url) {
+        const { model } = get();
+        const isUsed = model.status !== 'none' && isOf(model.model, url);
+        if (isUsed) await get().unloadModel();
+        serverKeys.forget(url);
+        set(({ servers }) => ({
+          connectError: undefined,
+          servers: servers.filter((server) => server.url !== url || server.isOwn),
+        }));
+        // The page's own stays known, without its key.
+        if (find(url) !== undefined) await get().checkServer(url);
+      },
+    };
+  };
+}
+
+function isOf({ location }: ConvertedModel, url: string): boolean {
+  return location.kind === 'server' && location.url === url;
+}
+
+/** Offered models as ones that can be chosen; those that are known already stay the same objects. */
+function shownModels(
+  offered: readonly OfferedModel[],
+  url: string,
+  before: readonly ConvertedModel[],
+): readonly ConvertedModel[] {
+  return offered.map(({ id, family, contextLength }) => {
+    const model: ConvertedModel = {
+      id: `server:${url}#${id}`,
+      name: id.slice(id.lastIndexOf('/') + 1),
+      source: id,
+      family,
+      parameterCount: CATALOGUE.find((published) => published.id === id)?.parameterCount,
+      contextLength,
+      variants: [],
+      location: { kind: 'server', url, modelId: id },
+    };
+    const same = before.find((one) => JSON.stringify(one) === JSON.stringify(model));
+    return same ?? model;
+  });
+}
+
+/** Who gets the texts that are aligned with a model, name and port; undefined: nobody, it runs here. */
+export function hostOfModel(model: ConvertedModel | undefined): string | undefined {
+  return model?.location.kind === 'server' ? new URL(model.location.url).host : undefined;
+}
