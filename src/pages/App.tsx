@@ -4,7 +4,7 @@ import { Icon } from '../components/Icon/Icon.tsx';
 import { ProgramNotice } from '../components/ProgramNotice/ProgramNotice.tsx';
 import { Segmented } from '../components/Segmented/Segmented.tsx';
 import { keepLanguage, language, LANGUAGES } from '../locale.ts';
-import { judgeHost } from '../state/scoring-plan.ts';
+import { judgeOrigin } from '../state/scoring-plan.ts';
 import { type Theme, THEMES } from '../state/settings-store.ts';
 import { useApp, useCurrentHost, useSettings } from '../state/stores.ts';
 import { strings } from '../strings.ts';
@@ -30,7 +30,7 @@ export function App() {
   const route = useRoute();
   const scoring = useSettings((settings) => settings.scoring);
   const host = useCurrentHost();
-  const judge = judgeHost(scoring);
+  const judge = judgeOrigin(scoring);
   const sent = [
     ...(host === undefined ? [] : [{ what: strings.sent(host), why: strings.sentWhy(host) }]),
     ...(judge === undefined ? [] : [{ what: strings.scores.sentTo(judge), why: strings.scores.sentToWhy(judge) }]),

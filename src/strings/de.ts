@@ -232,7 +232,7 @@ export const de: Strings = {
     removeLabel: (name) => `${name} löschen`,
   },
 
-  result: { tabs: 'Ergebnis', names: { edit: 'Fassung', compare: 'Ziele vergleichen' } },
+  result: { tabs: 'Ergebnis', names: { edit: 'Fassung', compare: 'Ziele vergleichen', scores: 'Bewertung' } },
 
   compare: {
     title: 'Ziele vergleichen',
@@ -646,7 +646,7 @@ export const de: Strings = {
     sentTo: (host) => `Bewerten sendet Texte an ${host}`,
     sentToWhy: (host) =>
       `Bewertete Texte werden an ${host} gesendet, jeweils nach einem Druck auf die Schaltfläche oder wo Sie es erlaubt haben.`,
-    short: (label, gain) => `${label} ${gain}`,
+    short: (label, gain, scorer) => `${label} ${gain}${scorer === undefined ? '' : ` (${scorer})`}`,
     reviewed: 'Geprüft',
     reviewedBefore: 'Zuvor geprüft',
     none: 'keine',
@@ -690,6 +690,7 @@ export const de: Strings = {
     whyClassifier: 'Ein Bewertungsmodell gibt eine Zahl für einen Text; wie unsicher sie ist, ist nicht bekannt.',
     noDiagnosis:
       'Ein Etikett oder eine Zahl sagt, was ein Forschungsmodell aus einem Text macht. Es ist keine Diagnose und kein Rat; wer Hilfe braucht, sollte zu einer Ärztin, einem Arzt oder anderen Fachleuten gehen.',
+    noEdit: 'Bewertet wird eine fertige Fassung. Lassen Sie erst eine schreiben, oder öffnen Sie eine aus dem Verlauf.',
     unset: 'Bewertungsmodelle oder ein Richter können Original und Fassung für jedes Ziel bewerten.',
     noneForThese: 'Für diese Ziele ist nichts gewählt, das bewertet.',
     setUp: 'Bewertung einrichten…',
@@ -700,9 +701,10 @@ export const de: Strings = {
     stop: 'Bewertung anhalten',
     takes: (lines, questions) =>
       questions === 0
-        ? `${formatCount(lines)} ${lines === 1 ? 'Zahl' : 'Zahlen'} für jeden Text`
-        : `${formatCount(questions)} ${questions === 1 ? 'Frage' : 'Fragen'} an den Richter`,
-    sendsTo: (host) => `wird an ${host} gesendet`,
+        ? `${formatCount(lines)} ${lines === 1 ? 'Zahl' : 'Zahlen'} für jeden Text.`
+        : `${formatCount(questions)} ${questions === 1 ? 'Frage' : 'Fragen'} an den Richter.`,
+    sendsTo: (host) => `Was bewertet wird, wird an ${host} gesendet.`,
+    dontSend: 'Nicht senden',
     sendsWhat: (host) => `Was bewertet wird, wird an ${host} gesendet: Kontext, Original und Fassung.`,
     sends: (host, questions) =>
       `Kontext, Original und Fassung werden in ${formatCount(questions)} Anfragen an ${host} gesendet.`,

@@ -256,7 +256,7 @@ export const en = {
     removeLabel: (name: string) => `Delete ${name}`,
   },
 
-  result: { tabs: 'Result', names: { edit: 'Edit', compare: 'Compare objectives' } },
+  result: { tabs: 'Result', names: { edit: 'Edit', compare: 'Compare objectives', scores: 'Scores' } },
 
   compare: {
     title: 'Compare objectives',
@@ -681,7 +681,8 @@ export const en = {
     sentTo: (host: string) => `Scoring sends texts to ${host}`,
     sentToWhy: (host: string) =>
       `Texts that are scored are sent to ${host}, each time after you press a button or where you allowed it.`,
-    short: (label: string, gain: string) => `${label} ${gain}`,
+    short: (label: string, gain: string, scorer: string | undefined) =>
+      `${label} ${gain}${scorer === undefined ? '' : ` (${scorer})`}`,
     reviewed: 'Reviewed',
     reviewedBefore: 'Reviewed before',
     none: 'none',
@@ -725,6 +726,7 @@ export const en = {
     whyClassifier: 'A reward model gives one number for a text; how uncertain it is is not known.',
     noDiagnosis:
       'A label or a score says what a research model makes of a text. It is no diagnosis and no advice; if you or someone you know needs help, see a doctor or another professional.',
+    noEdit: 'Scores are of a finished edit. Align first, or open one from the history.',
     unset: 'Reward models or a judge can score the original and the edit for each objective.',
     noneForThese: 'No scorer is chosen for these objectives.',
     setUp: 'Choose scorers…',
@@ -735,9 +737,10 @@ export const en = {
     stop: 'Stop scoring',
     takes: (lines: number, questions: number) =>
       questions === 0
-        ? `${formatCount(lines)} ${lines === 1 ? 'score' : 'scores'} of each text`
-        : `${formatCount(questions)} ${questions === 1 ? 'question' : 'questions'} to the judge`,
-    sendsTo: (host: string) => `is sent to ${host}`,
+        ? `${formatCount(lines)} ${lines === 1 ? 'score' : 'scores'} of each text.`
+        : `${formatCount(questions)} ${questions === 1 ? 'question' : 'questions'} to the judge.`,
+    sendsTo: (host: string) => `What is scored is sent to ${host}.`,
+    dontSend: 'Do not send',
     sendsWhat: (host: string) => `What is scored is sent to ${host}: context, original and edit.`,
     sends: (host: string, questions: number) =>
       `Context, original and edit are sent to ${host}, in ${formatCount(questions)} requests.`,
