@@ -400,6 +400,7 @@ export const en = {
     key: 'Key',
     keyWhy: 'If the server asks for one. It is sent to this server only and forgotten with this tab.',
     keyKept: 'A key is kept for it. Leave this empty to go on with it.',
+    readable: 'http to another machine is not encrypted: whoever is between can read texts and key. Better use https.',
     remember: 'Remember the key on this device',
     rememberWhy: 'It is stored unencrypted: whoever uses this browser profile can read it.',
     connect: 'Connect',
