@@ -172,7 +172,7 @@ export const de: Strings = {
   history: {
     title: 'Verlauf',
     why: (most) =>
-      `Jede Fassung bleibt in diesem Browser und nirgends sonst. Von den nicht angehefteten bleiben die neuesten ${formatCount(most)}.`,
+      `Jede Fassung bleibt in diesem Browser. Von den nicht angehefteten bleiben die neuesten ${formatCount(most)}.`,
     none: 'Noch keine Fassung. Die nächste wird hier behalten.',
     search: 'Texte, Ziele und Modelle durchsuchen',
     count: (found, all) => (found === all ? edits(all) : `${formatCount(found)} von ${edits(all)}`),

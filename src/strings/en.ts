@@ -193,7 +193,7 @@ export const en = {
   history: {
     title: 'History',
     why: (most: number) =>
-      `Every edit is kept in this browser and nowhere else. Of those that are not pinned the newest ${formatCount(most)} stay.`,
+      `Every edit is kept in this browser. Of those that are not pinned the newest ${formatCount(most)} stay.`,
     none: 'No edit yet. The next one is kept here.',
     search: 'Search texts, objectives and models',
     count: (found: number, all: number) => (found === all ? edits(all) : `${formatCount(found)} of ${edits(all)}`),
