@@ -165,6 +165,19 @@ describe('the page', () => {
     expect(policy).not.toContain('unsafe-inline');
   });
 
+  it('lets the page call the mirrors and servers that are named, and no others', async () => {
+    const named = await startServer({
+      port: 0,
+      pageDirectory: join(root, 'dist'),
+      modelsDirectory: root,
+      mirrors: ['https://mirror.example'],
+      servers: ['https://aligner.example'],
+    });
+    const policy = (await fetch(named.url)).headers.get('content-security-policy');
+    await named.close();
+    expect(policy).toMatch(/connect-src [^;]*\*\.hf\.co https:\/\/mirror\.example https:\/\/aligner\.example;/);
+  });
+
   it('answers GET and HEAD only', async () => {
     const post = await get('/', {}, 'POST');
     expect(post.status).toBe(405);

@@ -162,6 +162,17 @@ describe('a device that goes away', () => {
     expect(state().model).toMatchObject({ status: 'ready', model: servedModel });
   });
 
+  it('hands over a run whose engine failed while its model seems to be there', async () => {
+    const { state, client, answer } = await running();
+    const run = state().startRun(REQUEST);
+    client.aligns[0]!.reject(new AlignError('engine-failed', 'It broke.'));
+    await run;
+    const standsIn = state().standInAfterRun(AGREED);
+    await Promise.resolve();
+    expect(await answer(standsIn, servedInfo)).toBe(true);
+    expect(standInFacts(state())).toMatchObject({ model: demoModel, error: { code: 'engine-failed' } });
+  });
+
   it('hands over no run that failed of its request, nor one of a visitor who did not agree', async () => {
     const { state, client, locations } = await running();
     const tooLong = state().startRun(REQUEST);

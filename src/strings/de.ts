@@ -201,7 +201,7 @@ export const de: Strings = {
   history: {
     title: 'Verlauf',
     why: (most) =>
-      `Jede Fassung bleibt in diesem Browser und nirgends sonst. Von den nicht angehefteten bleiben die neuesten ${formatCount(most)}.`,
+      `Jede Fassung bleibt in diesem Browser. Von den nicht angehefteten bleiben die neuesten ${formatCount(most)}.`,
     none: 'Noch keine Fassung. Die nächste wird hier behalten.',
     search: 'Texte, Ziele und Modelle durchsuchen',
     count: (found, all) => (found === all ? edits(all) : `${formatCount(found)} von ${edits(all)}`),
@@ -393,6 +393,8 @@ export const de: Strings = {
     key: 'Schlüssel',
     keyWhy: 'Falls der Server einen verlangt. Er geht nur an diesen Server und wird mit diesem Tab vergessen.',
     keyKept: 'Für ihn liegt ein Schlüssel hier. Lassen Sie das Feld leer, um bei ihm zu bleiben.',
+    readable:
+      'http zu einem anderen Rechner ist nicht verschlüsselt: Wer dazwischen sitzt, kann Texte und Schlüssel lesen. Besser https.',
     remember: 'Den Schlüssel auf diesem Gerät behalten',
     rememberWhy: 'Er wird unverschlüsselt gespeichert: Wer dieses Browserprofil benutzt, kann ihn lesen.',
     connect: 'Verbinden',

@@ -219,7 +219,7 @@ export const en = {
   history: {
     title: 'History',
     why: (most: number) =>
-      `Every edit is kept in this browser and nowhere else. Of those that are not pinned the newest ${formatCount(most)} stay.`,
+      `Every edit is kept in this browser. Of those that are not pinned the newest ${formatCount(most)} stay.`,
     none: 'No edit yet. The next one is kept here.',
     search: 'Search texts, objectives and models',
     count: (found: number, all: number) => (found === all ? edits(all) : `${formatCount(found)} of ${edits(all)}`),
@@ -426,6 +426,7 @@ export const en = {
     key: 'Key',
     keyWhy: 'If the server asks for one. It is sent to this server only and forgotten with this tab.',
     keyKept: 'A key is kept for it. Leave this empty to go on with it.',
+    readable: 'http to another machine is not encrypted: whoever is between can read texts and key. Better use https.',
     remember: 'Remember the key on this device',
     rememberWhy: 'It is stored unencrypted: whoever uses this browser profile can read it.',
     connect: 'Connect',
