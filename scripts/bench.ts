@@ -14,7 +14,7 @@
  * drafts verified, as ever. `per step` are our tokens per step. `agree` are the tokens up to the first that differs: in
  * q4 and q8 ours rounds in steps of two rows, as a prompt is read, and theirs in steps of one.
  *
- * Usage: npm run bench -- [--only decode,drafts,wllama,llama-cpp,prefix] [--on cpu,wasm] [--repetitions 5]
+ * Usage: npm run bench -- [--only decode,drafts,wllama,llama-cpp,prefix] [--on cpu,wasm] [--repetitions 3]
  *   [--new-tokens 64] [--threads 2]
  * Needs scripts/fetch-smollm2.sh to have run, and the network once for wllama and node-llama-cpp.
  */
@@ -25,7 +25,7 @@ import type { Variant } from '../src/align/variant.ts';
 import { type BenchBrowser, openBrowser } from './bench/browser.ts';
 import { decodeSpeed, type Measurement, prefillSpeed, type Runner } from './bench/measurement.ts';
 import { openNodeLlamaCpp, openOurs, openTransformersJs } from './bench/node.ts';
-import { installPeers, versions } from './bench/peers.ts';
+import { installWllama, versions } from './bench/peers.ts';
 import { markdownTable, type Row } from './bench/table.ts';
 import { corrected, published, rudeReply, story, type Text, twoAnswers, unlike } from './bench/texts.ts';
 
@@ -46,7 +46,7 @@ const PLACE: Record<DeviceName, string> = { cpu: 'Node CPU', wasm: 'Chromium was
 const DECODE_AIM: Record<DeviceName, number> = { cpu: 1.3, wasm: 1 };
 const COPY_AIM: Record<DeviceName, number> = { cpu: 2.5, wasm: 1.7 };
 /** The drafts' cost is small beside what a busy machine changes from one generation to the next. */
-const DRAFT_TURNS = 3;
+const DRAFT_TURNS = 2;
 const LONG_CONTEXT_TOKENS = 1000;
 
 const PARTS = { decode, drafts, wllama, 'llama-cpp': llamaCpp, prefix } as const;
@@ -56,7 +56,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', default: Object.keys(PARTS).join(',') },
     on: { type: 'string', default: 'cpu,wasm' },
-    repetitions: { type: 'string', default: '5' },
+    repetitions: { type: 'string', default: '3' },
     'new-tokens': { type: 'string', default: '64' },
     threads: { type: 'string', default: String(availableParallelism()) },
   },
@@ -73,7 +73,6 @@ const devices = values.on.split(',').map((name) => (name === 'cpu' || name === '
 const rows: Row[] = [];
 const startMs = performance.now();
 const loadBefore = load();
-if (partNames.includes('wllama') || partNames.includes('llama-cpp')) installPeers();
 let chromiumVersion: string | undefined;
 for (const name of partNames) {
   console.error(`${name}, load ${load()}`);
@@ -138,6 +137,7 @@ async function drafts(): Promise<void> {
 
 async function wllama(): Promise<void> {
   if (!devices.includes('wasm')) return;
+  installWllama();
   await withSides('wasm', SMOLLM2, async ({ ours, tokenizer, open }) => {
     const theirs = await open('wllama');
     await compareGguf('Chromium wasm q8, Q4_1', 'wllama', { ours, theirs }, [
@@ -162,7 +162,7 @@ async function llamaCpp(): Promise<void> {
   });
 }
 
-/** They take no tokens to replay, and a step of theirs takes as long whatever it writes. */
+/** wllama takes no tokens to replay; a step of its takes as long whatever it writes. */
 async function compareGguf(
   on: string,
   against: string,

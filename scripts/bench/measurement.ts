@@ -1,6 +1,8 @@
 /** What a runner writes, and how. Crosses to the browser as JSON. */
 export interface Generation {
   promptIds: readonly number[];
+  /** The same, for those that take no token ids. */
+  promptText?: string;
   newTokens: number;
   /** Where the answer stands in the prompt, as `GenerateOptions.answerRange`. */
   answerRange?: readonly [start: number, end: number];

@@ -1,5 +1,4 @@
-import { basename, dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { basename, dirname } from 'node:path';
 import { env } from '@huggingface/transformers';
 import type { ChatTokenizer } from '../../src/align/tokenizer.ts';
 import type { Variant } from '../../src/align/variant.ts';
@@ -9,7 +8,7 @@ import { createNodeDecoder, nodeEngineOptions } from '../../src/engines/node-eng
 import { openNodeFolder } from '../../src/weights/node-folder.ts';
 import type { Runner } from './measurement.ts';
 import { ourRunner } from './our-runner.ts';
-import { installPeers, PEERS_DIRECTORY } from './peers.ts';
+import { installLlamaCpp } from './peers.ts';
 import { transformersJsRunner } from './transformers-js-runner.ts';
 
 export interface NodeSubject {
@@ -41,14 +40,21 @@ export async function openTransformersJs({ directory, variant, threads }: NodeSu
   return transformersJsRunner(basename(directory), variant, 'cpu', threads);
 }
 
-/** The part of node-llama-cpp 3.22.1 that is used; it is installed on demand. */
+/** Not a literal: it is installed on demand, and its types with it. */
+const PACKAGE: string = 'node-llama-cpp';
+
+/** The part of it that is used. */
 interface NodeLlamaCpp {
   getLlama: (options: Record<string, unknown>) => Promise<{
     loadModel(options: Record<string, unknown>): Promise<{
       createContext(options: Record<string, unknown>): Promise<{
         getSequence(): {
           clearHistory(): Promise<void>;
-          evaluate(tokens: readonly number[], options: Record<string, unknown>): AsyncGenerator<number>;
+          /** The token that `next` is given is written in place of its own. */
+          evaluate(
+            tokens: readonly number[],
+            options: Record<string, unknown>,
+          ): AsyncGenerator<number, void, number | undefined>;
         };
       }>;
     }>;
@@ -57,26 +63,32 @@ interface NodeLlamaCpp {
 }
 
 export async function openNodeLlamaCpp(ggufPath: string, threads: number): Promise<Runner> {
-  installPeers();
-  const entry = pathToFileURL(join(PEERS_DIRECTORY, 'node-llama-cpp/dist/index.js')).href;
-  const { getLlama } = (await import(entry)) as NodeLlamaCpp;
+  installLlamaCpp();
+  const { getLlama } = (await import(PACKAGE)) as NodeLlamaCpp;
   const llama = await getLlama({ gpu: false, build: 'never', skipDownload: true, maxThreads: threads });
   const model = await llama.loadModel({ modelPath: ggufPath, gpuLayers: 0 });
   const context = await model.createContext({ contextSize: 2048, sequences: 1, threads });
   const sequence = context.getSequence();
   return {
-    /** Always anew, and what the model writes: it takes no tokens to replay. */
-    async generate({ promptIds, newTokens }) {
+    /** Always anew. */
+    async generate({ promptIds, newTokens, forcedIds }) {
       await sequence.clearHistory();
       const startMs = performance.now();
       let firstTokenMs = 0;
       const tokenIds: number[] = [];
-      for await (const id of sequence.evaluate(promptIds, { temperature: 0, yieldEogToken: true })) {
+      const written = sequence.evaluate(promptIds, { temperature: 0, yieldEogToken: true });
+      for (
+        let next = await written.next();
+        next.done !== true;
+        next = await written.next(forcedIds && tokenIds.at(-1))
+      ) {
         if (tokenIds.length === 0) firstTokenMs = performance.now() - startMs;
-        tokenIds.push(id);
+        tokenIds.push(forcedIds?.[tokenIds.length] ?? next.value);
         if (tokenIds.length === newTokens) break;
       }
-      return { tokenIds, firstTokenMs, totalMs: performance.now() - startMs };
+      const totalMs = performance.now() - startMs;
+      await written.return();
+      return { tokenIds, firstTokenMs, totalMs };
     },
     dispose: () => llama.dispose(),
   };

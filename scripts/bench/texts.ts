@@ -46,7 +46,7 @@ export function unlike(tokenizer: Tokenizer, newTokens: number): Text {
 
 /** What the model makes of it, which is new but for a phrase now and then. */
 export function story(tokenizer: Tokenizer, newTokens: number): Text {
-  return { name: 'own text, a story', promptIds: [...tokenizer.encode(STORY)], newTokens };
+  return { name: 'own text, a story', promptIds: [...tokenizer.encode(STORY)], promptText: STORY, newTokens };
 }
 
 /** SmolLM2 goes on with the text before, word for word but for a comma. */
@@ -97,11 +97,12 @@ function alignPrompt(
   context: string,
   answer: string,
   keys = ['harmlessness', 'helpfulness', 'humour'],
-): Pick<Text, 'promptIds' | 'answerRange'> {
+): Pick<Text, 'promptIds' | 'promptText' | 'answerRange'> {
   const objectives = keys.map((key) => findObjective(key, 'hh-rlhf'));
   const request = { objectives, context, answer, template: 'hh-rlhf', promptStyle: 'bare' } as const;
-  const promptIds = tokenizer.encode(buildPrompt(request));
-  return { promptIds: [...promptIds], answerRange: findAnswer(request, { tokenizer }, promptIds) };
+  const promptText = buildPrompt(request);
+  const promptIds = tokenizer.encode(promptText);
+  return { promptIds: [...promptIds], promptText, answerRange: findAnswer(request, { tokenizer }, promptIds) };
 }
 
 /** As it stands within a text: no BOS. */
