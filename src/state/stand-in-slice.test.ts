@@ -149,6 +149,8 @@ describe('a device that goes away', () => {
     expect(await answer(ready, new AlignError('server-unreachable', 'Gone.'), demoInfo)).toBe(true);
     expect(locations()).toEqual(['url', 'server', 'url']);
     expect(state().model).toMatchObject({ status: 'ready', model: demoModel, losses: 0 });
+    // As it runs already: nothing is loaded for that.
+    expect(client.loads[2]!.arguments[0]).toMatchObject({ device: 'wasm', variant: 'auto' });
   });
 
   it('hands a run that failed of it to the server', async () => {

@@ -140,7 +140,10 @@ export function createStandInSlice({ now }: AppDependencies): StateCreator<AppSt
           set({ standIn: undefined });
           const { model: after } = get();
           // What runs here, however badly, is better than a server that does not answer.
-          if (state.status === 'ready') return get().loadModel(failed.model, wish);
+          if (state.status === 'ready') {
+            const isOnCpu = state.info.device === 'wasm';
+            return get().loadModel(failed.model, isOnCpu ? { device: 'wasm', variant: 'auto' } : wish);
+          }
           if (after.status === 'failed') set({ model: { ...after, model: failed.model } });
           return false;
         }
