@@ -1,11 +1,11 @@
-import type { Device } from '../align/engine.ts';
+import type { EngineDevice } from '../align/engine.ts';
 
 /**
  * A decoder graph with the keys and values of the tokens that it has read: what the decode loop drives, and all that it
  * knows of a backend. One step at a time.
  */
 export interface Decoder {
-  readonly device: Device;
+  readonly device: EngineDevice;
   /** Tokens of a prompt per step: enough for the device's full speed, few enough to cancel between steps. */
   readonly prefillChunkTokens: number;
 

@@ -8,6 +8,7 @@ import { readDecoderShape } from './decoder-shape.ts';
 import { draftsExactly } from './drafter.ts';
 import { toEngineError } from './engine-error.ts';
 import type { StartEngine } from './load-model.ts';
+import type { OnnxDevice } from './node-device.ts';
 import { addNewCacheRows, NEW_POSITIONS } from './new-cache-rows.ts';
 import { NodeDecoder } from './node-decoder.ts';
 
@@ -15,7 +16,9 @@ export interface NodeEngineOptions {
   /** The graph on disk; ORT maps the external data beside it into memory by itself. */
   graphPath: string;
   config: DecoderConfig;
-  /** Without it ORT takes one per physical core. */
+  /** The CPU by default. */
+  device?: OnnxDevice;
+  /** Of the CPU. Without it ORT takes one per physical core. */
   threads?: number;
   prefillChunkTokens?: number;
   /** As in `NodeDecoderOptions`; 1 by default. */
@@ -31,7 +34,7 @@ export const RUNTIME_VERSION: string = env.versions.node ?? 'unknown';
 const PREFILL_CHUNK_TOKENS = 128;
 
 /**
- * An engine on onnxruntime-node's CPU provider.
+ * An engine on one of onnxruntime-node's providers.
  *
  * @throws AlignError `out-of-memory`, `engine-failed`; `weights-corrupt` if the graph is not a decoder of ours
  */
@@ -39,6 +42,7 @@ export async function createNodeEngine(options: NodeEngineOptions): Promise<Engi
   const {
     graphPath,
     config,
+    device = 'cpu',
     threads,
     prefillChunkTokens = PREFILL_CHUNK_TOKENS,
     concurrency = 1,
@@ -47,7 +51,7 @@ export async function createNodeEngine(options: NodeEngineOptions): Promise<Engi
   let session: InferenceSession;
   try {
     session = await InferenceSession.create(addNewCacheRows(await readFile(graphPath)), {
-      executionProviders: ['cpu'],
+      executionProviders: [device],
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
       // Given bytes, ORT does not know where the external data are.
@@ -55,14 +59,21 @@ export async function createNodeEngine(options: NodeEngineOptions): Promise<Engi
       ...(threads !== undefined && { intraOpNumThreads: threads }),
     });
   } catch (error) {
-    throw toEngineError(error, 'cpu', 'loading the model');
+    throw toEngineError(error, device, 'loading the model');
   }
   try {
     const shape = readDecoderShape({
       inputMetadata: session.inputMetadata.filter(({ name }) => name !== NEW_POSITIONS),
       outputMetadata: session.outputMetadata,
     });
-    const decoder = new NodeDecoder({ session, shape, prefillChunkTokens, minStepTokens, slotCount: concurrency });
+    const decoder = new NodeDecoder({
+      device,
+      session,
+      shape,
+      prefillChunkTokens,
+      minStepTokens,
+      slotCount: concurrency,
+    });
     return concurrency === 1 ? new DecodeLoop(decoder, config) : new BatchLoop(decoder, config);
   } catch (error) {
     await session.release();
@@ -72,10 +83,11 @@ export async function createNodeEngine(options: NodeEngineOptions): Promise<Engi
 
 /** For `loadModel`, on a folder on disk. */
 export function startNodeEngine(
-  options: { directory: string } & Pick<NodeEngineOptions, 'threads' | 'concurrency'>,
+  options: { directory: string } & Pick<NodeEngineOptions, 'device' | 'threads' | 'concurrency'>,
 ): StartEngine {
   const { directory, ...engineOptions } = options;
   return async ({ choice, files, config, onProgress }) => {
+    const isOnCpu = (engineOptions.device ?? 'cpu') === 'cpu';
     const [graph] = files;
     if (graph === undefined) throw new Error('A variant without files; this is a bug.');
     const totalBytes = files.reduce((sum, { source }) => sum + source.sizeBytes, 0);
@@ -83,8 +95,8 @@ export function startNodeEngine(
     return createNodeEngine({
       ...engineOptions,
       graphPath: join(directory, ...graph.path.split('/')),
-      config: { ...config, mayDraft: draftsExactly(choice.variant, 'cpu') },
-      minStepTokens: choice.variant === 'fp32' || choice.variant === 'fp16' ? 1 : 2,
+      config: { ...config, mayDraft: draftsExactly(choice.variant, isOnCpu ? 'cpu' : 'webgpu') },
+      minStepTokens: !isOnCpu || choice.variant === 'fp32' || choice.variant === 'fp16' ? 1 : 2,
     });
   };
 }
