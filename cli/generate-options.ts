@@ -3,6 +3,7 @@ import type { SamplingOptions } from '../src/align/engine.ts';
 import { DEFAULT_MAX_NEW_TOKENS, GREEDY } from '../src/align/request.ts';
 import { type Variant, VARIANTS } from '../src/align/variant.ts';
 import type { LoadedModel } from '../src/engines/load-model.ts';
+import type { OnnxDevice, OnnxWish } from '../src/engines/node-device.ts';
 import { openNodeFolder } from '../src/weights/node-folder.ts';
 import type { ModelFolder } from '../src/weights/node-model-folders.ts';
 import { UsageError } from './usage-error.ts';
@@ -68,10 +69,45 @@ export function parseCount(text: string): number {
   return value;
 }
 
-/** Loads a converted folder onto this machine's CPU. */
+export interface LocalModelOptions extends Pick<GenerateCommandOptions, 'variant' | 'threads'> {
+  concurrency?: number;
+  /** `cpu` by default. */
+  device?: OnnxWish;
+  /** Told of each GPU that `auto` could not take, and why. */
+  onSkip?: (message: string) => void;
+}
+
+/** Loads a converted folder onto this machine. */
 export async function loadLocalModel(
+  folder: ModelFolder,
+  { device: wish = 'cpu', onSkip = () => {}, ...options }: LocalModelOptions,
+  signal: AbortSignal,
+): Promise<Pick<LoadedModel, 'model'> & { variant: Variant }> {
+  const { ONNX_VARIANTS, onnxDevices, readOnnxFacts } = await import('../src/engines/node-device.ts');
+  const { devices } = onnxDevices(wish, await readOnnxFacts());
+  const held = Object.keys(folder.manifest.variants);
+  for (const device of devices) {
+    if (device === 'cpu') break;
+    const variant = options.variant ?? ONNX_VARIANTS[device].find((each) => held.includes(each));
+    try {
+      if (variant === undefined) {
+        throw new UsageError(
+          `${folder.directory} has none of ${ONNX_VARIANTS[device].join(', ')}, which ${device} runs.`,
+        );
+      }
+      return await loadOnto(device, folder, { ...options, variant }, signal);
+    } catch (error) {
+      if (wish !== 'auto' || signal.aborted || !(error instanceof Error)) throw error;
+      onSkip(`Not on ${device}: ${error.message}`);
+    }
+  }
+  return loadOnto('cpu', folder, options, signal);
+}
+
+async function loadOnto(
+  device: OnnxDevice,
   { manifest, directory }: ModelFolder,
-  { variant, threads, concurrency = 1 }: Pick<GenerateCommandOptions, 'variant' | 'threads'> & { concurrency?: number },
+  { variant, threads, concurrency = 1 }: Omit<LocalModelOptions, 'device' | 'onSkip'>,
   signal: AbortSignal,
 ): Promise<Pick<LoadedModel, 'model'> & { variant: Variant }> {
   const held = Object.keys(manifest.variants);
@@ -85,7 +121,7 @@ export async function loadLocalModel(
   const loaded = await loadModel(await openNodeFolder(directory), {
     support: NODE_SUPPORT,
     wish: { device: 'cpu', variant: variant ?? 'auto' },
-    startEngine: startNodeEngine({ directory, concurrency, ...(threads !== undefined && { threads }) }),
+    startEngine: startNodeEngine({ directory, device, concurrency, ...(threads !== undefined && { threads }) }),
     signal,
   });
   return { model: loaded.model, variant: loaded.choice.variant };

@@ -187,6 +187,18 @@ describe('serve', () => {
     ['an upstream of another engine', ['--upstream', 'http://127.0.0.1:1'], 2, '--upstream is of --engine openai'],
     ['a variant of another engine', ['--engine', 'llama-cpp', '--variant', 'q4'], 2, '--variant is of --engine onnx'],
     ['llama.cpp without a model', ['--engine', 'llama-cpp'], 2, '--engine llama-cpp needs a --model'],
+    [
+      'a device of another engine',
+      ['--device', 'metal'],
+      2,
+      '--engine onnx has the devices auto, cuda, webgpu, cpu, not metal',
+    ],
+    [
+      'CUDA that is not there',
+      ['--model', DEMO, '--device', 'cuda', '--variant', 'q4'],
+      1,
+      'while loading the model on cuda',
+    ],
     ['a GGUF that is not there', ['--engine', 'llama-cpp', '--model', 'no.gguf'], 1, 'There is no no.gguf'],
     ['no GGUF', ['--engine', 'llama-cpp', '--model', 'package.json'], 2, 'package.json is no GGUF'],
     ['a folder without one', ['--engine', 'llama-cpp', '--model', 'src'], 2, 'src holds no GGUF'],

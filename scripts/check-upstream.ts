@@ -3,10 +3,10 @@
  * writes them from the same weights; a request that asks for more tokens than have room; a client that leaves.
  *
  * Usage: npx tsx scripts/check-upstream.ts --upstream http://127.0.0.1:8000 --checkpoint DIR_OR_GGUF
- *   [--converted DIR_OR_GGUF] [--no-tokens]
+ *   [--converted DIR_OR_GGUF] [--no-tokens] [--threads N]
  *
  * `--checkpoint` is what the server runs; `--converted` the same weights for our own engine (by default they are not compared):
- * converted, in float32 as the server should be, or a GGUF for llama.cpp; `--no-tokens` for servers without `return_token_ids`. docs/deploy.md has the servers' command lines.
+ * converted, in float32 as the server should be, or a GGUF for llama.cpp; `--no-tokens` for servers without `return_token_ids`; `--threads` is of our engine. docs/deploy.md has the servers' command lines.
  */
 import { parseArgs } from 'node:util';
 import { startServe, type ServeProcess } from './bench-server/serve-process.ts';
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     checkpoint: { type: 'string' },
     converted: { type: 'string' },
     'no-tokens': { type: 'boolean', default: false },
+    threads: { type: 'string' },
   },
 });
 const { upstream, checkpoint, converted } = values;
@@ -37,14 +38,15 @@ const requests = QUESTIONS.flatMap((question) =>
     maxNewTokens: 48,
   })),
 );
+const ours = ['--deadline', '1200', ...(values.threads === undefined ? [] : ['--threads', values.threads])];
 const behind = ['--engine', 'openai', '--upstream', upstream, '--family', 'hh-rlhf'];
 const servers: Record<string, ServeProcess> = { texts: await startServe(behind) };
 if (!values['no-tokens']) servers.tokens = await startServe([...behind, '--model', checkpoint]);
 if (converted?.endsWith('.gguf')) {
   const llamaCpp = ['--engine', 'llama-cpp', '--model', converted, '--family', 'hh-rlhf', '--context-length', '1024'];
-  servers['our engine'] = await startServe([...llamaCpp, '--concurrency', '1']);
+  servers['our engine'] = await startServe([...llamaCpp, ...ours]);
 } else if (converted !== undefined)
-  servers['our engine'] = await startServe(['--model', converted, '--variant', 'fp32']);
+  servers['our engine'] = await startServe(['--model', converted, '--variant', 'fp32', ...ours]);
 
 let failures = 0;
 const report = (isSo: boolean, what: string) => {
@@ -63,6 +65,10 @@ for (const [name, { url }] of Object.entries(servers)) {
 const [first = '', ...others] = Object.keys(servers);
 for (const other of others) {
   const same = edits[other]!.filter((edit, i) => edit === edits[first]![i]).length;
+  edits[other]!.forEach(
+    (edit, i) =>
+      edit !== edits[first]![i] && console.log('       ', JSON.stringify(edits[first]![i]), JSON.stringify(edit)),
+  );
   report(same === requests.length, `${first} and ${other} write the same: ${same} of ${requests.length}`);
 }
 for (const [name, { url }] of Object.entries(servers)) {

@@ -21,6 +21,7 @@ interface ServeOptions {
   engine: 'onnx' | 'llama-cpp' | 'openai';
   model?: string;
   variant?: Variant;
+  device?: ServeDevice;
   threads?: number;
   contextLength?: number;
   upstream?: string[];
@@ -44,6 +45,9 @@ interface ServeOptions {
 
 const LOCAL_CONCURRENCY = 4;
 
+const DEVICES = ['auto', 'cuda', 'webgpu', 'vulkan', 'metal', 'cpu'] as const;
+type ServeDevice = (typeof DEVICES)[number];
+
 export function addServeCommand(program: Command): void {
   const collect = (value: string, previous: string[] = []) => [...previous, value];
   program
@@ -62,6 +66,12 @@ export function addServeCommand(program: Command): void {
       'converted model, by default demo-aligner; with llama-cpp a GGUF; with openai the checkpoint whose tokenizer is used, by default none',
     )
     .addOption(new Option('--variant <variant>', 'of those that the model has').choices(VARIANTS))
+    .addOption(
+      new Option(
+        '--device <device>',
+        'auto, the default: a GPU where there is one that the engine runs on, else the CPU; onnx has cuda and webgpu, llama-cpp cuda, vulkan and metal',
+      ).choices(DEVICES),
+    )
     .option('--threads <number>', 'of the CPU; by default one for each core', parseCount)
     .option('--context-length <tokens>', 'for llama-cpp: less than the model’s own takes less memory', parseCount)
     .option(
@@ -164,25 +174,43 @@ const OPENERS = { onnx: openLocal, 'llama-cpp': openLlamaCpp, openai: openBehind
 async function openLocal(options: ServeOptions, signal: AbortSignal): Promise<OpenedModel> {
   refuseOptionsOf(options, 'llama-cpp', 'openai');
   const { id, manifest, directory } = await findModel(options.model ?? 'demo-aligner');
-  const { concurrency = LOCAL_CONCURRENCY } = options;
-  const { model, variant } = await loadLocalModel({ id, manifest, directory }, { ...options, concurrency }, signal);
+  const { concurrency = LOCAL_CONCURRENCY, device: wish = 'auto' } = options;
+  const { ONNX_DEVICES } = await import('../../src/engines/node-device.ts');
+  const device = oneOf(ONNX_DEVICES, wish, 'onnx');
+  const loading = { ...options, concurrency, device, onSkip: note };
+  const { model, variant } = await loadLocalModel({ id, manifest, directory }, loading, signal);
   const family = options.family ?? manifest.family;
-  return { what: `${id}, ${variant},`, id, family, variant, aligner: localAligner(model) };
+  const what = `${id}, ${variant}, on ${deviceName(model.engine.device)},`;
+  return { what, id, family, variant, aligner: localAligner(model) };
 }
 
 async function openLlamaCpp(options: ServeOptions, signal: AbortSignal): Promise<OpenedModel> {
   refuseOptionsOf(options, 'onnx', 'openai');
-  const { model: path, threads, contextLength, concurrency = LOCAL_CONCURRENCY } = options;
+  const { model: path, threads, contextLength, concurrency = LOCAL_CONCURRENCY, device: wish = 'auto' } = options;
   if (path === undefined) throw new UsageError('--engine llama-cpp needs a --model, as models/aligner.gguf.');
+  const { LLAMA_CPP_DEVICES } = await import('../../src/engines/llama-cpp-engine.ts');
+  const device = oneOf(LLAMA_CPP_DEVICES, wish, 'llama-cpp');
   const { loadLlamaCppModel } = await import('../llama-cpp-model.ts');
   const { id, model, ...found } = await loadLlamaCppModel(
     path,
-    { concurrency, ...(threads !== undefined && { threads }), ...(contextLength !== undefined && { contextLength }) },
+    {
+      device,
+      concurrency,
+      ...(threads !== undefined && { threads }),
+      ...(contextLength !== undefined && { contextLength }),
+    },
     signal,
   );
   const family = options.family ?? found.family;
   const what = `${id}, by llama.cpp on ${deviceName(model.engine.device)},`;
   return { what, id, family, variant: undefined, aligner: localAligner(model) };
+}
+
+/** @throws UsageError for a device of another engine */
+function oneOf<Name extends ServeDevice>(names: readonly Name[], wish: ServeDevice, engine: string): Name {
+  const found = names.find((name) => name === wish);
+  if (found === undefined) throw new UsageError(`--engine ${engine} has the devices ${names.join(', ')}, not ${wish}.`);
+  return found;
 }
 
 function deviceName(device: EngineDevice): string {
@@ -211,7 +239,9 @@ async function openBehind(options: ServeOptions, signal: AbortSignal): Promise<O
   refuseOptionsOf(options, 'onnx', 'llama-cpp');
   const { upstream, threads } = options;
   if (upstream === undefined) throw new UsageError('--engine openai needs an --upstream, as http://127.0.0.1:8000/v1.');
-  if (threads !== undefined) throw new UsageError('--threads is of the engines that run here.');
+  if (threads !== undefined || options.device !== undefined) {
+    throw new UsageError('--threads and --device are of the engines that run here.');
+  }
   const { id, family, aligner, upstreams } = await openUpstreamAligner({ ...options, upstream }, signal);
   const hosts = upstreams.states.map(({ host, isOut }) => `${host}${isOut ? ' (does not answer)' : ''}`);
   return {

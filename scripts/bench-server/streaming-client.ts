@@ -46,7 +46,8 @@ export async function streamEdit(url: string, request: object): Promise<Streamed
         if (event.edit !== text) throw new Error(`The pieces make ${text.length} characters of ${event.edit?.length}.`);
         const totalMs = performance.now() - startMs;
         return { edit: text, firstTextMs: firstTextMs ?? totalMs, totalMs, editTokens: event.usage!.editTokens };
-      } else if (event.type !== 'edit-start') throw new Error(`Event ${count} is ${block}`);
+      } else if (event.type !== 'edit-start' && event.type !== 'prompt-progress')
+        throw new Error(`Event ${count} is ${block}`);
     }
   }
   throw new Error(`The stream ended after ${count} events, without edit-end.`);

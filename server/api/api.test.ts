@@ -348,12 +348,12 @@ describe('before upstreams', { timeout: 30_000 }, () => {
   beforeEach(async () => void (upstream = await startFakeUpstream()));
   afterEach(() => upstream.close());
 
-  async function startBefore() {
+  async function startBefore(stallMs = 10_000) {
     const upstreams = new Upstreams({
       urls: [upstream.url],
       apiKey: 'upstream-secret',
       model: 'aligner',
-      stallMs: 10_000,
+      stallMs,
       wait: async () => {},
     });
     const aligner = new OpenAiAligner(upstreams, { maxConcurrency: 8, contextLength: 2048 });
@@ -398,6 +398,34 @@ describe('before upstreams', { timeout: 30_000 }, () => {
     expect(text).toContain('"text":"half"');
     expect(text).toMatch(/event: error\ndata: .*"code":"server-failed"/);
     expect(text).not.toContain('edit-end');
+  });
+
+  it('ends a stream in an error when the upstream stalls within it, and answers 502 when it does before', async () => {
+    upstream.answer = (response) => sendPieces(response, ['half']);
+    const { url } = await startBefore(100);
+    const text = await (await post(url, 'v1/align', REQUEST)).text();
+    expect(text).toContain('"text":"half"');
+    expect(text).toMatch(/event: error\ndata: .*sent nothing for 0\.1 s/);
+    upstream.answer = () => {};
+    const response = await post(url, 'v1/align', REQUEST);
+    expect(response.status).toBe(502);
+    expect(await response.text()).toContain('sent nothing for 0.1 s');
+  });
+
+  it('throws in OpenAI’s client when the upstream dies within a stream', async () => {
+    upstream.answer = (response) => {
+      sendPieces(response, ['half']);
+      response.end();
+    };
+    const { url } = await startBefore();
+    const client = new OpenAI({ baseURL: `${url}v1`, apiKey: 'none', maxRetries: 0 });
+    const stream = await client.completions.create({ model: 'aligner', prompt: 'Edit: ', stream: true });
+    let text = '';
+    const reading = (async () => {
+      for await (const chunk of stream) text += chunk.choices[0]?.text ?? '';
+    })();
+    await expect(reading).rejects.toThrow(/ended its answer after 1 pieces, unfinished/);
+    expect(text).toBe('half');
   });
 
   it('lets the upstream know that the client has left', async () => {

@@ -1,4 +1,4 @@
-import type { Device, Engine, GenerateFinishReason, GenerateOptions } from '../align/engine.ts';
+import type { Engine, EngineDevice, GenerateFinishReason, GenerateOptions } from '../align/engine.ts';
 import { AlignError } from '../align/errors.ts';
 import { roomToGenerate } from '../align/request.ts';
 import { checkGeneration } from './check-generation.ts';
@@ -21,7 +21,7 @@ export type SlotDecoder = Pick<
  * The sequences that write are in the first slots; the one that reads its prompt is in the slot after them.
  */
 export class BatchLoop implements Engine {
-  readonly device: Device;
+  readonly device: EngineDevice;
   readonly contextLength: number;
   readonly vocabularySize: number;
   readonly maxConcurrency: number;

@@ -1,4 +1,4 @@
-import type { Device, Engine, GenerateFinishReason, GenerateOptions } from '../align/engine.ts';
+import type { Engine, EngineDevice, GenerateFinishReason, GenerateOptions } from '../align/engine.ts';
 import { AlignError } from '../align/errors.ts';
 import { roomToGenerate } from '../align/request.ts';
 import type { LlamaConfig } from '../convert/llama-config.ts';
@@ -24,7 +24,7 @@ export type DecoderConfig = Pick<LlamaConfig, 'vocabularySize' | 'contextLength'
  * (speculative decoding without a second model).
  */
 export class DecodeLoop implements Engine {
-  readonly device: Device;
+  readonly device: EngineDevice;
   readonly contextLength: number;
   readonly vocabularySize: number;
   readonly maxConcurrency = 1;

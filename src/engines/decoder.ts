@@ -1,4 +1,4 @@
-import type { Device } from '../align/engine.ts';
+import type { EngineDevice } from '../align/engine.ts';
 import type { RowScores, ScoresNeeded } from './scores.ts';
 
 /**
@@ -6,7 +6,7 @@ import type { RowScores, ScoresNeeded } from './scores.ts';
  * knows of a backend. One step at a time, and one that follows it.
  */
 export interface Decoder {
-  readonly device: Device;
+  readonly device: EngineDevice;
   /** Tokens of a prompt per step: enough for the device's full speed, few enough to cancel between steps. */
   readonly prefillChunkTokens: number;
 

@@ -34,8 +34,8 @@ export interface LlamaCppEngineOptions {
   signal?: AbortSignal;
 }
 
-/** A step that reads a prompt: an abort waits for no more than this. */
-const PREFILL_CHUNK_TOKENS = 128;
+/** A step that reads a prompt: an abort waits for no more than this, a second or so with 7B on a CPU. */
+const PREFILL_CHUNK_TOKENS = { cpu: 32, gpu: 512 };
 /** Shorter matches are found everywhere and seldom go on. */
 const LOOKUP = { patternLength: { min: 2 }, predictionLength: { max: 16 } };
 /** GPUs that are programs: slower than the CPU that they run on. */
@@ -72,7 +72,7 @@ export async function createLlamaCppEngine(options: LlamaCppEngineOptions): Prom
       const drafts = createDrafts(installed);
       return { sequence: context.getSequence({ tokenPredictor: drafts }), drafts, heldIds: [], isTaken: false };
     });
-    const { prefillChunkTokens = PREFILL_CHUNK_TOKENS } = options;
+    const { prefillChunkTokens = PREFILL_CHUNK_TOKENS[llama.gpu === false ? 'cpu' : 'gpu'] } = options;
     const unload = async () => {
       await context.dispose();
       await loaded.dispose();

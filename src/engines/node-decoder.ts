@@ -2,6 +2,7 @@ import { Tensor } from 'onnxruntime-node';
 import type { Decoder } from './decoder.ts';
 import type { DecoderShape } from './decoder-shape.ts';
 import type { Feeds, Fetches } from './kv-cache.ts';
+import type { OnnxDevice } from './node-device.ts';
 import { NEW_POSITIONS, newRowsName } from './new-cache-rows.ts';
 import type { OrtSession } from './ort-decoder.ts';
 import { allScores, type RowScores } from './scores.ts';
@@ -24,6 +25,8 @@ interface StepInputs {
 }
 
 export interface NodeDecoderOptions {
+  /** Where the session computes; the cache is in main memory, and what a step needs of it is sent. */
+  device?: OnnxDevice;
   /** Of a graph with {@link addNewCacheRows}. */
   session: OrtSession;
   shape: DecoderShape;
@@ -43,7 +46,7 @@ export interface NodeDecoderOptions {
  * them write together, a token each per step.
  */
 export class NodeDecoder implements Decoder {
-  readonly device = 'cpu';
+  readonly device: OnnxDevice;
   readonly prefillChunkTokens: number;
   readonly slotCount: number;
   readonly #minStepTokens: number;
@@ -53,7 +56,8 @@ export class NodeDecoder implements Decoder {
   /** By number of rows; one tensor serves every step. */
   readonly #logits = new Map<string, Tensor>();
 
-  constructor({ session, shape, prefillChunkTokens, minStepTokens, slotCount }: NodeDecoderOptions) {
+  constructor({ device = 'cpu', session, shape, prefillChunkTokens, minStepTokens, slotCount }: NodeDecoderOptions) {
+    this.device = device;
     this.prefillChunkTokens = prefillChunkTokens;
     this.#minStepTokens = minStepTokens;
     this.slotCount = slotCount;

@@ -8,6 +8,7 @@ import { readDecoderShape } from './decoder-shape.ts';
 import { draftsExactly } from './drafter.ts';
 import { toEngineError } from './engine-error.ts';
 import type { EngineStart, StartEngine } from './load-model.ts';
+import type { OnnxDevice } from './node-device.ts';
 import { addNewCacheRows, NEW_POSITIONS } from './new-cache-rows.ts';
 import { NodeDecoder } from './node-decoder.ts';
 
@@ -15,7 +16,9 @@ export interface NodeEngineOptions {
   /** The graph on disk; ORT maps the external data beside it into memory by itself. */
   graphPath: string;
   config: DecoderConfig;
-  /** Without it ORT takes one per physical core. */
+  /** The CPU by default. */
+  device?: OnnxDevice;
+  /** Of the CPU. Without it ORT takes one per physical core. */
   threads?: number;
   prefillChunkTokens?: number;
   /** As in `NodeDecoderOptions`; 1 by default. */
@@ -31,7 +34,7 @@ export const RUNTIME_VERSION: string = env.versions.node ?? 'unknown';
 const PREFILL_CHUNK_TOKENS = 128;
 
 /**
- * An engine on onnxruntime-node's CPU provider.
+ * An engine on one of onnxruntime-node's providers.
  *
  * @throws AlignError `out-of-memory`, `engine-failed`; `weights-corrupt` if the graph is not a decoder of ours
  */
@@ -43,6 +46,7 @@ export async function createNodeEngine(options: NodeEngineOptions): Promise<Engi
 /** The engine's decoder alone. @throws as `createNodeEngine` */
 export async function createNodeDecoder({
   graphPath,
+  device = 'cpu',
   threads,
   prefillChunkTokens = PREFILL_CHUNK_TOKENS,
   concurrency = 1,
@@ -51,7 +55,7 @@ export async function createNodeDecoder({
   let session: InferenceSession;
   try {
     session = await InferenceSession.create(addNewCacheRows(await readFile(graphPath)), {
-      executionProviders: ['cpu'],
+      executionProviders: [device],
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
       // Given bytes, ORT does not know where the external data are.
@@ -59,21 +63,21 @@ export async function createNodeDecoder({
       ...(threads !== undefined && { intraOpNumThreads: threads }),
     });
   } catch (error) {
-    throw toEngineError(error, 'cpu', 'loading the model');
+    throw toEngineError(error, device, 'loading the model');
   }
   try {
     const shape = readDecoderShape({
       inputMetadata: session.inputMetadata.filter(({ name }) => name !== NEW_POSITIONS),
       outputMetadata: session.outputMetadata,
     });
-    return new NodeDecoder({ session, shape, prefillChunkTokens, minStepTokens, slotCount: concurrency });
+    return new NodeDecoder({ device, session, shape, prefillChunkTokens, minStepTokens, slotCount: concurrency });
   } catch (error) {
     await session.release();
     throw error;
   }
 }
 
-type FolderOptions = { directory: string } & Pick<NodeEngineOptions, 'threads' | 'concurrency'>;
+type FolderOptions = { directory: string } & Pick<NodeEngineOptions, 'device' | 'threads' | 'concurrency'>;
 
 /** For `loadModel`, on a folder on disk. */
 export function startNodeEngine(options: FolderOptions): StartEngine {
@@ -91,10 +95,11 @@ export function nodeEngineOptions(
   { choice, files: [graph], config }: Pick<EngineStart, 'choice' | 'files' | 'config'>,
 ): NodeEngineOptions {
   if (graph === undefined) throw new Error('A variant without files; this is a bug.');
+  const isOnCpu = (options.device ?? 'cpu') === 'cpu';
   return {
     ...options,
     graphPath: join(directory, ...graph.path.split('/')),
-    config: { ...config, mayDraft: draftsExactly(choice.variant, 'cpu') },
-    minStepTokens: choice.variant === 'fp32' || choice.variant === 'fp16' ? 1 : 2,
+    config: { ...config, mayDraft: draftsExactly(choice.variant, isOnCpu ? 'cpu' : 'webgpu') },
+    minStepTokens: !isOnCpu || choice.variant === 'fp32' || choice.variant === 'fp16' ? 1 : 2,
   };
 }
