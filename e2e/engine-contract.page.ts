@@ -26,6 +26,8 @@ export const contract = {
     worker.use({ ...model, graph: decode(graph), externalData: externalData.map(decode) }),
   run: (name: string) => worker.run(name),
   loseDevice: () => worker.loseDevice(),
+  compiledIn: worker.compiledIn,
+  differenceBySize: worker.differenceBySize,
   countSteps: worker.countSteps,
   writeBothWays: worker.writeBothWays,
   // Comlink's type makes two promises of it.

@@ -18,6 +18,8 @@ const SUBJECTS = [
   { device: 'wasm', threads: 2, variant: 'fp32' },
   { device: 'webgpu', threads: 1, variant: 'fp32' },
   { device: 'webgpu', threads: 1, variant: 'q4' },
+  // Only where the adapter has shader-f16 (CHROMIUM_PATH), and without the cases that compare steps of several sizes.
+  { device: 'webgpu', threads: 1, variant: 'q4f16' },
 ] as const;
 
 let server: ViteDevServer;
@@ -49,6 +51,9 @@ for (const { device, threads, variant } of SUBJECTS) {
         externalData: [file('onnx_data')],
       };
       await page.waitForFunction(() => 'contract' in window);
+      const hasF16 = () =>
+        navigator.gpu.requestAdapter().then((adapter) => adapter?.features.has('shader-f16') === true);
+      test.skip(variant === 'q4f16' && !(await page.evaluate(hasF16)), 'The adapter has no shader-f16.');
       expect(await page.evaluate(() => window.contract.isolated)).toBe(true);
       await page.evaluate((each) => window.contract.use(each), model);
     });
@@ -83,7 +88,24 @@ for (const { device, threads, variant } of SUBJECTS) {
       });
     }
 
-    if (device === 'webgpu' && variant === 'q4') {
+    if (device === 'webgpu') {
+      test('scores tokens one by one as it does together, within the margin of docs/weights.md', async () => {
+        test.setTimeout(180_000);
+        const difference = await page.evaluate(() => window.contract.differenceBySize(40));
+        expect(difference).toBeLessThan(variant === 'fp32' ? 1e-4 : 0.1);
+      });
+
+      test('has compiled every shader when it is loaded: of a prompt, of one token and of drafts', async () => {
+        test.setTimeout(180_000);
+        const drafted = Array.from({ length: 17 }, (_, i) => [9, i + 1, i + 1] as const);
+        const read = [1, 2, 4, 16, 31, 33, 64, 65, 120].map((tokens) => [0, tokens, 1] as const);
+        const steps = [...read, ...drafted, [120, 30, 0] as const, [150, 1, 1] as const];
+        const compiled = await page.evaluate((each) => window.contract.compiledIn(each), steps);
+        expect(compiled).toEqual(Array.from({ length: steps.length + 1 }, () => 0));
+      });
+    }
+
+    if (device === 'webgpu' && variant !== 'fp32') {
       test('reads back eight bytes for a token, and makes nothing anew', async () => {
         const counts = await page.evaluate(() => window.contract.countSteps(21, {}));
         expect(counts.readBackBytes).toBe(20 * 8);
@@ -138,10 +160,12 @@ for (const { device, threads, variant } of SUBJECTS) {
     }
 
     // On a software adapter each new engine compiles its shaders for seconds: once is enough.
-    const cases = ENGINE_CONTRACT.filter(({ disposes }) => disposes !== true || variant === 'fp32');
+    const cases = ENGINE_CONTRACT.filter(
+      ({ disposes }) => variant !== 'q4f16' && (disposes !== true || variant === 'fp32'),
+    );
     for (const { name } of cases) {
       test(name, async () => {
-        test.setTimeout(180_000);
+        test.setTimeout(300_000);
         await page.evaluate((each) => window.contract.run(each), name);
       });
     }

@@ -93,6 +93,44 @@ const worker = {
     return takeGpuCounts();
   },
 
+  /**
+   * How many shaders a new engine compiles in each of these steps, after it was loaded, and in one that runs ahead.
+   *
+   * @param steps  tokens before them, tokens, and how many of their positions are scored
+   */
+  async compiledIn(steps: (readonly [pastTokens: number, tokens: number, rows: number])[]): Promise<number[]> {
+    const decoder = await create();
+    decoder.reserve(Math.max(...steps.map(([pastTokens, tokens]) => pastTokens + tokens)) + 1, 0);
+    takeGpuCounts();
+    const counts: number[] = [];
+    for (const [pastTokens, tokens, rows] of steps) {
+      await decoder.step(new Int32Array(tokens), pastTokens, rows, { type: 'largest' });
+      counts.push(takeGpuCounts().pipelinesCreated);
+    }
+    await decoder.step(Int32Array.of(1), 1, 1, { type: 'largest' });
+    await decoder.follow!(2);
+    counts.push(takeGpuCounts().pipelinesCreated);
+    await decoder.dispose();
+    return counts;
+  },
+
+  /** The largest difference that a score makes between tokens that are read one by one and together. */
+  async differenceBySize(tokens: number): Promise<number> {
+    const { vocabularySize } = model.config;
+    const ids = Int32Array.from({ length: tokens }, (_, i) => 1 + ((i * 37) % (vocabularySize - 1)));
+    const logitsOf = (rows: readonly RowScores[]) => rows.flatMap((row) => asJson(row).logits);
+    shared.reserve(tokens, 0);
+    const together = logitsOf(await shared.step(ids, 0, tokens, { type: 'all' }));
+    let largest = 0;
+    for (let at = 0; at < tokens; at += 1) {
+      const alone = logitsOf(await shared.step(ids.slice(at, at + 1), at, 1, { type: 'all' }));
+      alone.forEach((logit, id) => {
+        largest = Math.max(largest, Math.abs(logit - (together[at * vocabularySize + id] ?? NaN)));
+      });
+    }
+    return largest;
+  },
+
   /** The same edit with scores that are reduced on the device, a step ahead, and with all of them read. */
   async writeBothWays(newTokens: number, sampling: Partial<SamplingOptions>): Promise<[number[], number[]]> {
     const whole: Decoder = {

@@ -236,9 +236,9 @@ describe('EngineService', () => {
     await run;
   });
 
-  it('runs one at a time, in order', async () => {
+  it('runs one at a time, in order, on the model that was loaded once', async () => {
     const a = manualModel('a');
-    const { service } = hostOf(a);
+    const { service, loads } = hostOf(a);
     await service.load(load('x/'), () => {});
     const first = collect(service, '1', []);
     const secondEvents: AlignEvent[] = [];
@@ -251,6 +251,7 @@ describe('EngineService', () => {
     a.stop();
     await second;
     expect(a.log).toEqual(['start', 'end', 'start', 'end']);
+    expect(loads).toHaveLength(1);
   });
 
   it('cancels the run of that id only, and ignores ids that it does not know', async () => {
