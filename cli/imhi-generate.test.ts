@@ -13,6 +13,8 @@ import { runCli, startCli } from './run-cli.fixture.ts';
 
 interface CompletionBody {
   prompt: string;
+  /** In place of a prompt. */
+  messages?: { role: string; content: string }[];
   max_tokens: number;
   temperature?: number;
 }
@@ -30,7 +32,7 @@ afterEach(async () => {
 });
 
 /** A model that answers with its query's length; a word is a token. */
-async function startModel({ holdFrom = Infinity, usage = true } = {}) {
+async function startModel({ holdFrom = Infinity, usage = true, isChat = false } = {}) {
   const bodies: CompletionBody[] = [];
   server = createServer((request, response) => {
     let text = '';
@@ -39,8 +41,18 @@ async function startModel({ holdFrom = Infinity, usage = true } = {}) {
       const body = JSON.parse(text) as CompletionBody;
       bodies.push(body);
       if (bodies.length >= holdFrom) return;
-      const prompt_tokens = body.prompt.split(' ').length;
-      const choice = { text: `Yes. Reasoning: ${body.prompt.length}`, finish_reason: 'stop' };
+      const path = isChat ? '/v1/chat/completions' : '/v1/completions';
+      if (request.url !== path) {
+        response.statusCode = 404;
+        response.end('{}');
+        return;
+      }
+      // A chat's template takes seven.
+      const query = body.messages?.[0]?.content ?? body.prompt;
+      const prompt_tokens = query.split(' ').length + (isChat ? 7 : 0);
+      const answer = `Yes. Reasoning: ${query.length}`;
+      const finish_reason = body.max_tokens === 1 ? 'length' : 'stop';
+      const choice = isChat ? { message: { content: answer }, finish_reason } : { text: answer, finish_reason };
       response.end(
         JSON.stringify({ choices: [choice], ...(usage && { usage: { prompt_tokens, completion_tokens: 3 } }) }),
       );
@@ -99,6 +111,27 @@ describe('evaluate imhi generate', { timeout: 60_000 }, () => {
       { dataset: 'DR', accuracy: 0 },
       { dataset: 'dreaddit', accuracy: 100 },
     ]);
+  });
+
+  it('asks a chat interface with the query as the one message, its template counted among the tokens', async () => {
+    const { bodies, url } = await startModel({ isChat: true });
+    const outputs = join(folder, 'outputs');
+    const fixed = ['evaluate', 'imhi', 'generate', '--endpoint', url, '--api', 'chat', '--model', 'policy'];
+    const args = [...fixed, '--input', await writeInput(['one two three', 'x '.repeat(2050)]), '--outputs', outputs];
+    const { code, stderr } = await runCli([...args, '--datasets', 'DR']);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('1 answers, 1 failed');
+    expect((await readCsv(join(outputs, 'DR.csv'))).map((row) => row.generated_text)).toEqual([
+      'Yes. Reasoning: 13',
+      '',
+    ]);
+    const sent = bodies.find(({ max_tokens }) => max_tokens !== 1);
+    expect(sent).toEqual({
+      model: 'policy',
+      messages: [{ role: 'user', content: 'one two three' }],
+      ...{ max_tokens: 2048 - 10, temperature: 0, seed: 0 },
+    });
+    expect(await readFile(join(outputs, 'DR.errors.jsonl'), 'utf8')).toContain('prompt-too-long');
   });
 
   it('goes on after a kill, with a torn line in its journal, and answers nothing twice', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import {
 } from '../src/engines/small-scorers.fixture.ts';
 import { runCli } from './run-cli.fixture.ts';
 
-const { texts, references, cases } = BERT_SCORE_REFERENCE;
+const { texts, references, baseline, cases } = BERT_SCORE_REFERENCE;
 
 const { TMPDIR } = process.env;
 let folder: string;
@@ -79,15 +79,63 @@ describe('evaluate quality --metrics bertscore', { timeout: 60_000 }, () => {
     expect((await readdir(temporary)).filter((name) => name.startsWith('metaaligner'))).toEqual([]);
   });
 
+  it.each([0, 1])('rescales with a baseline as bert_score does, encoder %i', async (index) => {
+    const outputs = await writeOutputs(texts.map((text, i) => [references[i]!, text]));
+    const baselines = join(folder, 'baselines.tsv');
+    await writeFile(baselines, baseline);
+    const args = ['evaluate', 'quality', '--outputs', outputs, '--metrics', 'bertscore', '--json'];
+    const more = ['--bertscore-layer', String(cases[index]!.layer), '--bertscore-baseline', baselines];
+    const { code, stdout, stderr } = await runCli([...args, '--bertscore-model', await writeEncoder(index), ...more]);
+    expect(code, stderr).toBe(0);
+    const [scores] = JSON.parse(stdout.toString()) as Record<string, number>[];
+    ['bertScorePrecision', 'bertScoreRecall', 'bertScoreF1'].forEach((name, k) => {
+      const wanted = mean(cases[index]!.rescaled!.map((row) => row[k]!));
+      expect(Math.abs(scores![name]! - wanted), name).toBeLessThan(1e-3);
+    });
+  });
+
+  it('reads a RoBERTa without tokenizer.json from vocab.json and merges.txt', async () => {
+    const outputs = await writeOutputs(texts.map((text, i) => [references[i]!, text]));
+    const directory = await writeEncoder(2);
+    const { model } = JSON.parse(await readFile(join(directory, 'tokenizer.json'), 'utf8')) as {
+      model: { vocab: object; merges: [string, string][] };
+    };
+    await rm(join(directory, 'tokenizer.json'));
+    await writeFile(join(directory, 'vocab.json'), JSON.stringify(model.vocab));
+    await writeFile(join(directory, 'merges.txt'), model.merges.map((pair) => `${pair.join(' ')}\n`).join(''));
+    const args = ['evaluate', 'quality', '--outputs', outputs, '--metrics', 'bertscore', '--json'];
+    const layer = ['--bertscore-layer', String(cases[2]!.layer)];
+    const { code, stdout, stderr } = await runCli([...args, '--bertscore-model', directory, ...layer]);
+    expect(code, stderr).toBe(0);
+    const [scores] = JSON.parse(stdout.toString()) as { bertScoreF1: number }[];
+    expect(Math.abs(scores!.bertScoreF1 - mean(cases[2]!.equal.map((row) => row[2])))).toBeLessThan(1e-3);
+  });
+
   it.each([
     [['--metrics', 'bertscore'], 2, 'needs --bertscore-model'],
     [['--metrics', 'bertscore', '--bertscore-model', 'ENCODER'], 2, 'Say --bertscore-layer N'],
     [['--metrics', 'bertscore', '--bertscore-model', 'ENCODER', '--bertscore-layer', '9'], 1, 'it has 3 layers'],
+    [
+      [
+        '--metrics',
+        'bertscore',
+        '--bertscore-model',
+        'ENCODER',
+        '--bertscore-layer',
+        '7',
+        '--bertscore-baseline',
+        'FILE',
+      ],
+      2,
+      'is no file of baselines for layer 7. It has 4 layers, but not 7.',
+    ],
     [['--metrics', 'gptscore'], 2, 'needs --endpoint URL and --model NAME'],
   ])('refuses %j', async (args, exitCode, said) => {
     const outputs = await writeOutputs([['a', 'b']]);
     const encoder = await writeEncoder(0);
-    const more = args.map((text) => (text === 'ENCODER' ? encoder : text));
+    const baselines = join(folder, 'baselines.tsv');
+    await writeFile(baselines, baseline);
+    const more = args.map((text) => (text === 'ENCODER' ? encoder : text === 'FILE' ? baselines : text));
     const { code, stderr } = await runCli(['evaluate', 'quality', '--outputs', outputs, ...more]);
     expect(code, stderr).toBe(exitCode);
     expect(stderr).toContain(said);

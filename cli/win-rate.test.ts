@@ -199,9 +199,12 @@ describe('evaluate win-rate', { timeout: 60_000 }, () => {
     expect(code, stderr).toBe(0);
     const page = await readFile(join(folder, 'report/report.html'), 'utf8');
     expect(page).not.toMatch(/<script|<b>|https?:\/\/(?!127)|src=|href=/);
+    // Their lengths against their wins, and the whole of the paper's table a click away.
+    expect(page).toContain('Longer by, characters');
+    expect(page).toContain('<th scope="row">Vicuna-33B</th><td>13B</td><td>31.50</td>');
     expect(page).toContain('&#60;script&#62;alert(1)');
     expect(page).toContain('<td>1.42</td><td>15.92</td><td>18.42</td>');
-    expect(page.match(/<h3>A (win|loss)<\/h3>/g)).toHaveLength(4);
+    expect(page.match(/<h4>A (win|loss), row \d<\/h4>/g)).toHaveLength(4);
     expect(page).toContain('For research only.');
   });
 

@@ -165,6 +165,19 @@ describe('the page', () => {
     expect(policy).not.toContain('unsafe-inline');
   });
 
+  it('lets the page call the mirrors and servers that are named, and no others', async () => {
+    const named = await startServer({
+      port: 0,
+      pageDirectory: join(root, 'dist'),
+      modelsDirectory: root,
+      mirrors: ['https://mirror.example'],
+      servers: ['https://aligner.example'],
+    });
+    const policy = (await fetch(named.url)).headers.get('content-security-policy');
+    await named.close();
+    expect(policy).toMatch(/connect-src [^;]*\*\.hf\.co https:\/\/mirror\.example https:\/\/aligner\.example;/);
+  });
+
   it('answers GET and HEAD only', async () => {
     const post = await get('/', {}, 'POST');
     expect(post.status).toBe(405);
@@ -193,13 +206,13 @@ describe('the classifiers', () => {
   });
 });
 
-it('lets the page speak to the judges that it was started with', async () => {
+it('lets the page speak to the servers that it was started with', async () => {
   const options = { port: 0, pageDirectory: join(root, 'dist'), modelsDirectory: join(root, 'models') };
-  const judged = await startServer({ ...options, judges: ['http://127.0.0.1:8000'] });
+  const judged = await startServer({ ...options, servers: ['https://judge.example:8000'] });
   const { headers } = await fetch(judged.url);
   await judged.close();
   const connect = /connect-src ([^;]*)/.exec(headers.get('content-security-policy')!)![1];
-  expect(connect!.split(' ').at(-1)).toBe('http://127.0.0.1:8000');
+  expect(connect!.split(' ').at(-1)).toBe('https://judge.example:8000');
 });
 
 describe('the models', () => {

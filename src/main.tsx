@@ -26,6 +26,7 @@ import { tabStorage } from './state/storage.ts';
 import { StoresContext } from './state/stores.ts';
 import { keepTabTold } from './state/tab-title.ts';
 import { whenAtRest } from './state/when-at-rest.ts';
+import { createEvaluationClient } from './worker-client/evaluation-client.ts';
 import { createModelLibrary } from './worker-client/model-library.ts';
 import { createJudgeClient } from './worker-client/judge-client.ts';
 import { createRowsClient } from './worker-client/rows-client.ts';
@@ -52,6 +53,7 @@ const app = createAppStore({
   servers,
   serverKeys,
   pageOrigin: window.location.origin,
+  evaluations: createEvaluationClient(),
 });
 const isNarrow = matchMedia('(max-width: 48rem)').matches;
 const settings = createSettingsStore(storage, reportUnsaved, { editView: isNarrow ? 'inline' : 'side-by-side' });

@@ -2,7 +2,8 @@ import { AlignError } from '../../src/align/errors.ts';
 import type { SamplingOptions } from '../../src/align/engine.ts';
 import { generateText } from '../../src/align/generate-text.ts';
 import { GREEDY, roomToGenerate } from '../../src/align/request.ts';
-import { complete } from '../../src/batch/completions-endpoint.ts';
+import { chat } from '../../src/batch/chat-endpoint.ts';
+import { complete, samplingFields } from '../../src/batch/completions-endpoint.ts';
 import type { ModelEndpoint } from '../../src/batch/post-with-back-off.ts';
 import type { EditOutcome } from '../../src/batch/run-batch.ts';
 import type { ModelFolder } from '../../src/weights/node-model-folders.ts';
@@ -50,21 +51,40 @@ export async function startLocalQueryRunner(
   };
 }
 
+/** How a server is asked: for what follows a text, or for the reply to a message. */
+export const ENDPOINT_INTERFACES = ['completions', 'chat'] as const;
+export type EndpointInterface = (typeof ENDPOINT_INTERFACES)[number];
+
+/** One answer, with the server's own settings where `sampling` is undefined. */
+type Ask = (
+  query: string,
+  request: { maxNewTokens: number; sampling: SamplingOptions | undefined },
+  signal: AbortSignal,
+) => Promise<EditOutcome>;
+
 /**
- * A model behind a completions interface. Only its server can count the query's tokens, so each query is sent twice: for
- * one token first, whose reply tells the length.
+ * A model behind a completions or a chat interface; in a chat the query is one user's message, which the server puts into its
+ * model's own template. Only the server can count the tokens of either, so each query is sent twice: for one token first,
+ * whose reply tells the length.
  */
 export function createEndpointQueryRunner(
   endpoint: ModelEndpoint,
   limits: AnswerLimits,
-  options: SamplingCommandOptions & { concurrency: number },
+  options: SamplingCommandOptions & { concurrency: number; api: EndpointInterface },
 ): QueryRunner {
+  const ask = options.api === 'chat' ? chatAsk(endpoint) : completionAsk(endpoint);
   const sampling: SamplingOptions | undefined = options.useCheckpointSettings ? undefined : samplingOf(options);
   return {
-    identity: { endpoint: endpoint.url, model: endpoint.model, sampling: sampling ?? 'checkpoint' },
+    identity: {
+      endpoint: endpoint.url,
+      model: endpoint.model,
+      sampling: sampling ?? 'checkpoint',
+      // Journals of before have no word of it.
+      ...(options.api === 'chat' && { api: options.api }),
+    },
     concurrency: options.concurrency,
     run: async (query, signal) => {
-      const first = await complete(endpoint, { prompt: query, maxNewTokens: 1, sampling: GREEDY }, { signal });
+      const first = await ask(query, { maxNewTokens: 1, sampling: GREEDY }, signal);
       if (first.promptTokens === 0) {
         throw new AlignError(
           'server-unreachable',
@@ -72,9 +92,26 @@ export function createEndpointQueryRunner(
         );
       }
       const maxNewTokens = newTokensOf(first.promptTokens, limits);
-      return complete(endpoint, { prompt: query, maxNewTokens, sampling }, { signal });
+      return ask(query, { maxNewTokens, sampling }, signal);
     },
     dispose: async () => undefined,
+  };
+}
+
+function completionAsk(endpoint: ModelEndpoint): Ask {
+  return (prompt, request, signal) => complete(endpoint, { prompt, ...request }, { signal });
+}
+
+function chatAsk(endpoint: ModelEndpoint): Ask {
+  return async (query, { maxNewTokens, sampling }, signal) => {
+    const content = {
+      model: endpoint.model,
+      messages: [{ role: 'user', content: query }] as const,
+      max_tokens: maxNewTokens,
+      ...samplingFields(sampling),
+    };
+    const { text, isCutOff, promptTokens, replyTokens } = await chat(endpoint, content, { signal });
+    return { edit: text, finishReason: isCutOff ? 'length' : 'stop', promptTokens, editTokens: replyTokens };
   };
 }
 

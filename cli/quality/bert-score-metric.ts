@@ -1,13 +1,16 @@
+import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { openEncoderCheckpoint } from '../../src/convert/checkpoint/open-encoder.ts';
 import { parseJsonObject } from '../../src/convert/checkpoint/json-reader.ts';
 import { convertEncoder } from '../../src/convert/encoder/convert-encoder.ts';
 import type { Encoder } from '../../src/engines/encoder.ts';
 import {
+  baselineOf,
   type BertScore,
   bertScore,
   equalWeights,
   idfWeights,
+  rescaled,
   type ScoredText,
 } from '../../src/evaluation/bert-score.ts';
 import { openNodeFolder } from '../../src/weights/node-folder.ts';
@@ -23,6 +26,8 @@ export interface BertScoreOptions {
   layer: number | undefined;
   /** Rare tokens of the references count more. */
   isWeightedByRarity: boolean;
+  /** A file of baselines as bert_score's; undefined: scores stay as they are. */
+  baselinePath: string | undefined;
   threads: number | undefined;
 }
 
@@ -51,6 +56,7 @@ export async function startBertScore(options: BertScoreOptions, signal: AbortSig
       `Which layer of ${folder} is meant? Say --bertscore-layer N; known are those of ${Object.keys(DEFAULT_LAYERS).join(', ')}.`,
     );
   }
+  const baseline = options.baselinePath === undefined ? undefined : await readBaseline(options.baselinePath, layer);
   const { encoder, remove } = await startEncoder(folder, layer, options.threads, signal);
   const scoreAll = async (texts: readonly string[], references: readonly string[]) => {
     const surrounding = new Set(encoder.tokenize('').ids);
@@ -65,7 +71,10 @@ export async function startBertScore(options: BertScoreOptions, signal: AbortSig
       const encoded = new Array<ScoredText>(2 * count);
       const tokenized = some.flat().map((text) => encoder.tokenize(text));
       await encoder.encode(tokenized, (i, one) => (encoded[i] = one), { signal });
-      for (let i = 0; i < count; i++) scores.push(bertScore(encoded[i]!, encoded[count + i]!, weights));
+      for (let i = 0; i < count; i++) {
+        const score = bertScore(encoded[i]!, encoded[count + i]!, weights);
+        scores.push(baseline === undefined ? score : rescaled(score, baseline));
+      }
       progress.show('BERTScore', scores.length / texts.length, `${scores.length} of ${texts.length}`);
     }
     progress.end();
@@ -83,6 +92,18 @@ export async function startBertScore(options: BertScoreOptions, signal: AbortSig
       await remove();
     },
   };
+}
+
+async function readBaseline(path: string, layer: number): Promise<BertScore> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new UsageError(`The baselines ${path} cannot be read.`, { cause });
+  });
+  try {
+    return baselineOf(text, layer);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new UsageError(`${path} is no file of baselines for layer ${layer}. ${cause.message}`, { cause });
+  }
 }
 
 async function startEncoder(

@@ -15,6 +15,7 @@ export interface MetricOptions {
   bertscoreModel?: string;
   bertscoreLayer?: number;
   bertscoreIdf?: true;
+  bertscoreBaseline?: string;
   bartscoreModel?: string;
   threads?: number;
   endpoint?: string;
@@ -31,6 +32,10 @@ export function addMetricOptions(command: Command): Command {
       parseNumber,
     )
     .option('--bertscore-idf', 'rare tokens of the references count more')
+    .option(
+      '--bertscore-baseline <file>',
+      'rescale with the layer’s baseline, as bert_score’s rescale_with_baseline: its LAYER,P,R,F file for the model',
+    )
     .option(
       '--bartscore-model <folder>',
       'a BART’s checkpoint as published: bart-large-cnn, with the weights that BARTScore released or its own',
@@ -54,7 +59,9 @@ export async function startModelMetric(
       if (layer !== undefined && !(Number.isInteger(layer) && layer >= 0)) {
         throw new UsageError(`--bertscore-layer is ${layer}; it must be a whole number, 0 for the embeddings.`);
       }
-      return startBertScore({ folder, layer, threads, isWeightedByRarity: options.bertscoreIdf === true }, signal);
+      const isWeightedByRarity = options.bertscoreIdf === true;
+      const { bertscoreBaseline: baselinePath } = options;
+      return startBertScore({ folder, layer, threads, isWeightedByRarity, baselinePath }, signal);
     }
     case 'bartscore': {
       const { bartscoreModel: folder, threads } = options;

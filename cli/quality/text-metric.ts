@@ -1,6 +1,3 @@
-import { corpusBleu } from '../../src/evaluation/bleu.ts';
-import { meanRouge } from '../../src/evaluation/rouge.ts';
-
 /** A measure of generated texts against references. */
 export interface TextMetric {
   /** @returns scores of all rows together, by name; null where there is none */
@@ -9,12 +6,6 @@ export interface TextMetric {
   scoreRows: (texts: readonly string[], references: readonly string[]) => Promise<(number | null)[]>;
   dispose: () => Promise<void>;
 }
-
-/** Those that need no model. */
-export const PLAIN_METRICS = {
-  bleu: (texts: readonly string[], references: readonly string[]) => ({ bleu: corpusBleu(texts, references) }),
-  rouge: (texts: readonly string[], references: readonly string[]) => ({ ...meanRouge(texts, references) }),
-} as const satisfies Record<string, (texts: string[], references: string[]) => Record<string, number>>;
 
 /** @returns null where there is no value */
 export function meanOf(values: readonly (number | null)[]): number | null {

@@ -87,6 +87,15 @@ describe('exportReview', () => {
     expect(write('text', 'A rude answer.', 'A kind answer.', new Map([[0, REJECTED]]))).toBe('A rude answer.');
   });
 
+  it('says which server the text was sent to, where one wrote the edit', () => {
+    const given = reviewed('A rude answer.', 'A kind answer.');
+    const model = { ...given.alignment.model, device: 'server', variant: undefined, host: 'aligner.example' } as const;
+    const served = { ...given, alignment: { ...given.alignment, model } };
+    expect(exportReview('html', served, WORDS)).toContain(' on aligner.example</dd>');
+    expect(exportReview('markdown', served, WORDS)).toContain(' on aligner.example');
+    expect(JSON.parse(exportReview('json', served, WORDS))).toMatchObject({ model: { host: 'aligner.example' } });
+  });
+
   it('marks what changed in HTML, and what was rejected not', () => {
     expect(write('html', 'A rude answer.', 'A kind answer.')).toContain('A <del>rude</del><ins>kind</ins> answer.');
     expect(write('html', 'A rude answer.', 'A kind answer.', new Map([[0, REJECTED]]))).toContain('>A rude answer.<');

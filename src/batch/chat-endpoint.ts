@@ -14,6 +14,8 @@ export interface ChatContent extends Record<string, unknown> {
 
 export interface ChatReply {
   text: string;
+  /** Whether the reply ended at the limit that was asked for. */
+  isCutOff?: boolean;
   /** Told by the server; 0 where it does not. */
   promptTokens: number;
   replyTokens: number;
@@ -23,7 +25,7 @@ export interface ChatReply {
 export async function chat(endpoint: ModelEndpoint, content: ChatContent, options: PostOptions): Promise<ChatReply> {
   const { url, body } = await postWithBackOff(endpoint, 'chat/completions', content, options);
   interface Completion {
-    choices?: { message?: { content?: unknown } }[];
+    choices?: { message?: { content?: unknown }; finish_reason?: unknown }[];
     usage?: { prompt_tokens?: unknown; completion_tokens?: unknown };
   }
   let value: Completion | null = null;
@@ -32,7 +34,8 @@ export async function chat(endpoint: ModelEndpoint, content: ChatContent, option
   } catch {
     // Told below with what came instead.
   }
-  const message = value?.choices?.[0]?.message;
+  const choice = value?.choices?.[0];
+  const message = choice?.message;
   // A model that thought until its limit replies with null: an empty reply.
   if (message === undefined || (typeof message.content !== 'string' && message.content !== null)) {
     throw new AlignError('server-unreachable', `${url} answered with no chat completion: ${body.slice(0, 300)}`);
@@ -40,6 +43,7 @@ export async function chat(endpoint: ModelEndpoint, content: ChatContent, option
   const count = (tokens: unknown) => (Number.isSafeInteger(tokens) ? Math.max(0, tokens as number) : 0);
   return {
     text: message.content ?? '',
+    ...(choice?.finish_reason === 'length' && { isCutOff: true }),
     promptTokens: count(value?.usage?.prompt_tokens),
     replyTokens: count(value?.usage?.completion_tokens),
   };

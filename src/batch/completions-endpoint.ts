@@ -25,18 +25,19 @@ export async function complete(
 }
 
 function bodyOf(model: string, { prompt, maxNewTokens, sampling }: CompletionRequest): Record<string, unknown> {
+  return { model, prompt, max_tokens: maxNewTokens, ...samplingFields(sampling) };
+}
+
+/** What a request to a completions or chat interface says of sampling; nothing where the server's own counts. */
+export function samplingFields(sampling: SamplingOptions | undefined): Record<string, unknown> {
+  if (sampling === undefined) return {};
   return {
-    model,
-    prompt,
-    max_tokens: maxNewTokens,
-    ...(sampling !== undefined && {
-      temperature: sampling.temperature,
-      seed: sampling.seed,
-      // Sent only when they say something: not every server knows the last two.
-      ...(sampling.topP < 1 && { top_p: sampling.topP }),
-      ...(sampling.topK > 0 && { top_k: sampling.topK }),
-      ...(sampling.repetitionPenalty !== 1 && { repetition_penalty: sampling.repetitionPenalty }),
-    }),
+    temperature: sampling.temperature,
+    seed: sampling.seed,
+    // Sent only when they say something: not every server knows the last two.
+    ...(sampling.topP < 1 && { top_p: sampling.topP }),
+    ...(sampling.topK > 0 && { top_k: sampling.topK }),
+    ...(sampling.repetitionPenalty !== 1 && { repetition_penalty: sampling.repetitionPenalty }),
   };
 }
 

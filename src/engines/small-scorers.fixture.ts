@@ -22,6 +22,8 @@ export interface EncoderCase extends SmallCheckpoint {
   /** Precision, recall, F1 of each pair. */
   equal: [number, number, number][];
   idf: [number, number, number][];
+  /** With the baselines; of a BERT only. */
+  rescaled?: [number, number, number][];
 }
 
 const FIXTURES = join(import.meta.dirname, '../evaluation/fixtures');
@@ -29,6 +31,8 @@ const FIXTURES = join(import.meta.dirname, '../evaluation/fixtures');
 export const BERT_SCORE_REFERENCE = JSON.parse(readFileSync(join(FIXTURES, 'bert-score.json'), 'utf8')) as {
   texts: string[];
   references: string[];
+  /** A file of baselines. */
+  baseline: string;
   cases: EncoderCase[];
 };
 

@@ -11,6 +11,35 @@ export interface BertScore {
   f1: number;
 }
 
+/**
+ * A score above what texts that have nothing to do with each other get: (score - baseline) / (1 - baseline).
+ *
+ * @see bert_score 0.3.13, scorer.py, rescale_with_baseline
+ */
+export function rescaled(score: BertScore, baseline: BertScore): BertScore {
+  const of = (key: keyof BertScore) => (score[key] - baseline[key]) / (1 - baseline[key]);
+  return { precision: of('precision'), recall: of('recall'), f1: of('f1') };
+}
+
+/**
+ * The baseline of one layer, from a file as bert_score has them for its models: `LAYER,P,R,F` and a line for each layer.
+ *
+ * @throws RangeError for another file, or one that does not have the layer
+ */
+export function baselineOf(text: string, layer: number): BertScore {
+  const [header, ...lines] = text.trim().split(/\r?\n/);
+  if (header?.trim() !== 'LAYER,P,R,F')
+    throw new RangeError(`It begins with “${header?.slice(0, 80)}”, not LAYER,P,R,F.`);
+  const rows = lines.map((line) => line.split(',').map(Number));
+  const row = rows.find(([number]) => number === layer);
+  if (row === undefined) throw new RangeError(`It has ${rows.length} layers, but not ${layer}.`);
+  const [, precision = NaN, recall = NaN, f1 = NaN] = row;
+  if (row.length !== 4 || ![precision, recall, f1].every((value) => value < 1)) {
+    throw new RangeError(`Its line of layer ${layer} has not three numbers below 1.`);
+  }
+  return { precision, recall, f1 };
+}
+
 /** What a token counts. */
 export type TokenWeights = (id: number) => number;
 

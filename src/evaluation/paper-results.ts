@@ -99,6 +99,24 @@ export function publishedAdvantage(
   return { '1.1B': figures['1.1B'][column]!, '7B': figures['7B'][column]!, '13B': figures['13B'][column]! };
 }
 
+/** One family's part of Table 2, a row for each policy model and aligner. */
+export function publishedAdvantages(template: TemplateId): {
+  /** Keys, in the paper's order. */
+  objectives: string[];
+  /** Points in percentage points, in the order of the objectives. */
+  rows: { policy: string; size: PaperSize; points: number[] }[];
+} {
+  const columns = COLUMNS.flatMap(([family, objective], column) =>
+    family === template ? [{ objective, column }] : [],
+  );
+  return {
+    objectives: columns.map(({ objective }) => objective),
+    rows: Object.entries(TABLE_2).flatMap(([policy, figures]) =>
+      PAPER_SIZES.map((size) => ({ policy, size, points: columns.map(({ column }) => figures[size][column]!) })),
+    ),
+  };
+}
+
 /** One method's published win rates of one family, in percent. */
 export interface PublishedRates {
   method: string;

@@ -1,6 +1,7 @@
 import { SeededRandom } from '../align/random.ts';
 import type { Outcome, Place } from './judge-prompt.ts';
-import { bootstrapMean, cohenKappa, type Estimate, lengthControlledRate, signTest, wilson } from './win-statistics.ts';
+import { lengthControlledRate } from './length-control.ts';
+import { bootstrapMean, cohenKappa, type Estimate, signTest, wilson } from './win-statistics.ts';
 
 /** What a tie is worth: the paper's text counts it as a loss, its script as a win. */
 export type TieValue = 0 | 0.5 | 1;
@@ -59,7 +60,7 @@ export function outcomeOf({ verdicts }: JudgedRow): Outcome | undefined {
   return outcomes.every((outcome) => outcome === outcomes[0]) ? outcomes[0] : 'tie';
 }
 
-function scoreOf(outcome: Outcome, tie: TieValue): number {
+export function scoreOf(outcome: Outcome, tie: TieValue): number {
   return outcome === 'win' ? 1 : outcome === 'loss' ? 0 : tie;
 }
 
@@ -93,7 +94,10 @@ export function winRateOf(judged: readonly JudgedRow[], seed: number): WinRate {
   const consistent = twice.filter(({ verdicts }) => verdicts[0]?.outcome === verdicts[1]?.outcome).length;
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const otherLength = sum(valid.map((row) => row.otherLength));
-  const differences = valid.map((row) => row.judgedLength - row.otherLength);
+  const controlled = valid.map((row, i) => ({
+    score: scores[i]!,
+    lengthDifference: row.judgedLength - row.otherLength,
+  }));
   return {
     ...counts,
     winRate: bootstrapMean(scores, new SeededRandom(seed)),
@@ -103,8 +107,45 @@ export function winRateOf(judged: readonly JudgedRow[], seed: number): WinRate {
     positionConsistency: twice.length === 0 ? null : consistent / twice.length,
     firstPlaceShare: decided.length === 0 ? null : choseFirst / decided.length,
     lengthRatio: otherLength === 0 ? null : sum(valid.map((row) => row.judgedLength)) / otherLength,
-    lengthControlled: lengthControlledRate(scores, differences) ?? null,
+    lengthControlled: lengthControlledRate(controlled) ?? null,
   };
+}
+
+/** Rows whose answers differ about as much in length. */
+export interface LengthGroup {
+  /** From 1: the judged answer is shortest beside the other one. */
+  group: number;
+  rows: number;
+  /** Mean length of the judged answers less that of the others, in characters. */
+  meanDifference: number;
+  winRate: Estimate;
+}
+
+const LENGTH_GROUPS = 5;
+
+/** The win rate in fifths of the rows, by how much longer the judged answer is; fewer parts than five of fewer rows. */
+export function lengthGroupsOf(judged: readonly JudgedRow[], tie: TieValue, seed: number): LengthGroup[] {
+  const rows = judged
+    .flatMap((row) => {
+      const outcome = outcomeOf(row);
+      return outcome === undefined
+        ? []
+        : [{ score: scoreOf(outcome, tie), difference: row.judgedLength - row.otherLength }];
+    })
+    .sort((one, other) => one.difference - other.difference);
+  const count = Math.min(LENGTH_GROUPS, rows.length);
+  return Array.from({ length: count }, (_, i) => {
+    const part = rows.slice(Math.floor((i * rows.length) / count), Math.floor(((i + 1) * rows.length) / count));
+    return {
+      group: i + 1,
+      rows: part.length,
+      meanDifference: part.reduce((sum, { difference }) => sum + difference, 0) / part.length,
+      winRate: bootstrapMean(
+        part.map(({ score }) => score),
+        new SeededRandom(seed),
+      ),
+    };
+  });
 }
 
 export interface Advantage {

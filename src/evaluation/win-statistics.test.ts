@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../align/random.ts';
-import { bootstrapMean, cohenKappa, type Estimate, lengthControlledRate, signTest, wilson } from './win-statistics.ts';
+import { difficultyControlledRate, lengthControlledRate } from './length-control.ts';
+import { bootstrapMean, cohenKappa, type Estimate, signTest, wilson } from './win-statistics.ts';
 
 /** Made by scripts/reference/win_statistics.py with scipy, statsmodels and scikit-learn. */
 const reference = JSON.parse(readFileSync(join(import.meta.dirname, 'fixtures/win-statistics.json'), 'utf8')) as {
@@ -19,9 +20,18 @@ const reference = JSON.parse(readFileSync(join(import.meta.dirname, 'fixtures/wi
     lengthControlled: number;
   }[];
   signTests: [number, number, number][];
+  difficulty: { models: { instructions: string[]; scores: number[]; lengths: number[] }[]; rates: number[] }[];
 };
 
 const countOf = (scores: readonly number[], wanted: number) => scores.filter((score) => score === wanted).length;
+
+function controlled(scores: readonly number[], lengths: readonly number[], instructions: readonly string[] = []) {
+  return scores.map((score, i) => ({
+    score,
+    lengthDifference: lengths[i]!,
+    instruction: instructions[i] ?? String(i),
+  }));
+}
 
 function expectClose(found: Estimate, [value, low, high]: number[], tolerance: number): void {
   expect(found.value).toBeCloseTo(value!, 10);
@@ -54,7 +64,7 @@ describe.each(reference.cases.map((one) => ({ rows: one.scores.length, ...one })
   });
 
   it('the length-controlled rate equals statsmodels’ regression', () => {
-    expect(lengthControlledRate(one.scores, one.lengths)).toBeCloseTo(one.lengthControlled, 8);
+    expect(lengthControlledRate(controlled(one.scores, one.lengths))).toBeCloseTo(one.lengthControlled, 8);
   });
 });
 
@@ -67,8 +77,29 @@ it('a sign test of ties only tells nothing', () => {
 });
 
 it('there is no length-controlled rate where lengths are all one, or tell wins from losses', () => {
-  expect(lengthControlledRate([1, 0, 1], [5, 5, 5])).toBeUndefined();
-  expect(lengthControlledRate([1, 1, 0, 0], [10, 20, -10, -20])).toBeUndefined();
+  expect(lengthControlledRate(controlled([1, 0, 1], [5, 5, 5]))).toBeUndefined();
+  expect(lengthControlledRate(controlled([1, 1, 0, 0], [10, 20, -10, -20]))).toBeUndefined();
+});
+
+describe.each(reference.difficulty)('with the difficulty of instructions', ({ models, rates }) => {
+  const rows = models.map(({ instructions, scores, lengths }) => controlled(scores, lengths, instructions));
+
+  it(`the rates of ${models.length} models equal those of scipy and statsmodels`, () => {
+    rates.forEach((rate, m) => {
+      expect(difficultyControlledRate(rows[m]!, rows.toSpliced(m, 1))).toBeCloseTo(rate, 8);
+    });
+  });
+
+  it('a rate does not depend on the order of the others', () => {
+    const [first, ...others] = rows;
+    expect(difficultyControlledRate(first!, others.toReversed())).toBeCloseTo(rates[0]!, 8);
+  });
+
+  it('there is none without another model on the same instructions', () => {
+    expect(difficultyControlledRate(rows[0]!, [])).toBeUndefined();
+    const elsewhere = rows[1]!.map((row) => ({ ...row, instruction: `other ${row.instruction}` }));
+    expect(difficultyControlledRate(rows[0]!, [elsewhere])).toBeUndefined();
+  });
 });
 
 it('shares and means of nothing are refused', () => {

@@ -4,13 +4,14 @@ import { Icon } from '../components/Icon/Icon.tsx';
 import { ProgramNotice } from '../components/ProgramNotice/ProgramNotice.tsx';
 import { Segmented } from '../components/Segmented/Segmented.tsx';
 import { keepLanguage, language, LANGUAGES } from '../locale.ts';
-import { judgeHost } from '../state/scoring-plan.ts';
+import { judgeOrigin } from '../state/scoring-plan.ts';
 import { type Theme, THEMES } from '../state/settings-store.ts';
 import { useApp, useCurrentHost, useSettings } from '../state/stores.ts';
 import { strings } from '../strings.ts';
 import styles from './App.module.css';
 import { Batch } from './batch/Batch.tsx';
 import { Data } from './data/Data.tsx';
+import { Evaluate } from './evaluate/Evaluate.tsx';
 import { History } from './history/History.tsx';
 import { Playground } from './playground/Playground.tsx';
 import { Storage } from './storage/Storage.tsx';
@@ -29,7 +30,7 @@ export function App() {
   const route = useRoute();
   const scoring = useSettings((settings) => settings.scoring);
   const host = useCurrentHost();
-  const judge = judgeHost(scoring);
+  const judge = judgeOrigin(scoring);
   const sent = [
     ...(host === undefined ? [] : [{ what: strings.sent(host), why: strings.sentWhy(host) }]),
     ...(judge === undefined ? [] : [{ what: strings.scores.sentTo(judge), why: strings.scores.sentToWhy(judge) }]),
@@ -58,6 +59,9 @@ export function App() {
           </a>
           <a href="#data" aria-current={route === 'data' ? 'page' : undefined}>
             {strings.data.title}
+          </a>
+          <a href="#evaluate" aria-current={route === 'evaluate' ? 'page' : undefined}>
+            {strings.evaluate.title}
           </a>
           <a href="#history" aria-current={route === 'history' ? 'page' : undefined}>
             {strings.history.title}
@@ -113,6 +117,8 @@ function Page({ route }: { route: Route }) {
       return <Batch />;
     case 'data':
       return <Data />;
+    case 'evaluate':
+      return <Evaluate />;
     case 'history':
       return <History />;
     case 'storage':

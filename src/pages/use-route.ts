@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from 'react';
 
 /** After the `#` of the address: no server has to know of it, and a reload stays where it was. */
-export const ROUTES = ['', 'batch', 'data', 'history', 'storage'] as const;
+export const ROUTES = ['', 'batch', 'data', 'evaluate', 'history', 'storage'] as const;
 export type Route = (typeof ROUTES)[number];
 
 export function useRoute(): Route {

@@ -148,6 +148,18 @@ describe('models here and at a server', () => {
     expect(loads()).toBe(4);
   });
 
+  it('bring back a device that the CPU took over from, or the CPU, as is asked', async () => {
+    const { client, calls, parts, restart } = setUp();
+    parts.load = async () => ({ ...INFO, device: 'webgpu' });
+    await client.load(HERE, () => {});
+    restart({ info: INFO, message: 'lost twice', lossesInARow: 2 });
+    await client.load(THERE, () => {});
+    expect(await client.load({ ...HERE, device: 'wasm' }, () => {})).toBe(INFO);
+    await client.load(THERE, () => {});
+    expect(await client.load(HERE, () => {})).toMatchObject({ device: 'webgpu' });
+    expect(calls.filter((call) => call === 'load')).toHaveLength(2);
+  });
+
   it('tell of a crash only where it matters', async () => {
     const { client, crash, restart } = setUp();
     const heard: string[] = [];

@@ -29,7 +29,7 @@ export function createRoutedClient(local: LocalClient, servers: ServerClient): E
     if (inUse === 'here') for (const listener of crashListeners) listener(error);
   });
   local.onRestart((restart) => {
-    if (held !== undefined) held = { ...held, info: restart.info };
+    if (held !== undefined) held = { request: asRestarted(held, restart), info: restart.info };
     if (inUse === 'here') for (const listener of restartListeners) listener(restart);
   });
 
@@ -118,6 +118,15 @@ export function createRoutedClient(local: LocalClient, servers: ServerClient): E
       return () => restartListeners.delete(listener);
     },
   };
+}
+
+/** What would have to be asked for to get what runs now: whoever asks for the device that went away gets it anew. */
+function asRestarted(
+  { request, info }: { request: LoadRequest; info: LoadedModelInfo },
+  restart: EngineRestart,
+): LoadRequest {
+  const { device } = restart.info;
+  return device === info.device || device === 'cpu' ? request : { ...request, device, variant: 'auto' };
 }
 
 function isSame(one: LoadRequest, other: LoadRequest): boolean {

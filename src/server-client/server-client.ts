@@ -129,15 +129,20 @@ function bodyOf({ objectives, template, sampling, ...request }: AlignRequest, mo
   };
 }
 
+/** More is no list to choose from. */
+const MOST_MODELS = 100;
+const LONGEST_NAME = 300;
+
 function parseModels(list: unknown, url: string): OfferedModel[] {
   const host = hostOf(url);
   const { data } = (list ?? {}) as { data?: unknown };
   if (!Array.isArray(data)) {
     throw new AlignError('server-failed', `${host} answers, but with no list of models: it is no MetaAligner server.`);
   }
-  const models = data.flatMap((entry: unknown) => {
+  const models = data.slice(0, MOST_MODELS).flatMap((entry: unknown) => {
     const { id, max_model_len: contextLength, metaaligner } = (entry ?? {}) as Record<string, unknown>;
-    if (typeof id !== 'string' || id === '' || typeof metaaligner !== 'object' || metaaligner === null) return [];
+    if (typeof id !== 'string' || id === '' || id.length > LONGEST_NAME) return [];
+    if (typeof metaaligner !== 'object' || metaaligner === null) return [];
     const { family, variant } = metaaligner as Record<string, unknown>;
     return {
       id,

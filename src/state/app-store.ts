@@ -5,6 +5,7 @@ import type { BatchStore } from '../history/batch-store.ts';
 import type { HistoryStore } from '../history/history-store.ts';
 import type { ServerClient } from '../server-client/server-client.ts';
 import type { EngineClient } from '../worker-client/engine-client.ts';
+import type { EvaluationClient } from '../worker-client/evaluation-client.ts';
 import type { ModelLibrary } from '../worker-client/model-library.ts';
 import type { JudgeClient } from '../worker-client/judge-client.ts';
 import type { RowsClient } from '../worker-client/rows-client.ts';
@@ -14,6 +15,7 @@ import { type BatchJob, type BatchSlice, createBatchSlice } from './batch-slice.
 import { type ComparisonSlice, createComparisonSlice } from './comparison-slice.ts';
 import { createDataSlice, type DataSlice } from './data-slice.ts';
 import { createDeviceSlice, type DeviceSlice } from './device-slice.ts';
+import { createEvaluationSlice, type EvaluationSlice } from './evaluation-slice.ts';
 import { createHistorySlice, type HistorySlice } from './history-slice.ts';
 import { createLibrarySlice, type LibrarySlice } from './library-slice.ts';
 import { createModelSlice, type ModelSlice } from './model-slice.ts';
@@ -37,6 +39,7 @@ export type AppState = BatchSlice &
   ComparisonSlice &
   DataSlice &
   DeviceSlice &
+  EvaluationSlice &
   HistorySlice &
   LibrarySlice &
   ModelSlice &
@@ -64,6 +67,7 @@ export interface AppDependencies {
   serverKeys: ServerKeys;
   /** Of the page: its own server's address. */
   pageOrigin: string;
+  evaluations: EvaluationClient;
   /** Runs the callback before the next frame is drawn; bursts of events are shown once per frame. */
   scheduleFrame: (callback: () => void) => void;
   /** Milliseconds of a monotonic clock. */
@@ -105,6 +109,7 @@ export function createAppStore(given: Omit<AppDependencies, Clockwork> & Partial
     ...createComparisonSlice(dependencies)(...store),
     ...createDataSlice(dependencies)(...store),
     ...createDeviceSlice(dependencies)(...store),
+    ...createEvaluationSlice(dependencies)(...store),
     ...createHistorySlice(dependencies)(...store),
     ...createLibrarySlice(dependencies)(...store),
     ...createModelSlice(dependencies)(...store),

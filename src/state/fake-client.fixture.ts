@@ -204,6 +204,7 @@ export function fakeDependencies(given: Partial<AppDependencies> = {}): AppDepen
     judge: { ask: () => Promise.reject(new Error('No test has set up the judge.')) },
     history: new FakeHistory(),
     batches: new FakeBatches(),
+    evaluations: { evaluate: () => Promise.reject(new Error('No test has set up evaluate().')) },
     rows: { read: () => Promise.reject(new Error('No test has set up read().')) },
     servers: noServers,
     serverKeys: createServerKeys(new FakeStorage(), new FakeStorage(), console.error),

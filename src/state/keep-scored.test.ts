@@ -18,7 +18,7 @@ const END: AlignEvent = {
 };
 
 /** An edit that is written; `ask` counts what its judge is asked. */
-async function write(scoring: Partial<ScoringSettings>, agreedHost?: string) {
+async function write(scoring: Partial<ScoringSettings>, agreedOrigin?: string) {
   const client = new FakeClient();
   const ask = vi.fn(async () => '5');
   const app = createAppStore(fakeDependencies({ client, judge: { ask } }));
@@ -26,7 +26,7 @@ async function write(scoring: Partial<ScoringSettings>, agreedHost?: string) {
   const chosen = { judge: 'endpoint', judgeUrl: 'http://judge.example/v1', judgeModel: 'm', repeats: 1 } as const;
   settings.getState().change({ scoring: { ...settings.getState().scoring, ...chosen, ...scoring } });
   keepScored({ app, settings });
-  app.getState().agreeToHost(agreedHost);
+  app.getState().agreeTo(agreedOrigin);
   const loaded = app.getState().loadModel(demoModel, { device: 'auto', variant: 'auto' });
   client.loads[0]!.resolve(demoInfo);
   await loaded;
@@ -39,16 +39,16 @@ async function write(scoring: Partial<ScoringSettings>, agreedHost?: string) {
 }
 
 it('scores an edit when it is written, where that is wanted and its host was agreed to', async () => {
-  const { app, ask } = await write({ isAutomatic: true }, 'judge.example');
+  const { app, ask } = await write({ isAutomatic: true }, 'http://judge.example');
   expect(ask).toHaveBeenCalledTimes(4);
   expect(app.getState().run).toMatchObject({ scores: { scores: [{ objective: { key: 'harmlessness' } }] } });
 });
 
 it.each([
-  ['it is not wanted', { isAutomatic: false }, 'judge.example'],
+  ['it is not wanted', { isAutomatic: false }, 'http://judge.example'],
   ['nobody agreed', { isAutomatic: true }, undefined],
-  ['another host was agreed to', { isAutomatic: true }, 'other.example'],
-  ['nothing scores', { isAutomatic: true, judge: 'none' }, 'judge.example'],
+  ['another host was agreed to', { isAutomatic: true }, 'https://judge.example'],
+  ['nothing scores', { isAutomatic: true, judge: 'none' }, 'http://judge.example'],
 ] as const)('asks nobody where %s', async (_, scoring, host) => {
   const { app, ask } = await write(scoring, host);
   expect(ask).not.toHaveBeenCalled();

@@ -91,15 +91,15 @@ describe('scoring the edit on the page', () => {
     await store.getState().scoreRun({ ...PLAN, judge: 'endpoint' }, undefined);
     expect(ask).not.toHaveBeenCalled();
     expect(store.getState().scoring).toMatchObject({ status: 'failed', error: { code: 'invalid-request' } });
-    store.getState().agreeToHost('other.example');
+    store.getState().agreeTo('https://judge.example');
     await store.getState().scoreRun({ ...PLAN, judge: 'endpoint' }, undefined);
     expect(ask).not.toHaveBeenCalled();
   });
 
   it('asks a judge only about what is new, and everything anew when nothing is', async () => {
     const { store, ask, run } = await setUp();
-    store.getState().agreeToHost('judge.example');
-    store.getState().setJudgeKey('secret');
+    store.getState().agreeTo('http://judge.example');
+    store.getState().setJudgeKey('http://judge.example', 'secret');
     const plan: ScoringPlan = { ...PLAN, judge: 'endpoint', repeats: 2 };
     await store.getState().scoreRun(plan, undefined);
     // Two objectives: two ratings of two texts, and a comparison in both orders.
@@ -113,6 +113,15 @@ describe('scoring the edit on the page', () => {
     expect(ask).toHaveBeenCalledTimes(20 + 20);
   });
 
+  it('sends a key to its own server alone', async () => {
+    const { store, ask } = await setUp();
+    store.getState().setJudgeKey('http://judge.example', 'secret');
+    store.getState().agreeTo('https://other.example');
+    await store.getState().scoreRun({ ...PLAN, judge: 'endpoint', judgeUrl: 'https://other.example/v1' }, undefined);
+    expect(ask).toHaveBeenCalled();
+    expect(ask.mock.calls.every(([endpoint]) => endpoint.apiKey === undefined)).toBe(true);
+  });
+
   it('counts a call that failed for what it sent, and stops at one that no call would survive', async () => {
     let calls = 0;
     const { store, run } = await setUp(async () => {
@@ -120,14 +129,14 @@ describe('scoring the edit on the page', () => {
       if (calls === 2) throw new AlignError('invalid-request', 'too long');
       return '4';
     });
-    store.getState().agreeToHost('judge.example');
+    store.getState().agreeTo('http://judge.example');
     await store.getState().scoreRun({ ...PLAN, judge: 'endpoint', repeats: 3 }, undefined);
     expect(run().scores!.scores[0]!.original).toMatchObject({ value: 4, replies: 2, invalid: 1 });
 
     const broken = await setUp(async () => {
       throw new AlignError('server-unreachable', 'no key');
     });
-    broken.store.getState().agreeToHost('judge.example');
+    broken.store.getState().agreeTo('http://judge.example');
     await broken.store.getState().scoreRun({ ...PLAN, judge: 'endpoint', repeats: 3 }, undefined);
     expect(broken.store.getState().scoring).toMatchObject({ status: 'failed', error: { message: 'no key' } });
     expect(broken.run().scores).toBeUndefined();
@@ -140,7 +149,7 @@ describe('scoring the edit on the page', () => {
       if (calls > 4) throw new AlignError('invalid-request', 'refused');
       return '4';
     });
-    store.getState().agreeToHost('judge.example');
+    store.getState().agreeTo('http://judge.example');
     await store.getState().scoreRun({ ...PLAN, judge: 'endpoint' }, undefined);
     expect(store.getState().scoring).toMatchObject({ status: 'failed', error: { message: 'refused' } });
     expect(run().scores!.scores).toHaveLength(1);
@@ -151,7 +160,7 @@ describe('scoring the edit on the page', () => {
       (_endpoint, _question, signal) =>
         new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
     );
-    store.getState().agreeToHost('judge.example');
+    store.getState().agreeTo('http://judge.example');
     const scoring = store.getState().scoreRun({ ...PLAN, judge: 'endpoint' }, undefined);
     await vi.waitUntil(() => ask.mock.calls.length > 0);
     store.getState().openRun({ ...entry(), id: 'two' });

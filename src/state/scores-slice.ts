@@ -19,7 +19,7 @@ import { costOf, type JudgeAtHand, type Scorers, scoreTexts, type TextsToScore }
 import type { ScoringSettings } from './scoring-settings.ts';
 
 /** Who is to score, and what getting a classifier needs. */
-export interface ScoringPlan extends Omit<ScoringSettings, 'isAutomatic' | 'isPanelOpen'> {
+export interface ScoringPlan extends Omit<ScoringSettings, 'isAutomatic'> {
   device: ClassifierRequest['device'];
   hubEndpoint: string;
   hubToken: string;
@@ -56,10 +56,10 @@ export interface ScoresSlice {
   /** Of those that were opened since the page was. */
   classifierInfos: Readonly<Record<string, ClassifierInfo>>;
   classifierOpening: ClassifierOpening | undefined;
-  /** For a judge behind an address; forgotten with the page. */
-  judgeKey: string;
-  /** The host that the visitor agreed to send texts to; forgotten with the page. */
-  agreedHost: string | undefined;
+  /** Of judges behind an address, by their origin: one's is never sent to another. Forgotten with the page. */
+  judgeKeys: Readonly<Record<string, string>>;
+  /** Where the visitor agreed to send texts to, as `https://api.example`; forgotten with the page. */
+  agreedOrigin: string | undefined;
   scoring: Scoring;
   /** Which classifiers there are: served, and kept in this browser. */
   listClassifiers: () => Promise<void>;
@@ -69,8 +69,8 @@ export interface ScoresSlice {
   openClassifier: (id: string, plan: ScoringPlan) => Promise<ClassifierInfo | undefined>;
   closeOpening: () => void;
   forgetClassifier: (reference: string) => Promise<void>;
-  setJudgeKey: (key: string) => void;
-  agreeToHost: (host: string | undefined) => void;
+  setJudgeKey: (origin: string, key: string) => void;
+  agreeTo: (origin: string | undefined) => void;
   /**
    * Scores the edit on the page, and keeps the scores with it. What was scored of the same texts by the same judge is
    * not asked again, unless everything is.
@@ -153,11 +153,12 @@ export function createScoresSlice({
           };
         }
         case 'endpoint': {
-          const { host } = new URL(judgeUrl);
-          if (get().agreedHost !== host) {
-            throw new AlignError('invalid-request', `Nothing was sent: it was not agreed to send texts to ${host}.`);
+          const { host, origin } = new URL(judgeUrl);
+          if (get().agreedOrigin !== origin) {
+            throw new AlignError('invalid-request', `Nothing was sent: it was not agreed to send texts to ${origin}.`);
           }
-          const apiKey = get().judgeKey === '' ? undefined : get().judgeKey;
+          // An empty field is no key.
+          const apiKey = get().judgeKeys[origin] || undefined;
           return {
             scorer: { type: 'judge', name: judgeModel, host, repeats },
             concurrency: ENDPOINT_CONCURRENCY,
@@ -183,6 +184,8 @@ export function createScoresSlice({
       const controller = new AbortController();
       current = controller;
       const { signal } = controller;
+      // What no plan asks for any more gives its memory back.
+      scoresClient.keepOnly(plan.outputs.map(({ classifierId }) => classifierId)).catch(() => {});
       set({ scoring: { status: 'running', of, done: 0, all, progress: undefined } });
       let done = 0;
       try {
@@ -215,8 +218,8 @@ export function createScoresSlice({
       pickedClassifiers: [],
       classifierInfos: {},
       classifierOpening: undefined,
-      judgeKey: '',
-      agreedHost: undefined,
+      judgeKeys: {},
+      agreedOrigin: undefined,
       scoring: { status: 'idle' },
 
       async listClassifiers() {
@@ -270,8 +273,8 @@ export function createScoresSlice({
         set({ keptClassifiers: await scoresClient.kept() });
       },
 
-      setJudgeKey: (judgeKey) => set({ judgeKey }),
-      agreeToHost: (agreedHost) => set({ agreedHost }),
+      setJudgeKey: (origin, key) => set(({ judgeKeys }) => ({ judgeKeys: { ...judgeKeys, [origin]: key } })),
+      agreeTo: (agreedOrigin) => set({ agreedOrigin }),
 
       async scoreRun(plan, reviewed) {
         const { run: scored } = get();

@@ -4,12 +4,12 @@ import type { Settings } from './settings-store.ts';
 
 /** Who would score now. An address that is none is no judge. */
 export function scoringPlan({ scoring, device, hubEndpoint, hubToken }: Settings): ScoringPlan {
-  const { isAutomatic: _isAutomatic, isPanelOpen: _isPanelOpen, ...plan } = scoring;
+  const { isAutomatic: _isAutomatic, ...plan } = scoring;
   const isComplete = plan.judge !== 'endpoint' || (isJudgeUrl(plan.judgeUrl) && plan.judgeModel.trim() !== '');
   return { ...plan, judge: isComplete ? plan.judge : 'none', device, hubEndpoint, hubToken };
 }
 
-/** @returns the host that texts would be sent to; undefined where they stay in this page */
-export function judgeHost({ judge, judgeUrl }: Pick<ScoringPlan, 'judge' | 'judgeUrl'>): string | undefined {
-  return judge === 'endpoint' && isJudgeUrl(judgeUrl) ? new URL(judgeUrl).host : undefined;
+/** @returns where texts would be sent to, as `https://api.example`; undefined where they stay in this page */
+export function judgeOrigin({ judge, judgeUrl }: Pick<ScoringPlan, 'judge' | 'judgeUrl'>): string | undefined {
+  return judge === 'endpoint' && isJudgeUrl(judgeUrl) ? new URL(judgeUrl).origin : undefined;
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { judgeHost, scoringPlan } from './scoring-plan.ts';
+import { judgeOrigin, scoringPlan } from './scoring-plan.ts';
 import { parseScoring, SCORING_DEFAULTS } from './scoring-settings.ts';
 import { createSettingsStore } from './settings-store.ts';
 
@@ -31,6 +31,6 @@ it('takes a server without a whole address or a model for no judge', () => {
   expect(plan('http://127.0.0.1:8000/v1', 'm')).toBe('endpoint');
   expect(plan('127.0.0.1:8000', 'm')).toBe('none');
   expect(plan('http://127.0.0.1:8000/v1', ' ')).toBe('none');
-  expect(judgeHost({ judge: 'endpoint', judgeUrl: 'http://127.0.0.1:8000/v1' })).toBe('127.0.0.1:8000');
-  expect(judgeHost({ judge: 'page', judgeUrl: 'http://127.0.0.1:8000/v1' })).toBeUndefined();
+  expect(judgeOrigin({ judge: 'endpoint', judgeUrl: 'http://127.0.0.1:8000/v1' })).toBe('http://127.0.0.1:8000');
+  expect(judgeOrigin({ judge: 'page', judgeUrl: 'http://127.0.0.1:8000/v1' })).toBeUndefined();
 });

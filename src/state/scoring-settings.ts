@@ -26,8 +26,6 @@ export interface ScoringSettings {
   repeats: number;
   /** Each edit is scored when it is written. */
   isAutomatic: boolean;
-  /** Of the playground's scores. */
-  isPanelOpen: boolean;
 }
 
 export const MAX_REPEATS = 20;
@@ -40,7 +38,6 @@ export const SCORING_DEFAULTS: ScoringSettings = {
   judgeModel: '',
   repeats: 3,
   isAutomatic: false,
-  isPanelOpen: false,
 };
 
 export function isRepeats(value: unknown): value is number {
@@ -66,7 +63,6 @@ export function parseScoring(stored: unknown): ScoringSettings {
     judgeModel: text('judgeModel'),
     repeats: isRepeats(fields.repeats) ? fields.repeats : SCORING_DEFAULTS.repeats,
     isAutomatic: fields.isAutomatic === true,
-    isPanelOpen: fields.isPanelOpen === true,
   };
 }
 

@@ -5,7 +5,7 @@ import type { OfferedModel, ServerClient } from '../server-client/server-client.
 import { createAppStore } from './app-store.ts';
 import { FakeClient, fakeDependencies, FakeStorage, servedInfo } from './fake-client.fixture.ts';
 import { createServerKeys } from './server-keys.ts';
-import { hostOfModel } from './server-slice.ts';
+import { hostOfModel, isReadableOnTheWay } from './server-slice.ts';
 
 const URL = 'http://127.0.0.1:4320';
 const LARGER: OfferedModel = {
@@ -77,6 +77,25 @@ describe('a server that is entered', () => {
     expect(state().servers[0]).toMatchObject({ key: 'remembered' });
     expect(tab.length).toBe(0);
     expect(shared.length).toBe(1);
+  });
+
+  it('takes no key that no header can carry, and says so', async () => {
+    const { state, asked } = setUp({ [URL]: {} });
+    expect(await state().connectServer(URL, 'schlüssel–1', false)).toBeUndefined();
+    expect(state().connectError).toMatchObject({ code: 'invalid-request' });
+    expect(asked).toEqual([]);
+  });
+
+  it.each([
+    ['http://10.0.0.5:4173', true],
+    ['http://aligner.example', true],
+    ['http://127.0.0.1:4173', false],
+    ['localhost:4173', false],
+    ['https://aligner.example', false],
+    ['aligner.example', false],
+    ['no address', false],
+  ])('at %s can be read on the way: %s', (address, isReadable) => {
+    expect(isReadableOnTheWay(address)).toBe(isReadable);
   });
 
   it('takes the place of another one, whose key is forgotten', async () => {

@@ -1,8 +1,8 @@
 import type { StateCreator } from 'zustand/vanilla';
 
 import { CATALOGUE } from '../align/catalogue.ts';
-import type { AlignErrorData } from '../align/errors.ts';
-import { parseServerAddress } from '../server-client/server-address.ts';
+import { AlignError, type AlignErrorData } from '../align/errors.ts';
+import { isLoopbackHost, parseServerAddress } from '../server-client/server-address.ts';
 import type { OfferedModel } from '../server-client/server-client.ts';
 import type { ConvertedModel } from '../worker-client/model-library.ts';
 import type { AppDependencies, AppState } from './app-store.ts';
@@ -88,6 +88,10 @@ export function createServerSlice({
         let undo = () => {};
         try {
           const url = parseServerAddress(address);
+          // No header takes others; the call would fail as if nobody were there.
+          if (!/^[\x21-\x7e]*$/.test(key.trim())) {
+            throw new AlignError('invalid-request', 'The key holds blanks or letters that no key has; copy it anew.');
+          }
           const had = { key: serverKeys.keyOf(url) ?? '', isRemembered: serverKeys.isRemembered(url) };
           undo = () => serverKeys.keep(url, had.key, had.isRemembered);
           serverKeys.keep(url, key.trim() === '' ? had.key : key.trim(), remembersKey);
@@ -150,4 +154,15 @@ function shownModels(
 /** Who gets the texts that are aligned with a model, name and port; undefined: nobody, it runs here. */
 export function hostOfModel(model: ConvertedModel | undefined): string | undefined {
   return model?.location.kind === 'server' ? new URL(model.location.url).host : undefined;
+}
+
+/** Whether what goes to an address can be read by whoever is between: it is http, and another machine. */
+export function isReadableOnTheWay(address: string): boolean {
+  let url: URL;
+  try {
+    url = new URL(parseServerAddress(address));
+  } catch {
+    return false;
+  }
+  return url.protocol === 'http:' && !isLoopbackHost(url.hostname);
 }

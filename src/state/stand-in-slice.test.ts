@@ -149,6 +149,8 @@ describe('a device that goes away', () => {
     expect(await answer(ready, new AlignError('server-unreachable', 'Gone.'), demoInfo)).toBe(true);
     expect(locations()).toEqual(['url', 'server', 'url']);
     expect(state().model).toMatchObject({ status: 'ready', model: demoModel, losses: 0 });
+    // As it runs already: nothing is loaded for that.
+    expect(client.loads[2]!.arguments[0]).toMatchObject({ device: 'wasm', variant: 'auto' });
   });
 
   it('hands a run that failed of it to the server', async () => {
@@ -160,6 +162,17 @@ describe('a device that goes away', () => {
     await Promise.resolve();
     expect(await answer(standsIn, servedInfo)).toBe(true);
     expect(state().model).toMatchObject({ status: 'ready', model: servedModel });
+  });
+
+  it('hands over a run whose engine failed while its model seems to be there', async () => {
+    const { state, client, answer } = await running();
+    const run = state().startRun(REQUEST);
+    client.aligns[0]!.reject(new AlignError('engine-failed', 'It broke.'));
+    await run;
+    const standsIn = state().standInAfterRun(AGREED);
+    await Promise.resolve();
+    expect(await answer(standsIn, servedInfo)).toBe(true);
+    expect(standInFacts(state())).toMatchObject({ model: demoModel, error: { code: 'engine-failed' } });
   });
 
   it('hands over no run that failed of its request, nor one of a visitor who did not agree', async () => {

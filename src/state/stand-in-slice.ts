@@ -98,6 +98,12 @@ export function createStandInSlice({ now }: AppDependencies): StateCreator<AppSt
       const isUnsound = state.status === 'ready' && state.lossError !== undefined && state.losses >= LOSSES_TO_STAND_IN;
       return isUnsound && state.lossError !== undefined ? { model: state.model, error: state.lossError } : undefined;
     };
+    /** The engine may have failed in a run alone, and its model seem to be there. */
+    const failureOfRun = (): Pick<StandIn, 'model' | 'error'> | undefined => {
+      const { model: state, run } = get();
+      if (state.status !== 'ready' || hostOfModel(state.model) !== undefined) return undefined;
+      return run.status === 'failed' && isDeviceFault(run.error) ? { model: state.model, error: run.error } : undefined;
+    };
     /** Where the visitor agreed. */
     const standInIfAgreed = async (wish: StandInWish): Promise<boolean> => {
       const failed = failure();
@@ -125,7 +131,7 @@ export function createStandInSlice({ now }: AppDependencies): StateCreator<AppSt
       },
 
       async takeStandIn(substitute, wish) {
-        const failed = failure();
+        const failed = failure() ?? failureOfRun();
         const { standIn: before } = get();
         const { model: state } = get();
         const isReady = await get().loadModel(substitute, wish);
@@ -134,7 +140,10 @@ export function createStandInSlice({ now }: AppDependencies): StateCreator<AppSt
           set({ standIn: undefined });
           const { model: after } = get();
           // What runs here, however badly, is better than a server that does not answer.
-          if (state.status === 'ready') return get().loadModel(failed.model, wish);
+          if (state.status === 'ready') {
+            const isOnCpu = state.info.device === 'wasm';
+            return get().loadModel(failed.model, isOnCpu ? { device: 'wasm', variant: 'auto' } : wish);
+          }
           if (after.status === 'failed') set({ model: { ...after, model: failed.model } });
           return false;
         }
@@ -145,13 +154,10 @@ export function createStandInSlice({ now }: AppDependencies): StateCreator<AppSt
       },
 
       async standInAfterRun(wish) {
-        const { run, model: state } = get();
-        if (run.status !== 'failed' || !isDeviceFault(run.error) || state.status === 'none') return false;
-        if (substituteFor(state.model, get().servers, wish.fallbackServer) === undefined) return false;
-        if (wish.fallbackServer === undefined) return false;
-        // The engine may have failed in the run alone.
-        if (state.status === 'ready') set({ model: { status: 'failed', model: state.model, error: run.error } });
-        return standInIfAgreed(wish);
+        const failed = failure() ?? failureOfRun();
+        if (get().run.status !== 'failed' || failed === undefined || wish.fallbackServer === undefined) return false;
+        const substitute = substituteFor(failed.model, get().servers, wish.fallbackServer);
+        return substitute === undefined ? false : get().takeStandIn(substitute, wish);
       },
     };
   };

@@ -14,6 +14,7 @@ import {
   formatWait,
 } from '../format.ts';
 import type { Strings } from '../strings.ts';
+import { GERMAN_REPORT } from './de-report.ts';
 
 const tokens = (count: number) => `${formatCount(count)} Token`;
 const edits = (count: number) => `${formatCount(count)} ${count === 1 ? 'Fassung' : 'Fassungen'}`;
@@ -180,10 +181,27 @@ export const de: Strings = {
     save: (path, count) => `${path} (${formatCount(count)})`,
   },
 
+  evaluate: {
+    title: 'Auswerten',
+    why: 'Gewinnraten, Noten, Labels und Textgüte in einem Bericht, neben den Zahlen des Aufsatzes. Berichte kommen von „evaluate“ der Befehlszeile; Texte mit ihren Referenzen werden hier bewertet.',
+    drop: 'Berichte, Urteile, Ausgaben eines Stapels oder Antworten hier ablegen, auch mehrere zugleich.',
+    dropHint:
+      'JSON von „evaluate …“, verdicts.csv, CSV-Dateien eines Stapels oder CSV-Dateien mit goldens und generated_text (für IMHI nach dem Datensatz benannt, etwa DR.csv). Sie bleiben auf diesem Gerät.',
+    choose: 'Dateien wählen …',
+    files: (count) => (count === 1 ? '1 Datei' : `${formatCount(count)} Dateien`),
+    add: 'Weitere Dateien …',
+    close: 'Alle schließen',
+    remove: (name) => `${name} entfernen`,
+    reading: (finished, all) => `Wertet aus, ${formatCount(finished)} von ${formatCount(all)} Dateien fertig`,
+    progress: 'Ausgewertete Dateien',
+    save: 'Bericht speichern',
+    report: GERMAN_REPORT,
+  },
+
   history: {
     title: 'Verlauf',
     why: (most) =>
-      `Jede Fassung bleibt in diesem Browser und nirgends sonst. Von den nicht angehefteten bleiben die neuesten ${formatCount(most)}.`,
+      `Jede Fassung bleibt in diesem Browser. Von den nicht angehefteten bleiben die neuesten ${formatCount(most)}.`,
     none: 'Noch keine Fassung. Die nächste wird hier behalten.',
     search: 'Texte, Ziele und Modelle durchsuchen',
     count: (found, all) => (found === all ? edits(all) : `${formatCount(found)} von ${edits(all)}`),
@@ -214,7 +232,7 @@ export const de: Strings = {
     removeLabel: (name) => `${name} löschen`,
   },
 
-  result: { tabs: 'Ergebnis', names: { edit: 'Fassung', compare: 'Ziele vergleichen' } },
+  result: { tabs: 'Ergebnis', names: { edit: 'Fassung', compare: 'Ziele vergleichen', scores: 'Bewertung' } },
 
   compare: {
     title: 'Ziele vergleichen',
@@ -375,6 +393,8 @@ export const de: Strings = {
     key: 'Schlüssel',
     keyWhy: 'Falls der Server einen verlangt. Er geht nur an diesen Server und wird mit diesem Tab vergessen.',
     keyKept: 'Für ihn liegt ein Schlüssel hier. Lassen Sie das Feld leer, um bei ihm zu bleiben.',
+    readable:
+      'http zu einem anderen Rechner ist nicht verschlüsselt: Wer dazwischen sitzt, kann Texte und Schlüssel lesen. Besser https.',
     remember: 'Den Schlüssel auf diesem Gerät behalten',
     rememberWhy: 'Er wird unverschlüsselt gespeichert: Wer dieses Browserprofil benutzt, kann ihn lesen.',
     connect: 'Verbinden',
@@ -628,7 +648,7 @@ export const de: Strings = {
     sentTo: (host) => `Bewerten sendet Texte an ${host}`,
     sentToWhy: (host) =>
       `Bewertete Texte werden an ${host} gesendet, jeweils nach einem Druck auf die Schaltfläche oder wo Sie es erlaubt haben.`,
-    short: (label, gain) => `${label} ${gain}`,
+    short: (label, gain, scorer) => `${label} ${gain}${scorer === undefined ? '' : ` (${scorer})`}`,
     reviewed: 'Geprüft',
     reviewedBefore: 'Zuvor geprüft',
     none: 'keine',
@@ -672,6 +692,7 @@ export const de: Strings = {
     whyClassifier: 'Ein Bewertungsmodell gibt eine Zahl für einen Text; wie unsicher sie ist, ist nicht bekannt.',
     noDiagnosis:
       'Ein Etikett oder eine Zahl sagt, was ein Forschungsmodell aus einem Text macht. Es ist keine Diagnose und kein Rat; wer Hilfe braucht, sollte zu einer Ärztin, einem Arzt oder anderen Fachleuten gehen.',
+    noEdit: 'Bewertet wird eine fertige Fassung. Lassen Sie erst eine schreiben, oder öffnen Sie eine aus dem Verlauf.',
     unset: 'Bewertungsmodelle oder ein Richter können Original und Fassung für jedes Ziel bewerten.',
     noneForThese: 'Für diese Ziele ist nichts gewählt, das bewertet.',
     setUp: 'Bewertung einrichten…',
@@ -682,9 +703,10 @@ export const de: Strings = {
     stop: 'Bewertung anhalten',
     takes: (lines, questions) =>
       questions === 0
-        ? `${formatCount(lines)} ${lines === 1 ? 'Zahl' : 'Zahlen'} für jeden Text`
-        : `${formatCount(questions)} ${questions === 1 ? 'Frage' : 'Fragen'} an den Richter`,
-    sendsTo: (host) => `wird an ${host} gesendet`,
+        ? `${formatCount(lines)} ${lines === 1 ? 'Zahl' : 'Zahlen'} für jeden Text.`
+        : `${formatCount(questions)} ${questions === 1 ? 'Frage' : 'Fragen'} an den Richter.`,
+    sendsTo: (host) => `Was bewertet wird, wird an ${host} gesendet.`,
+    dontSend: 'Nicht senden',
     sendsWhat: (host) => `Was bewertet wird, wird an ${host} gesendet: Kontext, Original und Fassung.`,
     sends: (host, questions) =>
       `Kontext, Original und Fassung werden in ${formatCount(questions)} Anfragen an ${host} gesendet.`,

@@ -11,6 +11,7 @@ import type { PromptStyle, TemplateId } from '../align/prompt.ts';
 import type { Decision } from '../align/review.ts';
 import type { Reading, Score, ScorerInput, ScorerUsed, SideBySide } from '../align/scores.ts';
 import type { TextItemFormat } from '../datasets/item-format.ts';
+import { ENGLISH as REPORT_WORDS } from '../evaluation/report/report-words.ts';
 import {
   formatBytes,
   formatCount,
@@ -197,10 +198,28 @@ export const en = {
     save: (path: string, count: number) => `${path} (${formatCount(count)})`,
   },
 
+  evaluate: {
+    title: 'Evaluate',
+    why: 'Win rates, ratings, labels and text quality as one report, beside the paper’s figures. Reports come from “evaluate” of the command line; texts beside their references are scored here.',
+    drop: 'Drop reports, verdicts, batch outputs or answers here, several at once.',
+    dropHint:
+      'JSON of “evaluate …”, verdicts.csv, CSV files of a batch, or CSV files with goldens and generated_text (for IMHI named after their data set, as DR.csv). They stay on this device.',
+    choose: 'Choose files…',
+    files: (count: number) => (count === 1 ? '1 file' : `${formatCount(count)} files`),
+    add: 'Add files…',
+    close: 'Close all',
+    remove: (name: string) => `Remove ${name}`,
+    reading: (finished: number, all: number) =>
+      `Evaluating, ${formatCount(finished)} of ${formatCount(all)} files done`,
+    progress: 'Files evaluated',
+    save: 'Save the report',
+    report: REPORT_WORDS,
+  },
+
   history: {
     title: 'History',
     why: (most: number) =>
-      `Every edit is kept in this browser and nowhere else. Of those that are not pinned the newest ${formatCount(most)} stay.`,
+      `Every edit is kept in this browser. Of those that are not pinned the newest ${formatCount(most)} stay.`,
     none: 'No edit yet. The next one is kept here.',
     search: 'Search texts, objectives and models',
     count: (found: number, all: number) => (found === all ? edits(all) : `${formatCount(found)} of ${edits(all)}`),
@@ -237,7 +256,7 @@ export const en = {
     removeLabel: (name: string) => `Delete ${name}`,
   },
 
-  result: { tabs: 'Result', names: { edit: 'Edit', compare: 'Compare objectives' } },
+  result: { tabs: 'Result', names: { edit: 'Edit', compare: 'Compare objectives', scores: 'Scores' } },
 
   compare: {
     title: 'Compare objectives',
@@ -407,6 +426,7 @@ export const en = {
     key: 'Key',
     keyWhy: 'If the server asks for one. It is sent to this server only and forgotten with this tab.',
     keyKept: 'A key is kept for it. Leave this empty to go on with it.',
+    readable: 'http to another machine is not encrypted: whoever is between can read texts and key. Better use https.',
     remember: 'Remember the key on this device',
     rememberWhy: 'It is stored unencrypted: whoever uses this browser profile can read it.',
     connect: 'Connect',
@@ -662,7 +682,8 @@ export const en = {
     sentTo: (host: string) => `Scoring sends texts to ${host}`,
     sentToWhy: (host: string) =>
       `Texts that are scored are sent to ${host}, each time after you press a button or where you allowed it.`,
-    short: (label: string, gain: string) => `${label} ${gain}`,
+    short: (label: string, gain: string, scorer: string | undefined) =>
+      `${label} ${gain}${scorer === undefined ? '' : ` (${scorer})`}`,
     reviewed: 'Reviewed',
     reviewedBefore: 'Reviewed before',
     none: 'none',
@@ -706,6 +727,7 @@ export const en = {
     whyClassifier: 'A reward model gives one number for a text; how uncertain it is is not known.',
     noDiagnosis:
       'A label or a score says what a research model makes of a text. It is no diagnosis and no advice; if you or someone you know needs help, see a doctor or another professional.',
+    noEdit: 'Scores are of a finished edit. Align first, or open one from the history.',
     unset: 'Reward models or a judge can score the original and the edit for each objective.',
     noneForThese: 'No scorer is chosen for these objectives.',
     setUp: 'Choose scorers…',
@@ -716,9 +738,10 @@ export const en = {
     stop: 'Stop scoring',
     takes: (lines: number, questions: number) =>
       questions === 0
-        ? `${formatCount(lines)} ${lines === 1 ? 'score' : 'scores'} of each text`
-        : `${formatCount(questions)} ${questions === 1 ? 'question' : 'questions'} to the judge`,
-    sendsTo: (host: string) => `is sent to ${host}`,
+        ? `${formatCount(lines)} ${lines === 1 ? 'score' : 'scores'} of each text.`
+        : `${formatCount(questions)} ${questions === 1 ? 'question' : 'questions'} to the judge.`,
+    sendsTo: (host: string) => `What is scored is sent to ${host}.`,
+    dontSend: 'Do not send',
     sendsWhat: (host: string) => `What is scored is sent to ${host}: context, original and edit.`,
     sends: (host: string, questions: number) =>
       `Context, original and edit are sent to ${host}, in ${formatCount(questions)} requests.`,

@@ -17,7 +17,9 @@ export interface JudgeClient {
 /** Servers that speak OpenAI's chat interface, asked from the page. */
 export function createJudgeClient(): JudgeClient {
   return {
-    async ask(endpoint, { messages, temperature }, signal) {
+    async ask(given, { messages, temperature }, signal) {
+      // As documentation of servers often gives it.
+      const endpoint = { ...given, url: given.url.replace(/\/chat\/completions\/?$/, '') };
       const { origin } = new URL(endpoint.url);
       const blocked = new AbortController();
       // The browser says no more than "failed"; without this it would be tried again and again.
@@ -38,7 +40,7 @@ export function createJudgeClient(): JudgeClient {
 function notAllowed(origin: string): AlignError {
   return new AlignError(
     'server-unreachable',
-    `This page is not allowed to speak to ${origin}. Start it with “npm start -- --judge ${origin}”.`,
+    `This page is not allowed to speak to ${origin}. Start it with “npm start -- --server ${origin}”.`,
     { details: { origin } },
   );
 }

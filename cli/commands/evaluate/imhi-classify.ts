@@ -3,16 +3,12 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { AlignError } from '../../../src/align/errors.ts';
 import { formatHeader, formatRow } from '../../../src/batch/row-format.ts';
-import {
-  CLASSIFIER_LABELS,
-  IMHI_DATASETS,
-  type ImhiDataset,
-  labelOfClassifiedReference,
-} from '../../../src/evaluation/imhi-labels.ts';
+import { CLASSIFIER_LABELS, IMHI_DATASETS, type ImhiDataset } from '../../../src/evaluation/imhi-labels.ts';
+import { classifierReportOf, type LabelReport } from '../../../src/evaluation/report/label-report.ts';
 import { writeWhole } from '../../batch/output-files.ts';
 import { readColumns } from '../../batch/read-rows.ts';
 import { listImhiOutputs } from '../../imhi/imhi-outputs.ts';
-import { confusionOf, jsonOf, type LabelReport, labelReportOf, tableOf } from '../../imhi/label-report.ts';
+import { confusionOf, jsonOf, tableOf } from '../../imhi/label-report.ts';
 import { RESPONSIBLE_USE } from '../../imhi/responsible-use.ts';
 import { addClassifierOptions, type ClassifierOptions, openClassifier } from '../../open-classifier.ts';
 import { interruptSignal, note, print, ProgressLine } from '../../terminal.ts';
@@ -74,10 +70,9 @@ async function run(options: ClassifyOptions): Promise<void> {
       });
       if (options.calculate)
         reports.push(
-          reportOf(
+          classifierReportOf(
             dataset,
-            names,
-            rows.map((row) => row.goldens!),
+            rows.map((row, i) => ({ golden: row.goldens!, label: names[i]! })),
           ),
         );
     }
@@ -130,17 +125,6 @@ async function referenceOf(dataset: ImhiDataset, { from }: ClassifyOptions): Pro
   const folder = join(from, dataset);
   if (await isFolder(folder)) return folder;
   throw new UsageError(`${from} holds no classifier for ${dataset}: there is no folder of this name in it.`);
-}
-
-function reportOf(dataset: ImhiDataset, names: readonly string[], goldens: readonly string[]): LabelReport {
-  const labels = new Map(CLASSIFIER_LABELS[dataset]);
-  return labelReportOf(
-    dataset,
-    names.map((name, i) => ({
-      reference: labelOfClassifiedReference(dataset, goldens[i]!),
-      label: labels.get(name)!,
-    })),
-  );
 }
 
 async function printReports(reports: readonly LabelReport[], { json, confusion }: ClassifyOptions): Promise<void> {

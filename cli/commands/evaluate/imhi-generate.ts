@@ -1,12 +1,18 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { checkSampling } from '../../../src/align/request.ts';
 import { ENDPOINT_HELP, readApiKey } from '../../api-key.ts';
 import { readColumns } from '../../batch/read-rows.ts';
 import { addSamplingOptions, parseCount, type SamplingCommandOptions, samplingOf } from '../../generate-options.ts';
 import { answerFile, type AnswerSummary } from '../../imhi/answer-file.ts';
-import { type AnswerLimits, createEndpointQueryRunner, startLocalQueryRunner } from '../../imhi/query-runners.ts';
+import {
+  type AnswerLimits,
+  createEndpointQueryRunner,
+  ENDPOINT_INTERFACES,
+  type EndpointInterface,
+  startLocalQueryRunner,
+} from '../../imhi/query-runners.ts';
 import { RESPONSIBLE_USE } from '../../imhi/responsible-use.ts';
 import { findModel } from '../../model-lookup.ts';
 import { interruptSignal, note } from '../../terminal.ts';
@@ -19,6 +25,7 @@ const GOLDENS_COLUMNS = ['gpt-3.5-turbo', 'goldens'];
 interface ImhiGenerateOptions extends SamplingCommandOptions {
   model: string;
   endpoint?: string;
+  api: EndpointInterface;
   input: string;
   outputs: string;
   datasets?: string;
@@ -45,6 +52,14 @@ export function addImhiGenerateCommand(imhi: Command): void {
     .option('--datasets <names>', 'comma-separated; by default all files')
     .option('--goldens-column <name>', `by default ${GOLDENS_COLUMNS.join(' or ')}`)
     .option('--endpoint <url>', ENDPOINT_HELP)
+    .addOption(
+      new Option(
+        '--api <interface>',
+        'of the endpoint; chat for servers without completions: the query is one message, and the server’s template counts among the tokens',
+      )
+        .choices(ENDPOINT_INTERFACES)
+        .default('completions'),
+    )
     .option('--max-length <number>', 'tokens of query and answer together', parseCount, 2048)
     .option('--max-new-tokens <number>', 'tokens of the answer; by default what --max-length leaves', parseCount)
     .option('--limit <number>', 'the first so many rows of each file', parseCount)

@@ -1,15 +1,11 @@
 import type { Command } from 'commander';
-import {
-  IMHI_DATASETS,
-  type ImhiDataset,
-  labelOfOutput,
-  labelOfReference,
-} from '../../../src/evaluation/imhi-labels.ts';
+import { IMHI_DATASETS } from '../../../src/evaluation/imhi-labels.ts';
+import { type RuleReport, ruleReportOf } from '../../../src/evaluation/report/label-report.ts';
 import { RESPONSIBLE_USE } from '../../imhi/responsible-use.ts';
 import { note, print } from '../../terminal.ts';
 import { addImhiGenerateCommand } from './imhi-generate.ts';
 import { listImhiOutputs } from '../../imhi/imhi-outputs.ts';
-import { confusionOf, jsonOf, type LabelReport, labelReportOf, tableOf } from '../../imhi/label-report.ts';
+import { confusionOf, jsonOf, tableOf } from '../../imhi/label-report.ts';
 import { addImhiClassifyCommand } from './imhi-classify.ts';
 import { readCells } from './outputs.ts';
 
@@ -29,7 +25,13 @@ export function addImhiCommand(evaluate: Command): void {
     .action(async (options: { outputs: string; json?: true; confusion?: true }) => {
       const reports: RuleReport[] = [];
       for (const { dataset, path } of await listImhiOutputs(options.outputs)) {
-        reports.push(labelRows(dataset, await readCells(path, ['goldens', 'generated_text'])));
+        const rows = await readCells(path, ['goldens', 'generated_text']);
+        reports.push(
+          ruleReportOf(
+            dataset,
+            rows.map(({ goldens, generated_text }) => ({ golden: goldens, text: generated_text })),
+          ),
+        );
       }
       if (options.json) {
         await print(jsonOf(reports, options.confusion === true));
@@ -39,20 +41,4 @@ export function addImhiCommand(evaluate: Command): void {
       if (options.confusion) for (const report of reports) await print(confusionOf(report));
       note(RESPONSIBLE_USE);
     });
-}
-
-interface RuleReport extends LabelReport {
-  /** Of the rows compared, those whose output has no label. */
-  outOfDomain: number;
-}
-
-function labelRows(dataset: ImhiDataset, rows: readonly { goldens: string; generated_text: string }[]): RuleReport {
-  let outOfDomain = 0;
-  const pairs = rows.map(({ goldens, generated_text }) => {
-    const reference = labelOfReference(dataset, goldens);
-    const { label, isOutOfDomain } = labelOfOutput(dataset, generated_text);
-    if (reference !== undefined && isOutOfDomain) outOfDomain += 1;
-    return { reference, label };
-  });
-  return { ...labelReportOf(dataset, pairs), outOfDomain };
 }

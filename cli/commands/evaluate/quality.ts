@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { isImhiDataset } from '../../../src/evaluation/imhi-labels.ts';
+import { flatQuality, PLAIN_METRICS, type QualityReport } from '../../../src/evaluation/report/text-quality.ts';
 import { RESPONSIBLE_USE } from '../../imhi/responsible-use.ts';
 import {
   addMetricOptions,
@@ -8,7 +9,7 @@ import {
   type ModelMetric,
   startModelMetric,
 } from '../../quality/metric-options.ts';
-import { PLAIN_METRICS, type TextMetric } from '../../quality/text-metric.ts';
+import type { TextMetric } from '../../quality/text-metric.ts';
 import { interruptSignal, note, print } from '../../terminal.ts';
 import { EXIT, UsageError } from '../../usage-error.ts';
 import { formatTable, listOutputs, readCells } from './outputs.ts';
@@ -20,12 +21,6 @@ interface QualityOptions extends MetricOptions {
   outputs: string;
   metrics: string;
   json?: true;
-}
-
-interface QualityReport {
-  dataset: string;
-  rows: number;
-  scores: Record<string, number | null>;
 }
 
 export function addQualityCommand(evaluate: Command): void {
@@ -52,7 +47,7 @@ async function run(options: QualityOptions): Promise<void> {
       const rows = await readCells(path, ['goldens', 'generated_text']);
       const texts = rows.map(({ generated_text }) => generated_text);
       const references = rows.map(({ goldens }) => goldens);
-      const scores: QualityReport['scores'] = {};
+      const scores: Record<string, number | null> = {};
       for (const metric of metrics) Object.assign(scores, await metric.score(texts, references));
       reports.push({ dataset, rows: rows.length, scores });
     }
@@ -83,8 +78,7 @@ function isModelMetric(name: Metric): name is ModelMetric {
 }
 
 function jsonOf(reports: readonly QualityReport[]): string {
-  const list = reports.map(({ dataset, rows, scores }) => ({ dataset, rows, ...scores }));
-  return `${JSON.stringify(list, undefined, 2)}\n`;
+  return `${JSON.stringify(reports.map(flatQuality), undefined, 2)}\n`;
 }
 
 function tableOf(reports: readonly QualityReport[]): string {

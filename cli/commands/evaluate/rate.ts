@@ -7,7 +7,8 @@ import { ratingMessages, readRating } from '../../../src/evaluation/judge-prompt
 import { bootstrapMean, type Estimate } from '../../../src/evaluation/win-statistics.ts';
 import { callOf, type JudgeCall } from '../../judge/ask-judge.ts';
 import { addJudgeOptions, findJudges, type JudgeRunOptions, runJudge } from '../../judge/judge-run.ts';
-import { csvOf } from '../../judge/report-csv.ts';
+import type { RatingReport, Ratings } from '../../../src/evaluation/report/rating-report.ts';
+import { csvOf } from '../../../src/evaluation/report/report-csv.ts';
 import type { VerdictCache } from '../../judge/verdict-cache.ts';
 import { readObjectives } from '../../request-options.ts';
 import { print } from '../../terminal.ts';
@@ -42,20 +43,6 @@ interface RatedList {
   /** Without the rows of which a text is blank. */
   rows: { index: number; original: JudgeCall; aligned: JudgeCall }[];
   leftOut: number;
-}
-
-interface Ratings {
-  aligner: string;
-  policy: string;
-  objective: string;
-  /** With a rating of both answers. */
-  rows: number;
-  invalid: number;
-  leftOut: number;
-  original: Estimate | null;
-  aligned: Estimate | null;
-  /** Aligned less original, paired. */
-  difference: Estimate | null;
 }
 
 async function run(options: RateOptions): Promise<void> {
@@ -93,7 +80,8 @@ async function run(options: RateOptions): Promise<void> {
     const ratings = lists.map((list) => ratingsOf(list, cache, options.seed));
     const { judgeModel: model, seed } = options;
     const settings = { judge: judges.description, model, seed, versions: judges.versions };
-    const json = `${JSON.stringify({ settings, ratings }, undefined, 2)}\n`;
+    const report: RatingReport = { settings, ratings };
+    const json = `${JSON.stringify(report, undefined, 2)}\n`;
     await writeFile(join(options.report, 'ratings.json'), json);
     await writeFile(join(options.report, 'ratings.csv'), csvOf(ratings));
     await writeFile(join(options.report, 'replies.csv'), csvOf(lists.flatMap((list) => repliesOf(list, cache))));

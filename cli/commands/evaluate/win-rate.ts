@@ -4,7 +4,14 @@ import type { TemplateId } from '../../../src/align/prompt.ts';
 import type { ChatContent } from '../../../src/batch/chat-endpoint.ts';
 import { type JudgedPair, judgeMessages, type Place } from '../../../src/evaluation/judge-prompt.ts';
 import { callOf } from '../../judge/ask-judge.ts';
-import { type Comparison, COMPARISONS, type Contest, PAPER_MODES, type PaperMode } from '../../judge/contest.ts';
+import {
+  type Comparison,
+  COMPARISON_NAMES,
+  COMPARISONS,
+  PAPER_MODES,
+  type PaperMode,
+} from '../../../src/evaluation/report/contest.ts';
+import type { Contest } from '../../judge/contest.ts';
 import { addJudgeOptions, findJudges, type Judges, type JudgeRunOptions, runJudge } from '../../judge/judge-run.ts';
 import { digestOf } from '../../judge/verdict-cache.ts';
 import { writeReport } from '../../judge/win-rate-report.ts';
@@ -93,8 +100,8 @@ async function planContests(
 }
 
 function comparisonsOf({ paper }: WinRateOptions): Comparison[] {
-  const all = Object.keys(COMPARISONS) as Comparison[];
-  return paper === undefined ? all : all.filter((comparison) => comparison !== 'aligned-original');
+  if (paper === undefined) return COMPARISON_NAMES;
+  return COMPARISON_NAMES.filter((comparison) => comparison !== 'aligned-original');
 }
 
 function planRow(

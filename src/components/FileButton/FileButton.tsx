@@ -8,21 +8,31 @@ interface FileButtonProps {
   label: string;
   /** As an input's `accept`. */
   accept: string;
+  /** Once for each file. */
   onPick: (file: File) => void;
+  isMultiple?: boolean;
   isDisabled?: boolean;
   /** The page's main button. */
   isPrimary?: boolean;
   testId: string;
 }
 
-/** Asks for one file. The input is out of sight: browsers draw it each in their own way. */
-export function FileButton({ label, accept, onPick, isDisabled = false, isPrimary = false, testId }: FileButtonProps) {
+/** Asks for a file, or for several. The input is out of sight: browsers draw it each in their own way. */
+export function FileButton({
+  label,
+  accept,
+  onPick,
+  isMultiple = false,
+  isDisabled = false,
+  isPrimary = false,
+  testId,
+}: FileButtonProps) {
   const input = useRef<HTMLInputElement>(null);
   const pick = (event: ChangeEvent<HTMLInputElement>) => {
-    const [file] = event.target.files ?? [];
+    const files = [...(event.target.files ?? [])];
     // Copied first: clearing empties the list, and picking the same file again is a change again.
     event.target.value = '';
-    if (file !== undefined) onPick(file);
+    for (const file of files) onPick(file);
   };
   return (
     <>
@@ -40,6 +50,7 @@ export function FileButton({ label, accept, onPick, isDisabled = false, isPrimar
         className={controls.visuallyHidden}
         type="file"
         accept={accept}
+        multiple={isMultiple}
         tabIndex={-1}
         aria-label={label}
         data-testid={testId}

@@ -13,18 +13,19 @@ interface FileDropProps {
   label: string;
   /** As an input's `accept`. */
   accept: string;
+  /** Once for each file. */
   onPick: (file: File) => void;
+  isMultiple?: boolean;
   testId: string;
 }
 
-/** A place to drop one file on, with a button for those who choose it. */
-export function FileDrop({ text, hint, label, accept, onPick, testId }: FileDropProps) {
+/** A place to drop one file on, or several, with a button for those who choose it. */
+export function FileDrop({ text, hint, label, accept, onPick, isMultiple = false, testId }: FileDropProps) {
   const [isOver, setIsOver] = useState(false);
   const drop = (event: DragEvent) => {
     event.preventDefault();
     setIsOver(false);
-    const [file] = event.dataTransfer.files;
-    if (file !== undefined) onPick(file);
+    for (const file of [...event.dataTransfer.files].slice(0, isMultiple ? Infinity : 1)) onPick(file);
   };
   return (
     <div
@@ -37,7 +38,7 @@ export function FileDrop({ text, hint, label, accept, onPick, testId }: FileDrop
       onDrop={drop}
     >
       <p>{text}</p>
-      <FileButton label={label} accept={accept} onPick={onPick} isPrimary testId={testId} />
+      <FileButton label={label} accept={accept} onPick={onPick} isMultiple={isMultiple} isPrimary testId={testId} />
       <p className={controls.hint}>{hint}</p>
     </div>
   );

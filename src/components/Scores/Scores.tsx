@@ -18,6 +18,12 @@ export function Scores({
   return (
     <table className={styles.scores}>
       <caption className={controls.visuallyHidden}>{text.title}</caption>
+      <colgroup>
+        <col className={styles.nameColumn} />
+        <col />
+        <col className={styles.valueColumn} />
+        <col className={styles.changeColumn} />
+      </colgroup>
       {scores.map((score, i) => (
         <Line key={i} line={score} isOfEarlierReview={isOfEarlierReview} />
       ))}
@@ -74,11 +80,9 @@ function TextRow({ name, score, scale, isOriginal = false, change }: TextRowProp
       </th>
       <td className={styles.barCell}>
         <ScoreBar score={score} scale={scale} isOriginal={isOriginal} />
+        {remarks !== '' && <p className={controls.hint}>{remarks}</p>}
       </td>
-      <td className={styles.value}>
-        {score.value === undefined ? text.none : text.number(score.value)}
-        {remarks !== '' && <span className={controls.hint}> {remarks}</span>}
-      </td>
+      <td className={styles.value}>{score.value === undefined ? text.none : text.number(score.value)}</td>
       <td className={styles.change}>{change}</td>
     </tr>
   );

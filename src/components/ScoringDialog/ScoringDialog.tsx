@@ -1,7 +1,7 @@
 import { type RefObject, useEffect, useId, useState } from 'react';
 
 import { type Objective, OBJECTIVES } from '../../align/objectives.ts';
-import { scoringPlan, judgeHost } from '../../state/scoring-plan.ts';
+import { scoringPlan, judgeOrigin } from '../../state/scoring-plan.ts';
 import {
   isJudgeUrl,
   isRepeats,
@@ -118,9 +118,9 @@ interface ChoiceProps {
 /** When, and for a server whether it may. */
 function Automatic({ scoring, onChange }: ChoiceProps) {
   const { settings } = useStores();
-  const host = judgeHost(scoringPlan({ ...settings.getState(), scoring }));
-  const agreedHost = useApp((app) => app.agreedHost);
-  const agree = useApp((app) => app.agreeToHost);
+  const origin = judgeOrigin(scoringPlan({ ...settings.getState(), scoring }));
+  const agreedOrigin = useApp((app) => app.agreedOrigin);
+  const agree = useApp((app) => app.agreeTo);
   return (
     <section className={styles.section}>
       <label className={styles.check}>
@@ -131,14 +131,14 @@ function Automatic({ scoring, onChange }: ChoiceProps) {
         />
         {text.automatic}
       </label>
-      {scoring.isAutomatic && host !== undefined && (
+      {scoring.isAutomatic && origin !== undefined && (
         <>
           <p className={controls.hint}>{text.automaticWhy}</p>
-          {agreedHost === host ? (
-            <p role="status">{text.agreed(host)}</p>
+          {agreedOrigin === origin ? (
+            <p role="status">{text.agreed(origin)}</p>
           ) : (
-            <button type="button" className={styles.agree} onClick={() => agree(host)}>
-              {text.agree(host)}
+            <button type="button" className={styles.agree} onClick={() => agree(origin)}>
+              {text.agree(origin)}
             </button>
           )}
         </>
@@ -196,15 +196,15 @@ function nameOf(classifierId: string): string {
 /** Whom to ask. What is typed holds at once; what is no address is no judge. */
 function Endpoint({ scoring: { judgeUrl, judgeModel }, onChange }: ChoiceProps) {
   const id = useId();
-  const key = useApp((app) => app.judgeKey);
+  const keys = useApp((app) => app.judgeKeys);
   const setKey = useApp((app) => app.setJudgeKey);
   const isFaulty = judgeUrl !== '' && !isJudgeUrl(judgeUrl);
-  const host = judgeHost({ judge: 'endpoint', judgeUrl });
+  const origin = judgeOrigin({ judge: 'endpoint', judgeUrl });
   return (
     <div className={styles.fields}>
       <p className={controls.hint}>
         {text.judgeEndpoint}
-        {host !== undefined && ` ${strings.scores.sendsWhat(host)}`}
+        {origin !== undefined && ` ${strings.scores.sendsWhat(origin)}`}
       </p>
       <div className={controls.field}>
         <label className={controls.label} htmlFor={`${id}-url`}>
@@ -244,9 +244,10 @@ function Endpoint({ scoring: { judgeUrl, judgeModel }, onChange }: ChoiceProps) 
             className={controls.input}
             type="password"
             autoComplete="off"
-            value={key}
+            value={origin === undefined ? '' : (keys[origin] ?? '')}
+            disabled={origin === undefined}
             aria-describedby={`${id}-key-why`}
-            onChange={(event) => setKey(event.target.value)}
+            onChange={(event) => origin !== undefined && setKey(origin, event.target.value)}
           />
           <p id={`${id}-key-why`} className={controls.hint}>
             {text.keyWhy}

@@ -14,6 +14,8 @@ interface SureButtonProps {
   question: string | undefined;
   /** Says what then happens. */
   sure: string;
+  /** Says what a no does; by default that things are kept. */
+  cancel?: string;
   isDisabled?: boolean;
   /** @param button  the one that was pressed, still in the document */
   onSure: (button: HTMLElement) => void;
@@ -21,7 +23,17 @@ interface SureButtonProps {
 
 /** A button for what cannot be undone: asked in its place, with the focus on the answer, and back when it is no. */
 export function SureButton(props: SureButtonProps) {
-  const { children, label, title, className, question, sure, isDisabled = false, onSure } = props;
+  const {
+    children,
+    label,
+    title,
+    className,
+    question,
+    sure,
+    isDisabled = false,
+    onSure,
+    cancel = strings.storage.keep,
+  } = props;
   const [isAsking, setIsAsking] = useState(false);
   const wasAsked = useRef(false);
   if (isAsking && question === undefined) setIsAsking(false);
@@ -48,7 +60,7 @@ export function SureButton(props: SureButtonProps) {
           {sure}
         </button>
         <button type="button" className={controls.button} onClick={stop}>
-          {strings.storage.keep}
+          {cancel}
         </button>
       </span>
     );

@@ -9,7 +9,7 @@ export interface ClassifierTokenizerTexts {
   tokenizerConfigJson: string | undefined;
   /** vocab.txt of WordPiece: a piece a line. */
   vocabularyText: string | undefined;
-  /** vocab.json and merges.txt of GPT-2. */
+  /** vocab.json and merges.txt of GPT-2, RoBERTa and BART. */
   vocabularyJson: string | undefined;
   mergesText: string | undefined;
 }
@@ -27,13 +27,14 @@ export function classifierTokenizerFiles(
   const tokenizerConfigJson = texts.tokenizerConfigJson ?? '{}\n';
   const config = parseJsonObject(tokenizerConfigJson, 'tokenizer_config.json');
   if (texts.tokenizerJson !== undefined) return { tokenizerJson: texts.tokenizerJson, tokenizerConfigJson };
-  if (architecture === 'roberta' || architecture === 'bart') throw missing(folderName, 'there is no tokenizer.json');
-  if (architecture === 'gpt2') {
+  if (architecture === 'gpt2' || architecture === 'roberta' || architecture === 'bart') {
     const { vocabularyJson, mergesText } = texts;
     if (vocabularyJson === undefined || mergesText === undefined) {
       throw missing(folderName, 'there is neither tokenizer.json nor vocab.json with merges.txt');
     }
-    return { tokenizerJson: JSON.stringify(byteLevelTokenizer(vocabularyJson, mergesText)), tokenizerConfigJson };
+    const made = byteLevelTokenizer(vocabularyJson, mergesText);
+    const tokenizer = architecture === 'gpt2' ? made : { ...made, ...robertaParts(made.model.vocab, config) };
+    return { tokenizerJson: JSON.stringify(tokenizer), tokenizerConfigJson };
   }
   if (texts.vocabularyText === undefined) {
     throw missing(folderName, 'there is neither tokenizer.json nor vocab.txt');
@@ -47,8 +48,7 @@ function wordPieceTokenizer(text: string, config: JsonObject): object {
   if (pieces.at(-1) === '') pieces.pop();
   const vocabulary: Record<string, number> = Object.fromEntries(pieces.map((piece, id) => [piece, id]));
   const nameOf = (key: string, fallback: string) => {
-    const value = config[key] ?? fallback;
-    const name = typeof value === 'object' ? (value as { content?: unknown }).content : value;
+    const name = nameIn(config, key, fallback);
     if (typeof name === 'string' && Object.hasOwn(vocabulary, name)) return name;
     throw corrupt('vocab.txt', `it has no piece for ${key} (${String(name)})`, { key });
   };
@@ -87,8 +87,35 @@ function wordPieceTokenizer(text: string, config: JsonObject): object {
   };
 }
 
+/**
+ * What RoBERTa's and BART's tokenizer has that GPT-2's has not: a token on each side of a text, and special tokens.
+ *
+ * @see transformers convert_slow_tokenizer.py, RobertaConverter
+ */
+function robertaParts(vocabulary: JsonObject, config: JsonObject): object {
+  const found = (key: string, fallback: string): [name: string, id: number][] => {
+    const name = nameIn(config, key, fallback);
+    const id = typeof name === 'string' && Object.hasOwn(vocabulary, name) ? vocabulary[name] : undefined;
+    return typeof name === 'string' && typeof id === 'number' ? [[name, id]] : [];
+  };
+  const needed = (key: string, fallback: string): [name: string, id: number] => {
+    const [one] = found(key, fallback);
+    if (one !== undefined) return one;
+    throw corrupt('vocab.json', `it has no piece for ${key} (${String(nameIn(config, key, fallback))})`, { key });
+  };
+  const [start, end] = [needed('cls_token', '<s>'), needed('sep_token', '</s>')];
+  const others = [found('pad_token', '<pad>'), found('unk_token', '<unk>'), found('mask_token', '<mask>')];
+  const specials = new Map([start, end, ...others.flat()]);
+  const isSpaced = config.add_prefix_space === true;
+  return {
+    added_tokens: [...specials].map(([name, id]) => addedToken(id, name)),
+    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: isSpaced, trim_offsets: true, use_regex: true },
+    post_processor: { type: 'RobertaProcessing', sep: end, cls: start, trim_offsets: true, add_prefix_space: isSpaced },
+  };
+}
+
 /** @see transformers convert_slow_tokenizer.py, GPT2Converter */
-function byteLevelTokenizer(vocabularyJson: string, mergesText: string): object {
+function byteLevelTokenizer(vocabularyJson: string, mergesText: string) {
   const vocabulary = parseJsonObject(vocabularyJson, 'vocab.json');
   const merges = mergesText
     .split('\n')
@@ -121,6 +148,12 @@ function byteLevelTokenizer(vocabularyJson: string, mergesText: string): object 
       merges,
     },
   };
+}
+
+/** A special token is given by its name, or as an object that has it. */
+function nameIn(config: JsonObject, key: string, fallback: string): unknown {
+  const value = config[key] ?? fallback;
+  return typeof value === 'object' ? (value as { content?: unknown }).content : value;
 }
 
 function addedToken(id: number, content: string): object {

@@ -43,7 +43,15 @@ export function RowTable({ batch }: { batch: Ready }) {
         { key: 'query', content: text.roles.query },
         { key: 'answer', content: text.roles.answer },
         { key: 'edit', content: strings.edit.edited },
-        ...shown.map(({ key, label }) => ({ key, content: label, className: styles.score })),
+        ...shown.map(({ key, label, scorer }) => ({
+          key,
+          content: (
+            <>
+              {label} <span className={controls.hint}>{scorer.slice(scorer.lastIndexOf('/') + 1)}</span>
+            </>
+          ),
+          className: styles.score,
+        })),
         { key: 'open', content: open },
       ]}
       rows={rows}

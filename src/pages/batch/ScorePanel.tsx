@@ -11,7 +11,7 @@ import { type ScoreSummary, summarizeScores } from '../../evaluation/score-summa
 import type { Batch as BatchState } from '../../state/batch-slice.ts';
 import { costOf } from '../../state/score-texts.ts';
 import { rowsToScore } from '../../state/scores-slice.ts';
-import { judgeHost, scoringPlan } from '../../state/scoring-plan.ts';
+import { judgeOrigin, scoringPlan } from '../../state/scoring-plan.ts';
 import { useApp, useSettings, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
@@ -27,24 +27,24 @@ export function ScorePanel({ batch }: { batch: Ready }) {
   const { settings } = useStores();
   const { job, rows, results, counts, activity } = batch;
   const scoring = useApp((app) => app.scoring);
-  const agreedHost = useApp((app) => app.agreedHost);
-  const agree = useApp((app) => app.agreeToHost);
+  const agreedOrigin = useApp((app) => app.agreedOrigin);
+  const agree = useApp((app) => app.agreeTo);
   const score = useApp((app) => app.scoreBatch);
   const stop = useApp((app) => app.stopScoring);
   const chosen = useSettings((state) => state.scoring);
   const isWorking = scoring.status === 'running';
   const plan = scoringPlan({ ...settings.getState(), scoring: chosen });
-  const host = judgeHost(plan);
+  const origin = judgeOrigin(plan);
   const objectives = job.plan?.settings.objectives ?? [];
   const { lines, questions } = costOf({ request: { objectives }, reviewed: undefined }, plan);
   const isSetUp = plan.outputs.length > 0 || plan.judge !== 'none';
   const left = rowsToScore(rows, results, plan).length;
   if (counts.edited === 0) return null;
   const start = () => {
-    agree(host);
+    agree(origin);
     void score(plan);
   };
-  const asks = host !== undefined && agreedHost !== host;
+  const asks = origin !== undefined && agreedOrigin !== origin;
   return (
     <section className={classNames(controls.panel, styles.section)} aria-labelledby="batch-scores">
       <h3 id="batch-scores">{text.batch.title}</h3>
@@ -67,8 +67,9 @@ export function ScorePanel({ batch }: { batch: Ready }) {
             <SureButton
               className={controls.button}
               isDisabled={activity !== 'resting'}
-              question={asks ? text.sendsRows(host, left, left * questions) : undefined}
+              question={asks ? text.sendsRows(origin, left, left * questions) : undefined}
               sure={text.send}
+              cancel={text.dontSend}
               onSure={start}
             >
               {text.batch.start(left)}
@@ -90,7 +91,7 @@ export function ScorePanel({ batch }: { batch: Ready }) {
               : left === 0
                 ? text.batch.allDone
                 : text.takes(left * lines, left * questions)}
-          {isSetUp && host !== undefined && lines > 0 && `, ${text.sendsTo(host)}`}
+          {isSetUp && origin !== undefined && lines > 0 && left > 0 && ` ${text.sendsTo(origin)}`}
         </p>
       </div>
       {counts.scored > 0 && !isWorking && <Summary results={results} scored={counts.scored} />}
@@ -144,7 +145,7 @@ function SummaryRow({ summary, hasJudge }: { summary: ScoreSummary; hasJudge: bo
       </th>
       <td>{number(original)}</td>
       <td>{number(edit)}</td>
-      <td>{gain === undefined ? words.oneRow : words.interval(gain)}</td>
+      <td>{gain !== undefined ? words.interval(gain) : rows === 0 ? '–' : words.oneRow}</td>
       {hasJudge && (
         <td>
           {comparison === undefined

@@ -28,7 +28,8 @@ import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
 import styles from './EditPanel.module.css';
 import { ReviewBar, reviewKey } from './ReviewBar.tsx';
-import { ScoresPanel } from './ScoresPanel.tsx';
+import { FINAL_LIMIT } from './final-limit.ts';
+import { scoreSummary } from './ScoresPanel.tsx';
 import { ExportMenu } from './ExportMenu.tsx';
 import { ShareButton } from './ShareButton.tsx';
 import { useAlign } from './use-align.ts';
@@ -40,9 +41,6 @@ const text = strings.edit;
 
 /** While text streams the diff is made many times a second. */
 const STREAMING_DIFF_MS = 15;
-/** At the end it has to be the same on every machine: decisions are kept by the number of a change. About 40 ms. */
-const FINAL_LIMIT = { changes: 800 };
-
 /** Characters of an edit that takes long to draw. */
 const LONG_EDIT = 20_000;
 const NOTHING_YET = { status: 'idle' } as const satisfies Run;
@@ -53,8 +51,13 @@ const LONG_STRETCH = 600;
 type Started = Exclude<Run, { status: 'idle' }>;
 type Done = Extract<Run, { status: 'done' }>;
 
+interface EditPanelProps {
+  panel: RefObject<HTMLElement | null>;
+  onShowScores: () => void;
+}
+
 /** The edit as it is written, beside its original, and how the run went. */
-export function EditPanel({ panel }: { panel: RefObject<HTMLElement | null> }) {
+export function EditPanel({ panel, onShowScores }: EditPanelProps) {
   const latest = useApp((app) => app.run);
   // A long edit that is opened or decided on is drawn piece by piece, so that the page answers meanwhile.
   const drawn = useDeferredValue(latest, isLong(latest) ? NOTHING_YET : latest);
@@ -66,7 +69,7 @@ export function EditPanel({ panel }: { panel: RefObject<HTMLElement | null> }) {
       aria-labelledby="edit-title"
       data-status={run.status}
     >
-      {run.status === 'idle' ? <Empty /> : <Outcome run={run} />}
+      {run.status === 'idle' ? <Empty /> : <Outcome run={run} onShowScores={onShowScores} />}
     </section>
   );
 }
@@ -99,7 +102,7 @@ function Empty() {
   );
 }
 
-const Outcome = memo(function Outcome({ run }: { run: Started }) {
+const Outcome = memo(function Outcome({ run, onShowScores }: { run: Started; onShowScores: () => void }) {
   const view = useSettings((settings) => settings.editView);
   const change = useSettings((settings) => settings.change);
   const { draft } = useStores();
@@ -164,13 +167,18 @@ const Outcome = memo(function Outcome({ run }: { run: Started }) {
           <DiffView parts={parts} view={view} isWriting={isWriting} isFolded={isFolded} review={review} />
         )}
       </div>
-      {run.status === 'done' && hasText && (
-        <ScoresPanel run={run} reviewed={review.decisions.size > 0 ? reviewed : undefined} />
-      )}
       <footer className={styles.footer}>
         <ReviewBar review={review} onFocusLost={() => body.current?.focus({ preventScroll: true })} />
         <Statistics run={run} changes={changes} />
         {run.status === 'done' && hasText && <Measures run={run} changes={changes} reviewed={reviewed} />}
+        {run.status === 'done' && run.scores !== undefined && (
+          <p className={controls.hint}>
+            <button type="button" className={styles.link} onClick={onShowScores}>
+              {strings.scores.title}
+            </button>{' '}
+            {scoreSummary(run)}
+          </p>
+        )}
         <div className={styles.actions}>
           {view !== 'clean' && (hasText || isWriting) && (
             <DiffLegend hasPending={run.status !== 'done' || !isWhole(run)} />

@@ -1,4 +1,4 @@
-import { useEffect, useEffectEvent, useRef, useState } from 'react';
+import { useCallback, useEffect, useEffectEvent, useRef, useState } from 'react';
 
 import { ObjectivePicker } from '../../components/ObjectivePicker/ObjectivePicker.tsx';
 import { chosenObjectives } from '../../state/draft-store.ts';
@@ -14,12 +14,15 @@ import { ModelPanel } from './ModelPanel.tsx';
 import styles from './Playground.module.css';
 import { PromptView } from './PromptView.tsx';
 import { type ResultTab, ResultTabs } from './ResultTabs.tsx';
+import { ScoresPanel } from './ScoresPanel.tsx';
 import { TextEditors } from './TextEditors.tsx';
 import { useAlign } from './use-align.ts';
 
 export function Playground() {
   const editPanel = useRef<HTMLElement>(null);
   const [tab, setTab] = useState<ResultTab>('edit');
+  // The same at each drawing, so that a long edit is not drawn anew for it.
+  const showScores = useCallback(() => setTab('scores'), []);
   useShortcuts();
   useScrollToRun(editPanel, () => setTab('edit'));
   return (
@@ -37,7 +40,9 @@ export function Playground() {
       <div className={styles.result}>
         <ResultTabs chosen={tab} onChoose={setTab} />
         <div id="result-panel" className={styles.tabPanel} role="tabpanel" aria-labelledby={`tab-${tab}`}>
-          {tab === 'edit' ? <EditPanel panel={editPanel} /> : <ComparePanel onOpen={() => setTab('edit')} />}
+          {tab === 'edit' && <EditPanel panel={editPanel} onShowScores={showScores} />}
+          {tab === 'compare' && <ComparePanel onOpen={() => setTab('edit')} />}
+          {tab === 'scores' && <ScoresPanel />}
         </div>
       </div>
       <Announcer />

@@ -3,7 +3,7 @@ import { type KeyboardEvent, useRef } from 'react';
 import { strings } from '../../strings.ts';
 import styles from './Playground.module.css';
 
-export const RESULT_TABS = ['edit', 'compare'] as const;
+export const RESULT_TABS = ['edit', 'compare', 'scores'] as const;
 export type ResultTab = (typeof RESULT_TABS)[number];
 
 interface ResultTabsProps {

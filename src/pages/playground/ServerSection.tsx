@@ -1,7 +1,7 @@
 import { useId, useState } from 'react';
 
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
-import type { KnownServer } from '../../state/server-slice.ts';
+import { isReadableOnTheWay, type KnownServer } from '../../state/server-slice.ts';
 import { useApp, useSettings } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import controls from '../../styles/controls.module.css';
@@ -33,6 +33,7 @@ function Server({ server }: { server: KnownServer }) {
   const forget = useApp((app) => app.forgetServer);
   const fallbackServer = useSettings((settings) => settings.fallbackServer);
   const serverUrl = useSettings((settings) => settings.serverUrl);
+  const modelId = useSettings((settings) => settings.modelId);
   const change = useSettings((settings) => settings.change);
   const contextLength = models.length === 1 ? models[0]?.contextLength : undefined;
 
@@ -85,6 +86,7 @@ function Server({ server }: { server: KnownServer }) {
             className={controls.button}
             onClick={() => {
               change({
+                ...(modelId?.startsWith(`server:${url}#`) === true && { modelId: undefined }),
                 ...(serverUrl === url && { serverUrl: undefined }),
                 ...(fallbackServer === url && { fallbackServer: undefined }),
               });
@@ -167,6 +169,7 @@ function AddressForm() {
       <p id={`${id}-key-why`} className={styles.wide}>
         {known !== undefined && known.key !== 'none' ? text.keyKept : text.keyWhy}
       </p>
+      {isReadableOnTheWay(shown) && <p className={styles.wide}>{text.readable}</p>}
       <label className={styles.choice}>
         <input
           type="checkbox"

@@ -1,4 +1,4 @@
-import { cellText, formatHeader, formatRow } from '../../src/batch/row-format.ts';
+import { cellText, formatHeader, formatRow } from '../../batch/row-format.ts';
 
 type Cells = [column: string, value: unknown][];
 

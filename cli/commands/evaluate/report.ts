@@ -1,0 +1,69 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { AlignError } from '../../../src/align/errors.ts';
+import { rowFormatOf, type SourceRow } from '../../../src/batch/row-format.ts';
+import { assembleReport } from '../../../src/evaluation/report/assemble-report.ts';
+import { isAboutMentalHealth } from '../../../src/evaluation/report/evaluation-report.ts';
+import {
+  type EvaluationPart,
+  readEvaluationRows,
+  readReportJson,
+} from '../../../src/evaluation/report/read-evaluation-file.ts';
+import { reportFiles } from '../../../src/evaluation/report/report-files.ts';
+import { ENGLISH } from '../../../src/evaluation/report/report-words.ts';
+import { writeWhole } from '../../batch/output-files.ts';
+import { readColumns, readRows } from '../../batch/read-rows.ts';
+import { RESPONSIBLE_USE } from '../../imhi/responsible-use.ts';
+import { packageVersion } from '../../package-version.ts';
+import { note } from '../../terminal.ts';
+import { UsageError } from '../../usage-error.ts';
+
+export function addReportCommand(evaluate: Command): void {
+  evaluate
+    .command('report')
+    .description('one report of all that was measured: a page of HTML, JSON that opens again, and CSV tables')
+    .argument(
+      '<files...>',
+      'JSON of win-rate, rate, imhi, quality or annotations; verdicts.csv; a batch’s outputs; CSV files with goldens, generated_text',
+    )
+    .requiredOption('--to <folder>', 'for report.html, report.json and the tables')
+    .action(run);
+}
+
+async function run(paths: string[], { to }: { to: string }): Promise<void> {
+  // Files of one name would take each other's place.
+  const taken = paths.find((path) => resolve(dirname(path)) === resolve(to));
+  if (taken !== undefined) throw new UsageError(`${taken} lies in --to, where the report's own files are written.`);
+  const parts: EvaluationPart[] = [];
+  for (const path of paths) parts.push(await readPart(path));
+  const versions = { metaaligner: packageVersion(), 'Node.js': process.versions.node };
+  const report = assembleReport(parts, versions);
+  await mkdir(to, { recursive: true });
+  for (const { name, content } of reportFiles(report, ENGLISH)) {
+    await writeWhole(join(to, name), (write) => write(content()));
+    note(`${join(to, name)} is written.`);
+  }
+  if (isAboutMentalHealth(report)) note(RESPONSIBLE_USE);
+}
+
+async function readPart(path: string): Promise<EvaluationPart> {
+  const name = basename(path);
+  if (name.toLowerCase().endsWith('.json')) return readReportJson(name, await readJson(path));
+  const format = rowFormatOf(path);
+  if (format === undefined) throw new UsageError(`${path} is no .json, .csv, .tsv or .jsonl file.`);
+  const columns = await readColumns({ path, format });
+  const rows: SourceRow[] = [];
+  for await (const row of readRows({ path, format })) rows.push(row);
+  // The folder tells apart what several models made of one data set.
+  return readEvaluationRows(name, columns, rows, join(basename(dirname(resolve(path))), name));
+}
+
+async function readJson(path: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8');
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new AlignError('invalid-request', `${path} is no JSON: ${(cause as Error).message}.`, { cause });
+  }
+}
