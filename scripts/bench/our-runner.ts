@@ -60,6 +60,7 @@ function replayingDecoder(decoder: Decoder, forced: () => Forced | undefined): D
   return {
     device: decoder.device,
     prefillChunkTokens: decoder.prefillChunkTokens,
+    ...(decoder.minStepTokens !== undefined && { minStepTokens: decoder.minStepTokens }),
     reserve: (tokens, keepTokens) => decoder.reserve(tokens, keepTokens),
     async step(tokenIds, pastTokens, logitRows, needed) {
       const rows = await decoder.step(tokenIds, pastTokens, logitRows, needed);

@@ -30,7 +30,7 @@ export class DecodeLoop implements Engine {
   readonly maxConcurrency = 1;
   readonly #decoder: Decoder;
   readonly #eosTokenIds: ReadonlySet<number>;
-  readonly #draftLength = new DraftLength();
+  readonly #draftLength: DraftLength;
   /**
    * Tokens of the last prompt whose keys and values the decoder holds, read in whole chunks: the next prompt often begins
    * with them. Only these, so that its steps and their sums are the same as if it were read from its start.
@@ -46,6 +46,7 @@ export class DecodeLoop implements Engine {
     this.contextLength = config.contextLength;
     this.vocabularySize = config.vocabularySize;
     this.#decoder = decoder;
+    this.#draftLength = new DraftLength(decoder.minStepTokens);
     this.#eosTokenIds = new Set(config.eosTokenIds);
     this.#mayDraft = config.mayDraft ?? true;
   }

@@ -9,6 +9,8 @@ export interface Decoder {
   readonly device: EngineDevice;
   /** Tokens of a prompt per step: enough for the device's full speed, few enough to cancel between steps. */
   readonly prefillChunkTokens: number;
+  /** A shorter step is computed over so many tokens, so that it scores as longer ones do; 1 where it is not there. */
+  readonly minStepTokens?: number;
 
   /**
    * Makes room for a generation of this many tokens, prompt included.

@@ -1,7 +1,4 @@
-/**
- * Tokens to draft; few different ones, since some backends prepare each size of a step. One costs nothing where a step
- * is computed over two rows in any case (`NodeDecoderOptions.minStepTokens`).
- */
+/** Tokens to draft; few different ones, since some backends prepare each size of a step. */
 const LENGTHS = [0, 1, 2, 4, 8, 16] as const;
 /** What wrong drafts may cost, of the time that the text takes without drafts. */
 const MAX_LOSS = 0.01;
@@ -30,13 +27,19 @@ const FIRST_MARGINAL_COST = 0.15;
  * right lately. The measured times outlive a generation; acceptance belongs to one text.
  */
 export class DraftLength {
-  /** Milliseconds by tokens of a step. */
+  /** Milliseconds by tokens that a step computes. */
   readonly #stepMs = new Map<number, number>();
+  readonly #minStepTokens: number;
   #acceptance = FIRST_ACCEPTANCE;
   /** Of this text. */
   #tokens = 0;
   /** Below the time without drafts where negative. */
   #lostMs = 0;
+
+  /** @param minStepTokens  as `Decoder.minStepTokens`: up to so many tokens all steps are one size, whatever a clock says */
+  constructor(minStepTokens = 1) {
+    this.#minStepTokens = minStepTokens;
+  }
 
   /** A new text begins. */
   begin(): void {
@@ -48,7 +51,7 @@ export class DraftLength {
   /** @returns the number that gives the most tokens for the time, at most `most` */
   choose(most: number): number {
     // What one token takes is the measure of all else.
-    const one = this.#stepMs.get(1);
+    const one = this.#stepMs.get(this.#minStepTokens);
     if (one === undefined) return 0;
     const spareMs = MAX_LOSS * one * (HEAD_START_TOKENS + this.#tokens) - this.#lostMs;
     let best = 0;
@@ -56,7 +59,7 @@ export class DraftLength {
     for (const length of LENGTHS) {
       const count = Math.min(length, most);
       // Where all of it is wrong.
-      if (this.#msOf(count + 1) - one > spareMs && count > 0) break;
+      if (count > 0 && this.#msOf(count + 1) - one > spareMs) continue;
       // Each drafted token counts if all before it did; the token after the last right one comes in any case.
       const expected = (1 - this.#acceptance ** (count + 1)) / (1 - this.#acceptance);
       const speed = expected / this.#msOf(count + 1);
@@ -67,14 +70,16 @@ export class DraftLength {
 
   /** @param accepted  of the drafted tokens, those that were right */
   record(drafted: number, accepted: number, ms: number): void {
-    const tokens = drafted + 1;
+    const tokens = Math.max(drafted + 1, this.#minStepTokens);
     const known = this.#stepMs.get(tokens);
-    for (const [size, old] of this.#stepMs) if (size !== 1) this.#stepMs.set(size, old * FORGETTING);
+    for (const [size, old] of this.#stepMs) {
+      if (size !== this.#minStepTokens) this.#stepMs.set(size, old * FORGETTING);
+    }
+    const tookMs = known === undefined ? ms : Math.min(ms, PAUSE * known);
     const share = known !== undefined && ms < known ? FASTER_SHARE : SLOWER_SHARE;
-    this.#stepMs.set(tokens, known === undefined ? ms : known + share * (ms - known));
+    this.#stepMs.set(tokens, known === undefined ? ms : known + share * (tookMs - known));
     this.#tokens += accepted + 1;
-    // A pause of the machine is no loss of the drafts'.
-    if (drafted > 0) this.#lostMs += Math.min(ms, PAUSE * this.#msOf(tokens)) - (accepted + 1) * this.#msOf(1);
+    if (drafted > 0) this.#lostMs += tookMs - (accepted + 1) * this.#msOf(1);
     if (drafted === 0) {
       this.#acceptance += DRIFT * Math.max(0, TRYING_ACCEPTANCE - this.#acceptance);
       return;
@@ -85,18 +90,20 @@ export class DraftLength {
   }
 
   /** Measured, between two measured ones, or beyond them at the cost per token that is known. */
-  #msOf(tokens: number): number {
+  #msOf(stepTokens: number): number {
+    const tokens = Math.max(stepTokens, this.#minStepTokens);
     const exact = this.#stepMs.get(tokens);
     if (exact !== undefined) return exact;
-    const one = this.#stepMs.get(1) ?? 0;
-    let below: [tokens: number, ms: number] = [1, one];
+    const fewest = this.#minStepTokens;
+    const one = this.#stepMs.get(fewest) ?? 0;
+    let below: [tokens: number, ms: number] = [fewest, one];
     let above: [tokens: number, ms: number] | undefined;
     for (const entry of this.#stepMs) {
       if (entry[0] < tokens && entry[0] > below[0]) below = entry;
       if (entry[0] > tokens && (above === undefined || entry[0] < above[0])) above = entry;
     }
     if (above !== undefined) return below[1] + ((above[1] - below[1]) * (tokens - below[0])) / (above[0] - below[0]);
-    const marginal = below[0] > 1 ? (below[1] - one) / (below[0] - 1) : FIRST_MARGINAL_COST * one;
+    const marginal = below[0] > fewest ? (below[1] - one) / (below[0] - fewest) : FIRST_MARGINAL_COST * one;
     return below[1] + Math.max(0, marginal) * (tokens - below[0]);
   }
 }

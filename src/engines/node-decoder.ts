@@ -49,7 +49,7 @@ export class NodeDecoder implements Decoder {
   readonly device: OnnxDevice;
   readonly prefillChunkTokens: number;
   readonly slotCount: number;
-  readonly #minStepTokens: number;
+  readonly minStepTokens: number;
   readonly #session: OrtSession;
   readonly #shape: DecoderShape;
   readonly #cache: SlotCache;
@@ -59,7 +59,7 @@ export class NodeDecoder implements Decoder {
   constructor({ device = 'cpu', session, shape, prefillChunkTokens, minStepTokens, slotCount }: NodeDecoderOptions) {
     this.device = device;
     this.prefillChunkTokens = prefillChunkTokens;
-    this.#minStepTokens = minStepTokens;
+    this.minStepTokens = minStepTokens;
     this.slotCount = slotCount;
     this.#session = session;
     this.#shape = shape;
@@ -72,7 +72,7 @@ export class NodeDecoder implements Decoder {
   }
 
   async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<RowScores[]> {
-    const padding = Math.max(0, this.#minStepTokens - tokenIds.length);
+    const padding = Math.max(0, this.minStepTokens - tokenIds.length);
     const logits = await this.#read(0, tokenIds, { pastTokens, logitRows, padding });
     return allScores(logits.subarray(0, logitRows * this.#shape.vocabularySize), logitRows);
   }

@@ -32,25 +32,25 @@ export class OrtDecoder implements Decoder {
   readonly device: Device;
   readonly prefillChunkTokens: number;
   readonly #options: OrtDecoderOptions;
-  readonly #minStepTokens: number;
+  readonly minStepTokens: number;
   readonly #inputs: StepInputs;
 
   constructor(options: OrtDecoderOptions) {
     this.device = options.device;
     this.prefillChunkTokens = options.prefillChunkTokens;
-    this.#minStepTokens = options.minStepTokens ?? 1;
+    this.minStepTokens = options.minStepTokens ?? 1;
     this.#options = options;
     this.#inputs = new StepInputs(options.Tensor);
   }
 
   reserve(tokens: number, keepTokens: number): number {
-    this.#inputs.reserve(tokens + this.#minStepTokens - 1);
+    this.#inputs.reserve(tokens + this.minStepTokens - 1);
     return this.#options.cache.reserve(tokens, keepTokens);
   }
 
   async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<RowScores[]> {
     const { session, cache, afterStep, shape } = this.#options;
-    const inputIds = new Int32Array(Math.max(tokenIds.length, this.#minStepTokens)).fill(tokenIds.at(-1) ?? 0);
+    const inputIds = new Int32Array(Math.max(tokenIds.length, this.minStepTokens)).fill(tokenIds.at(-1) ?? 0);
     inputIds.set(tokenIds);
     const padding = inputIds.length - tokenIds.length;
     // What the cache takes of the padding is overwritten by the next step.
