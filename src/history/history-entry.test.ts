@@ -18,6 +18,24 @@ it('reads the file that it writes, decisions included', () => {
   expect(parseHistoryFile(writeHistoryFile(entries))).toEqual({ entries, damaged: 0 });
 });
 
+it('keeps an edit’s scores, and the edit without them where they are damaged', () => {
+  const score = { value: 4, spread: { low: 3, high: 5 }, replies: 2, invalid: 1 };
+  const whole = { ...score, cutAtTokens: undefined, problem: undefined };
+  const line = {
+    objective: { key: 'humour', label: 'Humour' },
+    scorer: { type: 'judge', name: 'strict', host: undefined, repeats: 3 } as const,
+    original: whole,
+    edit: whole,
+    reviewed: undefined,
+    comparison: undefined,
+  };
+  const entry = exampleEntry({ scores: { scoredAt: 5, reviewedText: 'so', scores: [line] } });
+  expect(parseHistoryFile(writeHistoryFile([entry]))).toEqual({ entries: [entry], damaged: 0 });
+  const damaged = JSON.parse(writeHistoryFile([entry])) as { entries: { scores: { scoredAt: unknown } }[] };
+  damaged.entries[0]!.scores.scoredAt = 'yesterday';
+  expect(parseHistoryFile(JSON.stringify(damaged))).toEqual({ entries: [exampleEntry()], damaged: 0 });
+});
+
 it('keeps what is whole and counts what is not', () => {
   const file = JSON.parse(writeHistoryFile([exampleEntry()])) as { entries: unknown[] };
   file.entries.push({ ...exampleEntry(), edit: 3 }, { ...exampleEntry(), createdAt: 1e300 }, null);

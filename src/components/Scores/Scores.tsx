@@ -74,17 +74,26 @@ interface TextRowProps {
 function TextRow({ name, score, scale, isOriginal = false, change }: TextRowProps) {
   const remarks = text.remarks(score);
   return (
-    <tr>
-      <th scope="row" className={styles.name}>
-        {name}
-      </th>
-      <td className={styles.barCell}>
-        <ScoreBar score={score} scale={scale} isOriginal={isOriginal} />
-        {remarks !== '' && <p className={controls.hint}>{remarks}</p>}
-      </td>
-      <td className={styles.value}>{score.value === undefined ? text.none : text.number(score.value)}</td>
-      <td className={styles.change}>{change}</td>
-    </tr>
+    <>
+      <tr>
+        <th scope="row" className={styles.name}>
+          {name}
+        </th>
+        <td className={styles.barCell}>
+          <ScoreBar score={score} scale={scale} isOriginal={isOriginal} />
+        </td>
+        <td className={styles.value}>{score.value === undefined ? text.none : text.number(score.value)}</td>
+        <td className={styles.change}>{change}</td>
+      </tr>
+      {remarks !== '' && (
+        <tr>
+          <td />
+          <td colSpan={3} className={controls.hint}>
+            {remarks}
+          </td>
+        </tr>
+      )}
+    </>
   );
 }
 
