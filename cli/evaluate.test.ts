@@ -62,6 +62,7 @@ describe('evaluate imhi rule', { timeout: 30_000 }, () => {
     const { code, stdout, stderr } = await runCli(['evaluate', 'imhi', 'rule', '--outputs', folder, '--json']);
     expect(code).toBe(0);
     expect(stderr).toContain('other.csv is left out');
+    expect(stderr).toContain('should see a professional');
     expect(JSON.parse(stdout.toString())).toEqual([
       {
         dataset: 'CAMS',

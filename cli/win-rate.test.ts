@@ -201,7 +201,7 @@ describe('evaluate win-rate', { timeout: 60_000 }, () => {
     expect(page).not.toMatch(/<script|<b>|https?:\/\/(?!127)|src=|href=/);
     // Their lengths against their wins, and the whole of the paper's table a click away.
     expect(page).toContain('Longer by, characters');
-    expect(page).toContain('<th scope="row">Vicuna-33B</th><td>13B</td><td>31.50</td>');
+    expect(page).toContain('<th scope="row">Vicuna-33B</th><td class="name">13B</td><td>31.50</td>');
     expect(page).toContain('&#60;script&#62;alert(1)');
     expect(page).toContain('<td>1.42</td><td>15.92</td><td>18.42</td>');
     expect(page.match(/<h4>A (win|loss), row \d<\/h4>/g)).toHaveLength(4);

@@ -35,6 +35,7 @@ export function addImhiCommand(evaluate: Command): void {
       }
       if (options.json) {
         await print(jsonOf(reports, options.confusion === true));
+        note(RESPONSIBLE_USE);
         return;
       }
       await print(tableOf(reports, (report) => ({ 'out of domain': String(report.outOfDomain) })));

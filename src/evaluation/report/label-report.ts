@@ -39,7 +39,8 @@ export function ruleReportOf(dataset: ImhiDataset, rows: readonly { golden: stri
     if (reference !== undefined && isOutOfDomain) outOfDomain += 1;
     return { reference, label };
   });
-  return { ...labelReportOf(dataset, pairs), outOfDomain };
+  const { unlabelledReferences, labels, confusion, ...scores } = labelReportOf(dataset, pairs);
+  return { ...scores, outOfDomain, unlabelledReferences, labels, confusion };
 }
 
 /**
