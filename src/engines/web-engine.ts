@@ -132,9 +132,9 @@ function createSession(
 
 /**
  * Tokens of the steps that are tried at the load. ORT has other shaders for one row, for a few (2, 4 and 9 were seen to differ)
- * and for many (33); the widest step with drafts has 17, and 256 rows compile nothing that 64 do not.
+ * and for many (33); the widest step with drafts has 17, and 256 rows compile nothing that 33 do not.
  */
-const WARM_UP_TOKENS = [64, 17, 9, 5, 3, 2, 1];
+const WARM_UP_TOKENS = [33, 17, 9, 5, 3, 2, 1];
 
 /** Compiles the shaders of steps of all kinds now, not in the first request, and shows that they run. */
 async function warmUp(decoder: GpuDecoder): Promise<void> {
