@@ -3,7 +3,13 @@ export type ClassifierLocation =
   /** A converted folder under this address (ends in `/`). */
   | { kind: 'url'; baseUrl: string }
   /** A folder that the visitor picked: converted, or as published, then converted in memory. */
-  | { kind: 'files'; name: string; files: { path: string; blob: Blob }[] }
+  | {
+      kind: 'files';
+      name: string;
+      /** Counts the picks: picked anew it may be another folder of the same name. */
+      pick: number;
+      files: { path: string; blob: Blob }[];
+    }
   /** At the hub or a mirror; kept in this browser once it came. */
   | { kind: 'hub'; reference: string; endpoint: string; token: string | undefined };
 

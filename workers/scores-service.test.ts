@@ -73,6 +73,23 @@ describe('the service', () => {
     ]);
   });
 
+  it('loads anew a folder that was picked anew, whatever its name and its files’ names', async () => {
+    const { classifier, dispose } = lengthClassifier();
+    const load = vi.fn(async () => ({ classifier, info: INFO }));
+    const service = new ScoresService(hostOf(load));
+    const picked = (pick: number): ClassifierRequest => ({
+      id: 'picked:mine',
+      location: { kind: 'files', name: 'mine', pick, files: [{ path: 'config.json', blob: new Blob([`${pick}`]) }] },
+      device: 'wasm',
+    });
+    await service.open('1', picked(1), () => {});
+    await service.open('2', picked(1), () => {});
+    expect(load).toHaveBeenCalledTimes(1);
+    await service.open('3', picked(2), () => {});
+    expect(load).toHaveBeenCalledTimes(2);
+    expect(dispose).toHaveBeenCalledTimes(1);
+  });
+
   it('frees what is not used any more', async () => {
     const { classifier, dispose } = lengthClassifier();
     const service = new ScoresService(hostOf(async () => ({ classifier, info: INFO })));

@@ -4,7 +4,7 @@ import { AlignError } from '../align/errors.ts';
 import { findObjective } from '../align/objectives.ts';
 import { exampleAlignment } from '../align/alignment.fixture.ts';
 import type { HistoryEntry } from '../history/history-entry.ts';
-import type { ClassifierInfo } from '../../workers/scores-protocol.ts';
+import type { ClassifierInfo, ClassifierRequest } from '../../workers/scores-protocol.ts';
 import type { JudgeClient } from '../worker-client/judge-client.ts';
 import { createAppStore } from './app-store.ts';
 import { FakeBatches, fakeDependencies, FakeHistory, fakeScores } from './fake-client.fixture.ts';
@@ -175,6 +175,17 @@ describe('scoring the edit on the page', () => {
       status: 'failed',
       error: { message: 'made/reward has 1 outputs; number 4 was chosen. Choose its outputs again.' },
     });
+  });
+
+  it('asks for a folder that was picked anew as another one, though its name is the same', async () => {
+    const open = vi.fn(async (_request: ClassifierRequest) => INFO);
+    const store = createAppStore(fakeDependencies({ scores: fakeScores({ open }) }));
+    const pick = () => store.getState().pickClassifier([{ path: 'mine/config.json', blob: new Blob(['{}']) }])!;
+    await store.getState().openClassifier(pick(), PLAN);
+    await store.getState().openClassifier(pick(), PLAN);
+    const [first, second] = open.mock.calls.map(([request]) => request);
+    expect(second!.id).toBe(first!.id);
+    expect(second!.location).not.toEqual(first!.location);
   });
 
   it('names a folder that is not open any more', async () => {

@@ -52,7 +52,7 @@ export interface ScoresSlice {
   servedClassifiers: ServedState;
   keptClassifiers: readonly KeptClassifier[];
   /** From the visitor's disk; forgotten with the page. */
-  pickedClassifiers: readonly { id: string; name: string; files: PickedFile[] }[];
+  pickedClassifiers: readonly { id: string; name: string; pick: number; files: PickedFile[] }[];
   /** Of those that were opened since the page was. */
   classifierInfos: Readonly<Record<string, ClassifierInfo>>;
   classifierOpening: ClassifierOpening | undefined;
@@ -98,6 +98,7 @@ export function createScoresSlice({
   return (set, get) => {
     let current: AbortController | undefined;
     let opening: AbortController | undefined;
+    let picks = 0;
 
     function locate(id: string, { hubEndpoint, hubToken }: ScoringPlan): ClassifierLocation {
       const kind = id.slice(0, id.indexOf(':'));
@@ -107,7 +108,7 @@ export function createScoresSlice({
       }
       if (kind === 'picked') {
         const picked = get().pickedClassifiers.find((one) => one.id === id);
-        if (picked !== undefined) return { kind: 'files', name, files: picked.files };
+        if (picked !== undefined) return { kind: 'files', name, pick: picked.pick, files: picked.files };
         throw new AlignError('weights-missing', `The folder “${name}” is not open any more. Pick it again.`);
       }
       const { servedClassifiers: served } = get();
@@ -239,7 +240,8 @@ export function createScoresSlice({
         const id = `picked:${name}`;
         const inside = files.map(({ path, blob }) => ({ path: path.split('/').slice(1).join('/'), blob }));
         const others = get().pickedClassifiers.filter((one) => one.id !== id);
-        set({ pickedClassifiers: [{ id, name, files: inside }, ...others] });
+        picks += 1;
+        set({ pickedClassifiers: [{ id, name, pick: picks, files: inside }, ...others] });
         return id;
       },
 
