@@ -76,6 +76,12 @@ export interface BatchSlice {
   stopBatch: () => void;
   /** Rows that failed count as not reached, but those that cannot be run at all. */
   retryFailed: () => void;
+  /**
+   * Does something with what is kept: after what this page does with it already, and while no other tab does.
+   *
+   * @throws AlignError `invalid-request` where another tab runs a batch; what the work throws
+   */
+  inBatchTurn: (work: () => Promise<void>) => Promise<void>;
   /** Keeps an edited row with its scores; of no effect where another file is open by now. */
   keepRowScores: (jobId: string, row: RowState) => Promise<void>;
   closeBatch: () => Promise<void>;
@@ -101,7 +107,7 @@ export function createBatchSlice({
   return (set, get) => {
     let stopping: AbortController | undefined;
     let isPausing = false;
-    /** Of what keeps something: one after the other, and after the run that holds the lock. */
+    /** Of what keeps something, scoring too: one after the other, and after the run that holds the lock. */
     let latest: Promise<unknown> = Promise.resolve();
     const inTurn = async (work: () => Promise<void>): Promise<void> => {
       const ended = latest.then(() => batches.alone(work));
@@ -118,6 +124,11 @@ export function createBatchSlice({
         }
         await work();
       });
+    /** The edit on the page goes on being scored. */
+    const stopScoringRows = () => {
+      const { scoring } = get();
+      if (scoring.status === 'running' && scoring.of === 'batch') get().stopScoring();
+    };
     const show = async (job: BatchJob, results: readonly RowState[]) => {
       const { rows } = await rowsClient.read(job.file, job.fileName, job.format);
       set({ batch: ready(job, rows, results) });
@@ -178,6 +189,7 @@ export function createBatchSlice({
         // What other columns gave is another run.
         const { batch } = get();
         if (batch.status !== 'ready' || batch.activity !== 'resting') return;
+        stopScoringRows();
         const job = { ...batch.job, id: newId(), columns, plan: undefined };
         set({ batch: ready(job, batch.rows, []) });
         try {
@@ -207,6 +219,7 @@ export function createBatchSlice({
           change({ counts: countsOf(results, next) });
         });
         const work = async () => {
+          controller.signal.throwIfAborted();
           const kept = await batches.load();
           const { batch: now } = get();
           if (kept !== undefined && now.status === 'ready' && kept.job.id !== now.job.id) throw openedElsewhere();
@@ -280,7 +293,7 @@ export function createBatchSlice({
 
         let isMine = true;
         try {
-          const ended = batches.alone(work);
+          const ended = latest.then(() => batches.alone(work));
           latest = ended.catch(() => undefined);
           isMine = await ended;
         } catch (error) {
@@ -310,8 +323,10 @@ export function createBatchSlice({
       stopBatch() {
         isPausing = true;
         stopping?.abort();
-        get().stopScoring();
+        stopScoringRows();
       },
+
+      inBatchTurn: inTurn,
 
       async keepRowScores(jobId, row) {
         const { batch } = get();

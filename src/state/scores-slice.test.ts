@@ -4,10 +4,18 @@ import { AlignError } from '../align/errors.ts';
 import { findObjective } from '../align/objectives.ts';
 import { exampleAlignment } from '../align/alignment.fixture.ts';
 import type { HistoryEntry } from '../history/history-entry.ts';
-import type { ClassifierInfo, ClassifierRequest } from '../../workers/scores-protocol.ts';
+import type { ClassifierInfo, ClassifierRequest, Logits } from '../../workers/scores-protocol.ts';
 import type { JudgeClient } from '../worker-client/judge-client.ts';
 import { createAppStore } from './app-store.ts';
-import { FakeBatches, fakeDependencies, FakeHistory, fakeScores } from './fake-client.fixture.ts';
+import {
+  demoInfo,
+  demoModel,
+  FakeBatches,
+  FakeClient,
+  fakeDependencies,
+  FakeHistory,
+  fakeScores,
+} from './fake-client.fixture.ts';
 import type { ScoringPlan } from './scores-slice.ts';
 import { SCORING_DEFAULTS } from './scoring-settings.ts';
 
@@ -195,53 +203,122 @@ describe('scoring the edit on the page', () => {
   });
 });
 
+async function setUpBatch() {
+  const batches = new FakeBatches();
+  const classify = vi.fn(async (_id: string, texts: readonly unknown[], _signal: AbortSignal) =>
+    texts.map((_, i): Logits => ({ type: 'logits', logits: [i], cutAtTokens: undefined })),
+  );
+  const rows = [0, 1, 2].map((index) => ({ index, cells: { query: 'q', answer: `a ${index}` } }));
+  const client = new FakeClient();
+  const store = createAppStore(
+    fakeDependencies({
+      client,
+      batches,
+      scores: fakeScores({ open: async () => INFO, classify }),
+      rows: { read: async () => ({ columns: ['query', 'answer'], rows: rows }) },
+    }),
+  );
+  const { edit, finishReason, usage, timings, model, request } = entry();
+  const outcome = { edit, finishReason, usage, timings, model };
+  const { context: _context, answer: _answer, ...settings } = request;
+  batches.kept = {
+    job: {
+      id: 'job',
+      fileName: 'a.csv',
+      format: 'csv',
+      file: new Blob(['x']),
+      found: ['query', 'answer'],
+      columns: { query: 'query', answer: 'answer', goldens: undefined },
+      plan: { settings, modelId: 'demo', choice: { device: 'auto', variant: 'auto' } },
+      isRunning: false,
+    },
+    results: [
+      { row: 0, set: 0, ...outcome },
+      { row: 1, set: 0, error: { code: 'blank-answer', message: 'blank' } },
+      { row: 2, set: 0, ...outcome },
+    ],
+  };
+  await store.getState().restoreBatch(async () => undefined);
+  /** Begins to score; the first row takes until it is stopped, and a moment more. */
+  const startScoring = async () => {
+    classify.mockImplementation(async (_id, _texts, signal) => {
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      await new Promise((resolve) => setImmediate(resolve));
+      throw signal.reason;
+    });
+    const ended = store.getState().scoreBatch({ ...PLAN, outputs: [OUTPUT] });
+    await vi.waitUntil(() => classify.mock.calls.length > 0);
+    return { ended };
+  };
+  return { store, client, batches, classify, startScoring };
+}
+
 describe('scoring a batch', () => {
   it('scores the rows that this plan has not scored, and keeps each as it comes', async () => {
-    const { store: _store } = await setUp();
-    const batches = new FakeBatches();
-    const classify = vi.fn(async (_id: string, texts: readonly unknown[]) =>
-      texts.map((_, i) => ({ type: 'logits' as const, logits: [i], cutAtTokens: undefined })),
-    );
-    const rows = [0, 1, 2].map((index) => ({ index, cells: { query: 'q', answer: `a ${index}` } }));
-    const store = createAppStore(
-      fakeDependencies({
-        batches,
-        scores: fakeScores({ open: async () => INFO, classify }),
-        rows: { read: async () => ({ columns: ['query', 'answer'], rows: rows }) },
-      }),
-    );
-    const { edit, finishReason, usage, timings, model, request } = entry();
-    const outcome = { edit, finishReason, usage, timings, model };
-    const { context: _context, answer: _answer, ...settings } = request;
-    batches.kept = {
-      job: {
-        id: 'job',
-        fileName: 'a.csv',
-        format: 'csv',
-        file: new Blob(['x']),
-        found: ['query', 'answer'],
-        columns: { query: 'query', answer: 'answer', goldens: undefined },
-        plan: { settings, modelId: 'demo', choice: { device: 'auto', variant: 'auto' } },
-        isRunning: false,
-      },
-      results: [
-        { row: 0, set: 0, ...outcome },
-        { row: 1, set: 0, error: { code: 'blank-answer', message: 'blank' } },
-        { row: 2, set: 0, ...outcome },
-      ],
-    };
-    await store.getState().restoreBatch(async () => undefined);
+    const { store, batches, classify } = await setUpBatch();
     const plan = { ...PLAN, outputs: [OUTPUT] };
     await store.getState().scoreBatch(plan);
     expect(store.getState().scoring).toEqual({ status: 'idle' });
     expect(classify).toHaveBeenCalledTimes(2);
     expect(store.getState().batch).toMatchObject({ counts: { edited: 2, failed: 1, scored: 2 } });
-    const kept = batches.kept.results.filter((row) => 'scores' in row);
+    const kept = batches.kept!.results.filter((row) => 'scores' in row);
     expect(kept).toHaveLength(2);
     await store.getState().scoreBatch(plan);
     expect(classify).toHaveBeenCalledTimes(2);
     await store.getState().scoreBatch({ ...plan, outputs: [{ ...OUTPUT, input: 'response' }] });
     expect(classify).toHaveBeenCalledTimes(4);
+  });
+
+  it('is forgotten when it is closed while its rows are scored', async () => {
+    const { store, batches, startScoring } = await setUpBatch();
+    const { ended } = await startScoring();
+    await store.getState().closeBatch();
+    await ended;
+    expect(batches.kept).toBeUndefined();
+    expect(store.getState()).toMatchObject({ batch: { status: 'none' }, scoring: { status: 'idle' } });
+  });
+
+  it('makes room for another file while its rows are scored', async () => {
+    const { store, batches, startScoring } = await setUpBatch();
+    const { ended } = await startScoring();
+    await store.getState().openBatch(new File(['x'], 'other.csv'));
+    await ended;
+    expect(store.getState().batch).toMatchObject({ status: 'ready', error: undefined, job: { fileName: 'other.csv' } });
+    expect(batches.kept!.job.fileName).toBe('other.csv');
+  });
+
+  it('stops when other columns make another batch of it', async () => {
+    const { store, batches, startScoring } = await setUpBatch();
+    const { ended } = await startScoring();
+    await store.getState().mapColumns({ query: 'query', answer: 'query', goldens: undefined });
+    await ended;
+    expect(store.getState().batch).toMatchObject({ status: 'ready', error: undefined });
+    expect(batches.kept!.job.columns.answer).toBe('query');
+  });
+
+  it('lets the rows be run on when it was stopped', async () => {
+    const { store, client, startScoring } = await setUpBatch();
+    const { ended } = await startScoring();
+    const { batch } = store.getState();
+    if (batch.status !== 'ready' || batch.job.plan === undefined) throw new Error('no batch is open');
+    store.getState().stopScoring();
+    const ran = store.getState().runBatch(batch.job.plan, demoModel);
+    await ended;
+    await vi.waitUntil(() => client.loads.length > 0);
+    client.loads[0]!.resolve(demoInfo);
+    await ran;
+    expect(store.getState().batch).toMatchObject({ activity: 'resting', error: undefined });
+  });
+
+  it('says so where another tab runs a batch', async () => {
+    const { store, batches, classify } = await setUpBatch();
+    let free = () => {};
+    const held = batches.alone(() => new Promise((resolve) => (free = resolve)));
+    await store.getState().scoreBatch({ ...PLAN, outputs: [OUTPUT] });
+    expect(store.getState().scoring).toMatchObject({ status: 'failed', error: { code: 'invalid-request' } });
+    expect(classify).not.toHaveBeenCalled();
+    free();
+    await held;
   });
 });
 

@@ -329,9 +329,7 @@ export function createScoresSlice({
               onStep();
             }
           };
-          if (!(await batches.alone(work))) {
-            throw new AlignError('invalid-request', 'Another tab runs a batch. Go on there, or stop it first.');
-          }
+          await get().inBatchTurn(work);
         });
       },
 
