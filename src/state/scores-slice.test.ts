@@ -163,6 +163,58 @@ describe('scoring the edit on the page', () => {
     expect(run().scores!.scores).toHaveLength(1);
   });
 
+  it('keeps what was scored before where scoring again is stopped, on the page and with the edit', async () => {
+    let calls = 0;
+    const { store, history, run } = await setUp((_endpoint, _question, signal) => {
+      calls += 1;
+      // Four questions to an objective; again, the first objective is asked whole.
+      if (calls <= 8) return Promise.resolve('5');
+      if (calls <= 12) return Promise.resolve('7');
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+    });
+    store.getState().agreeTo('http://judge.example');
+    await store.getState().scoreRun({ ...PLAN, judge: 'endpoint' }, undefined);
+    const again = store.getState().scoreRun({ ...PLAN, judge: 'endpoint' }, undefined);
+    await vi.waitUntil(() => calls > 12);
+    store.getState().stopScoring();
+    await again;
+    expect(run().scores!.scores.map(({ edit }) => edit.value)).toEqual([7, 5]);
+    expect(history.entries.get('one')!.scores).toEqual(run().scores);
+  });
+
+  it('keeps what was scored of original and edit where scoring another reviewed text is stopped', async () => {
+    let calls = 0;
+    const { store, ask, run } = await setUp((_endpoint, _question, signal) => {
+      calls += 1;
+      if (calls !== 12) return Promise.resolve('5');
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+    });
+    store.getState().agreeTo('http://judge.example');
+    const plan: ScoringPlan = { ...PLAN, judge: 'endpoint' };
+    await store.getState().scoreRun(plan, undefined);
+    const stopped = store.getState().scoreRun(plan, 'reviewed text');
+    await vi.waitUntil(() => calls === 12);
+    store.getState().stopScoring();
+    await stopped;
+    expect(run().scores!.scores).toMatchObject([
+      { reviewed: { value: 5 } },
+      { edit: { value: 5 }, reviewed: undefined },
+    ]);
+    // Only the second objective's reviewed text is still to be asked about: a rating and two orders.
+    ask.mockClear();
+    await store.getState().scoreRun(plan, 'reviewed text');
+    expect(ask).toHaveBeenCalledTimes(3);
+    expect(run().scores!.scores.every(({ reviewed }) => reviewed?.value === 5)).toBe(true);
+  });
+
+  it('lets go of another plan’s scores once its own are whole', async () => {
+    const { store, run } = await setUp();
+    store.getState().agreeTo('http://judge.example');
+    await store.getState().scoreRun({ ...PLAN, judge: 'endpoint' }, undefined);
+    await store.getState().scoreRun({ ...PLAN, outputs: [OUTPUT] }, undefined);
+    expect(run().scores!.scores.map(({ scorer }) => scorer.type)).toEqual(['classifier']);
+  });
+
   it('is stopped by a new run, without an error', async () => {
     const { store, ask } = await setUp(
       (_endpoint, _question, signal) =>

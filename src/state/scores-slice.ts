@@ -1,7 +1,7 @@
 import type { StateCreator } from 'zustand/vanilla';
 
 import { AlignError, type AlignErrorData } from '../align/errors.ts';
-import type { ScoreReport } from '../align/scores.ts';
+import { lineKey, type ObjectiveScore, type ScoreReport } from '../align/scores.ts';
 import { rowRequest, type RowState } from '../batch/page-batch.ts';
 import type { SourceRow } from '../batch/row-format.ts';
 import type { ServedClassifier } from '../worker-client/scores-client.ts';
@@ -73,7 +73,7 @@ export interface ScoresSlice {
   agreeTo: (origin: string | undefined) => void;
   /**
    * Scores the edit on the page, and keeps the scores with it. What was scored of the same texts by the same judge is
-   * not asked again, unless everything is.
+   * not asked again, unless everything is. What there was stays until its successor is there.
    *
    * @param reviewed  what a person's decisions have left; undefined without any
    */
@@ -283,20 +283,31 @@ export function createScoresSlice({
         if (scored.status !== 'done') return;
         const { id, request, edit } = scored;
         const cost = costOf({ request, reviewed }, plan);
-        const isComplete = isUpToDate(scored.scores, reviewed) && scored.scores?.scores.length === cost.lines;
+        const before = linesFor(scored.scores, reviewed);
+        const isComplete =
+          isUpToDate(scored.scores, reviewed) &&
+          before.length === cost.lines &&
+          before.every((line) => reviewed === undefined || line.reviewed !== undefined);
         const texts: TextsToScore = { request, edit, reviewed, before: isComplete ? undefined : scored.scores };
         const { lines, questions } = cost;
         await run('run', plan, lines + questions, async (scorers, signal, onStep) => {
-          const report: ScoreReport = { scoredAt: Date.now(), reviewedText: reviewed, scores: [] };
-          const scores: ScoreReport['scores'][number][] = [];
+          const scoredAt = Date.now();
+          const keep = async (scores: readonly ObjectiveScore[]) => {
+            const report: ScoreReport = { scoredAt, reviewedText: reviewed, scores };
+            set(({ run: latest }) =>
+              latest.status === 'done' && latest.id === id ? { run: { ...latest, scores: report } } : {},
+            );
+            await get().keepScores(id, report);
+          };
+          // Each line replaces the one before it: what a stop leaves undone keeps its number.
+          let shown = before;
+          const scores: ObjectiveScore[] = [];
           for await (const score of scoreTexts(texts, scorers, signal, onStep)) {
             scores.push(score);
-            const shown = { ...report, scores: [...scores] };
-            set(({ run: latest }) =>
-              latest.status === 'done' && latest.id === id ? { run: { ...latest, scores: shown } } : {},
-            );
-            await get().keepScores(id, shown);
+            shown = withLine(shown, score);
+            await keep(shown);
           }
+          if (scores.length > 0 && scores.length < shown.length) await keep(scores);
         });
       },
 
@@ -343,6 +354,22 @@ export function createScoresSlice({
 /** Whether the scores are of the text that is shown; scoring again then asks everything anew. */
 export function isUpToDate(report: ScoreReport | undefined, reviewed: string | undefined): boolean {
   return report !== undefined && report.reviewedText === reviewed;
+}
+
+/** Lines of a report that hold for the texts as they are now: of a reviewed text, only where it is the same. */
+function linesFor(report: ScoreReport | undefined, reviewed: string | undefined): readonly ObjectiveScore[] {
+  if (report === undefined || isUpToDate(report, reviewed)) return report?.scores ?? [];
+  return report.scores.map((line) => ({
+    ...line,
+    reviewed: undefined,
+    comparison: line.comparison && { ...line.comparison, reviewed: undefined },
+  }));
+}
+
+function withLine(lines: readonly ObjectiveScore[], line: ObjectiveScore): readonly ObjectiveScore[] {
+  const key = lineKey(line);
+  if (!lines.some((one) => lineKey(one) === key)) return [...lines, line];
+  return lines.map((one) => (lineKey(one) === key ? line : one));
 }
 
 /** Edited rows that this plan has not scored. */
