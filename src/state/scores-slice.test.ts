@@ -5,6 +5,7 @@ import { findObjective } from '../align/objectives.ts';
 import { exampleAlignment } from '../align/alignment.fixture.ts';
 import type { HistoryEntry } from '../history/history-entry.ts';
 import type { ClassifierInfo, ClassifierRequest, Logits } from '../../workers/scores-protocol.ts';
+import type { ConvertedModel } from '../worker-client/model-library.ts';
 import type { JudgeClient } from '../worker-client/judge-client.ts';
 import { createAppStore } from './app-store.ts';
 import {
@@ -226,6 +227,51 @@ describe('scoring the edit on the page', () => {
     store.getState().openRun({ ...entry(), id: 'two' });
     await scoring;
     expect(store.getState().scoring).toEqual({ status: 'idle' });
+  });
+
+  it('asks no other model than the one that it names', async () => {
+    const client = new FakeClient();
+    let opened = (_info: ClassifierInfo) => {};
+    const scores = fakeScores({
+      open: () => new Promise<ClassifierInfo>((resolve) => (opened = resolve)),
+      classify: async (_id, texts) => texts.map(() => ({ type: 'logits', logits: [1], cutAtTokens: undefined })),
+    });
+    const store = createAppStore(fakeDependencies({ client, scores }));
+    const load = async (model: ConvertedModel) => {
+      const loaded = store.getState().loadModel(model, { device: 'auto', variant: 'auto' });
+      client.loads.at(-1)!.resolve(demoInfo);
+      await loaded;
+    };
+    store.getState().openRun(entry());
+    await load(demoModel);
+    const scored = store.getState().scoreRun({ ...PLAN, outputs: [OUTPUT], judge: 'page' }, undefined);
+    await load({ ...demoModel, id: 'other', name: 'Other' });
+    opened(INFO);
+    await scored;
+    expect(client.asks).toHaveLength(0);
+    const { scoring, run } = store.getState();
+    expect(scoring).toMatchObject({ status: 'failed', error: { details: { name: demoModel.name } } });
+    // What the classifier gave stays.
+    expect(run).toMatchObject({ scores: { scores: [{ scorer: { type: 'classifier' } }] } });
+  });
+
+  it('takes no reply of a model that was exchanged meanwhile', async () => {
+    const client = new FakeClient();
+    const store = createAppStore(fakeDependencies({ client }));
+    const load = async (model: ConvertedModel) => {
+      const loaded = store.getState().loadModel(model, { device: 'auto', variant: 'auto' });
+      client.loads.at(-1)!.resolve(demoInfo);
+      await loaded;
+    };
+    store.getState().openRun(entry());
+    await load(demoModel);
+    const scored = store.getState().scoreRun({ ...PLAN, judge: 'page' }, undefined);
+    await vi.waitUntil(() => client.asks.length === 1);
+    await load({ ...demoModel, id: 'other', name: 'Other' });
+    client.asks[0]!.reject(new DOMException('The model was unloaded.', 'AbortError'));
+    await scored;
+    expect(client.asks).toHaveLength(1);
+    expect(store.getState().scoring).toMatchObject({ status: 'failed', error: { code: 'invalid-request' } });
   });
 
   it('says which output of a classifier is not there', async () => {

@@ -130,7 +130,8 @@ export function createScoresSlice({
       return { ...info, name: id.slice(id.indexOf(':') + 1) };
     }
 
-    function judgeOf(plan: ScoringPlan): JudgeAtHand | undefined {
+    /** @param stop  ends the scoring with an error that is no matter of one question */
+    function judgeOf(plan: ScoringPlan, stop: (error: AlignError) => void): JudgeAtHand | undefined {
       const { judge, judgeUrl, judgeModel, repeats } = plan;
       switch (judge) {
         case 'none':
@@ -143,14 +144,27 @@ export function createScoresSlice({
               'No model is loaded to judge with. Load one, or choose another scorer.',
             );
           }
+          const { name } = model.model;
+          // Its ratings stand under its name: another model may be in use by now.
+          const throwIfExchanged = (signal: AbortSignal) => {
+            const { model: now } = get();
+            if (now.status !== 'ready' || now.model !== model.model) stop(notInUse(name));
+            signal.throwIfAborted();
+          };
           return {
-            scorer: { type: 'judge', name: model.model.name, host: undefined, repeats },
+            scorer: { type: 'judge', name, host: undefined, repeats },
             concurrency: 1,
-            ask: ({ messages, temperature, repeat }, signal) =>
-              client.ask(
-                { messages: [...messages], temperature, seed: repeat, maxNewTokens: MAX_REPLY_TOKENS },
-                signal,
-              ),
+            async ask({ messages, temperature, repeat }, signal) {
+              throwIfExchanged(signal);
+              try {
+                return await client.ask(
+                  { messages: [...messages], temperature, seed: repeat, maxNewTokens: MAX_REPLY_TOKENS },
+                  signal,
+                );
+              } finally {
+                throwIfExchanged(signal);
+              }
+            },
           };
         }
         case 'endpoint': {
@@ -192,7 +206,7 @@ export function createScoresSlice({
       try {
         const scorers: Scorers = {
           outputs: plan.outputs,
-          judge: judgeOf(plan),
+          judge: judgeOf(plan, (error) => controller.abort(error)),
           async open(id, openSignal) {
             const info = await open(id, plan, openSignal, (progress) => current === controller && show({ progress }));
             if (current === controller) show({ progress: undefined });
@@ -349,6 +363,14 @@ export function createScoresSlice({
       },
     };
   };
+}
+
+function notInUse(name: string): AlignError {
+  return new AlignError(
+    'invalid-request',
+    `${name} is not in use any more, so its scoring has stopped; what is scored stays. Choose it again, or score with the model that is in use.`,
+    { details: { name } },
+  );
 }
 
 /** Whether the scores are of the text that is shown; scoring again then asks everything anew. */
