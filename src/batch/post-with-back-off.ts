@@ -30,7 +30,7 @@ const LONGEST_WAIT_MS = 60_000;
  *
  * @param path  below the endpoint's address, without a slash in front
  * @throws AlignError `server-unreachable` after the last attempt, or for an address or key that cannot work;
- *   `invalid-request` for a prompt that the server refuses; the signal's reason. `details.attempts` is there where
+ *   `key-refused` for a key that no header takes, before anything is sent; `invalid-request` for a prompt that the server refuses; the signal's reason. `details.attempts` is there where
  *   the server itself answered and the attempts ran out.
  */
 export async function postWithBackOff(
@@ -40,6 +40,7 @@ export async function postWithBackOff(
   { signal, wait = waitFor }: PostOptions,
 ): Promise<Reply> {
   const url = `${endpoint.url.replace(/\/+$/, '')}/${path}`;
+  throwIfUnfit(endpoint);
   for (let attempt = 1; ; attempt++) {
     const outcome = await attemptOnce(url, endpoint.apiKey, content, signal);
     if ('body' in outcome) return outcome;
@@ -47,6 +48,23 @@ export async function postWithBackOff(
     const backOffMs = FIRST_WAIT_MS * 2 ** (attempt - 1);
     await wait(Math.min(outcome.retryAfterMs ?? backOffMs, LONGEST_WAIT_MS), signal);
   }
+}
+
+/** @throws AlignError for what fetch refuses as if nobody were there; the message repeats no secret */
+function throwIfUnfit({ url, apiKey }: ModelEndpoint): void {
+  const parsed = URL.parse(url);
+  if (parsed !== null && (parsed.username !== '' || parsed.password !== '')) {
+    const message = `The address of ${parsed.host} holds a name or password; the key is given by itself.`;
+    throw new AlignError('server-unreachable', message, { details: { host: parsed.host } });
+  }
+  if (apiKey !== undefined && !isSendableKey(apiKey)) {
+    throw new AlignError('key-refused', 'The key holds blanks or letters that no key has; copy it anew.');
+  }
+}
+
+/** Whether a header takes a key. Blanks around it are left out. */
+export function isSendableKey(key: string): boolean {
+  return /^[\x21-\x7e]*$/.test(key.trim());
 }
 
 interface Retry {
@@ -76,6 +94,9 @@ async function attemptOnce(
       },
       body: JSON.stringify(content),
       signal: ownAborter.signal,
+      // The key and the texts are for this host alone. Not “error”, which looks like nobody there.
+      redirect: 'manual',
+      credentials: 'omit',
     });
     body = await response.text();
   } catch (cause) {
@@ -87,6 +108,10 @@ async function attemptOnce(
   }
   if (response.ok) return { url, body };
   const { status } = response;
+  if (response.type === 'opaqueredirect' || (status >= 300 && status < 400)) {
+    const message = `${url} sends calls on to another address, where nothing was sent. Give that address itself.`;
+    throw new AlignError('server-unreachable', message, { details: { url } });
+  }
   const message = `${url} answered ${status}: ${body.slice(0, 300)}`;
   if (status === 429 || status === 408 || status >= 500) {
     const seconds = Number(response.headers.get('retry-after') ?? NaN);
