@@ -21,6 +21,8 @@ it('reads what was stored, and of what is damaged the rest', () => {
     judge: 'oracle',
   };
   expect(parseScoring({ ...damaged, repeats: 1e9, judgeUrl: 7 })).toEqual({ ...SCORING_DEFAULTS, outputs: [OUTPUT] });
+  expect(parseScoring({ judgeUrl: 'https://me:geheim@judge.example' })).toEqual(SCORING_DEFAULTS);
+  expect(parseScoring({ judgeUrl: 'https://judge.example/v1' }).judgeUrl).toBe('https://judge.example/v1');
   expect(parseScoring(null)).toEqual(SCORING_DEFAULTS);
 });
 
@@ -31,6 +33,9 @@ it('takes a server without a whole address or a model for no judge', () => {
   expect(plan('http://127.0.0.1:8000/v1', 'm')).toBe('endpoint');
   expect(plan('127.0.0.1:8000', 'm')).toBe('none');
   expect(plan('http://127.0.0.1:8000/v1', ' ')).toBe('none');
+  expect(plan('https://me:geheim@judge.example/v1', 'm')).toBe('none');
+  expect(plan('https://judge.example/v1?key=geheim', 'm')).toBe('none');
+  expect(plan('https://judge.example/v1/chat/completions', 'm')).toBe('endpoint');
   expect(judgeOrigin({ judge: 'endpoint', judgeUrl: 'http://127.0.0.1:8000/v1' })).toBe('http://127.0.0.1:8000');
   expect(judgeOrigin({ judge: 'page', judgeUrl: 'http://127.0.0.1:8000/v1' })).toBeUndefined();
 });

@@ -1,4 +1,5 @@
 import { READINGS, type Reading, SCORER_INPUTS, type ScorerInput } from '../align/scores.ts';
+import { parseServerAddress } from '../server-client/server-address.ts';
 
 /** One output of a classifier that stands for an objective. */
 export interface ScoringOutput {
@@ -44,9 +45,15 @@ export function isRepeats(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_REPEATS;
 }
 
-/** Whether a text is an address that a judge may have. */
+/** Whether a text is an address that a judge may have: a whole one, and none with a password or a query in it. */
 export function isJudgeUrl(text: string): boolean {
-  return /^https?:\/\//.test(text) && URL.canParse(text);
+  if (!/^https?:\/\//i.test(text)) return false;
+  try {
+    parseServerAddress(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What was stored may be of another release, or damaged: what does not fit is left out or keeps its default. */
@@ -59,7 +66,8 @@ export function parseScoring(stored: unknown): ScoringSettings {
   return {
     outputs: Array.isArray(fields.outputs) ? fields.outputs.slice(0, MAX_OUTPUTS).flatMap(parseOutput) : [],
     judge: JUDGES.find((one) => one === fields.judge) ?? SCORING_DEFAULTS.judge,
-    judgeUrl: text('judgeUrl'),
+    // One with a secret in it is not taken on, nor kept again.
+    judgeUrl: isJudgeUrl(text('judgeUrl')) ? text('judgeUrl') : SCORING_DEFAULTS.judgeUrl,
     judgeModel: text('judgeModel'),
     repeats: isRepeats(fields.repeats) ? fields.repeats : SCORING_DEFAULTS.repeats,
     isAutomatic: fields.isAutomatic === true,

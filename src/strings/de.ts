@@ -773,10 +773,11 @@ export const de: Strings = {
     judgeEndpoint: 'Jeder Server, der OpenAIs Chat-Schnittstelle spricht und sich von dieser Seite aufrufen lässt.',
     url: 'Adresse',
     urlPlaceholder: 'http://127.0.0.1:8000/v1',
-    urlFault: 'Eine Adresse, die mit http:// oder https:// beginnt.',
+    urlFault: 'Eine Adresse, die mit http:// oder https:// beginnt, ohne Namen, Passwort oder Abfrage.',
     judgeModel: 'Modell',
     key: 'Schlüssel',
     keyWhy: 'Bleibt nur in diesem Tab, bis er geschlossen oder neu geladen wird.',
+    keyFault: 'Er enthält Leerzeichen oder Zeichen, die kein Schlüssel hat; kopieren Sie ihn neu.',
     repeats: 'Bewertungen je Text',
     repeatsHint:
       'Eine: die wahrscheinlichste Zahl. Mehrere: bei Temperatur 1 gezogen, damit ihre Spanne zeigt, wie sicher der Richter ist.',

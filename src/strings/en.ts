@@ -808,10 +808,11 @@ export const en = {
     judgeEndpoint: 'Any server that speaks OpenAI’s chat interface and lets this page call it.',
     url: 'Address',
     urlPlaceholder: 'http://127.0.0.1:8000/v1',
-    urlFault: 'An address that begins with http:// or https://.',
+    urlFault: 'An address that begins with http:// or https://, without a name, a password or a query.',
     judgeModel: 'Model',
     key: 'Key',
     keyWhy: 'Kept in this tab alone, until it is closed or reloaded.',
+    keyFault: 'It holds blanks or letters that no key has; copy it anew.',
     repeats: 'Ratings of each text',
     repeatsHint:
       'One: the likeliest number. Several: drawn at temperature 1, so that their range shows how sure the judge is.',

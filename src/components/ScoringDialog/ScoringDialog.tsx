@@ -1,6 +1,7 @@
 import { type RefObject, useEffect, useId, useState } from 'react';
 
 import { type Objective, OBJECTIVES } from '../../align/objectives.ts';
+import { isSendableKey } from '../../batch/post-with-back-off.ts';
 import { scoringPlan, judgeOrigin } from '../../state/scoring-plan.ts';
 import {
   isJudgeUrl,
@@ -10,6 +11,7 @@ import {
   type ScoringOutput,
   type ScoringSettings,
 } from '../../state/scoring-settings.ts';
+import { isReadableOnTheWay } from '../../state/server-slice.ts';
 import { useApp, useSettings, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import controls from '../../styles/controls.module.css';
@@ -198,8 +200,12 @@ function Endpoint({ scoring: { judgeUrl, judgeModel }, onChange }: ChoiceProps) 
   const id = useId();
   const keys = useApp((app) => app.judgeKeys);
   const setKey = useApp((app) => app.setJudgeKey);
-  const isFaulty = judgeUrl !== '' && !isJudgeUrl(judgeUrl);
+  // What is no address may hold a password: it stands in the field alone, and is not kept.
+  const [typed, setTyped] = useState(judgeUrl);
+  const isFaulty = typed !== '' && !isJudgeUrl(typed);
   const origin = judgeOrigin({ judge: 'endpoint', judgeUrl });
+  const key = origin === undefined ? '' : (keys[origin] ?? '');
+  const isKeyFaulty = !isSendableKey(key);
   return (
     <div className={styles.fields}>
       <p className={controls.hint}>
@@ -214,16 +220,23 @@ function Endpoint({ scoring: { judgeUrl, judgeModel }, onChange }: ChoiceProps) 
           id={`${id}-url`}
           className={controls.input}
           type="url"
-          value={judgeUrl}
+          value={typed}
           placeholder={text.urlPlaceholder}
           aria-invalid={isFaulty}
           aria-describedby={isFaulty ? `${id}-fault` : undefined}
-          onChange={(event) => onChange({ judgeUrl: event.target.value.trim() })}
+          onChange={(event) => {
+            const url = event.target.value.trim();
+            setTyped(url);
+            onChange({ judgeUrl: isJudgeUrl(url) ? url : '' });
+          }}
         />
         {isFaulty && (
           <p id={`${id}-fault`} className={controls.fault}>
             {text.urlFault}
           </p>
+        )}
+        {origin !== undefined && isReadableOnTheWay(origin) && (
+          <p className={controls.hint}>{strings.server.readable}</p>
         )}
       </div>
       <div className={styles.two}>
@@ -244,11 +257,17 @@ function Endpoint({ scoring: { judgeUrl, judgeModel }, onChange }: ChoiceProps) 
             className={controls.input}
             type="password"
             autoComplete="off"
-            value={origin === undefined ? '' : (keys[origin] ?? '')}
+            value={key}
             disabled={origin === undefined}
-            aria-describedby={`${id}-key-why`}
+            aria-invalid={isKeyFaulty}
+            aria-describedby={isKeyFaulty ? `${id}-key-fault ${id}-key-why` : `${id}-key-why`}
             onChange={(event) => origin !== undefined && setKey(origin, event.target.value)}
           />
+          {isKeyFaulty && (
+            <p id={`${id}-key-fault`} className={controls.fault}>
+              {text.keyFault}
+            </p>
+          )}
           <p id={`${id}-key-why`} className={controls.hint}>
             {text.keyWhy}
           </p>
