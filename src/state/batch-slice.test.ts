@@ -261,3 +261,18 @@ it('stops where the server goes away, so that the rows after it are not lost', a
   expect(batch()).toMatchObject({ error: { code: 'server-unreachable' }, counts: { edited: 0 } });
   expect(batch().results.has(0)).toBe(false);
 });
+
+it('names the server that wrote a row, though a model here is ready by its end', async () => {
+  const { client, store, batch, answer, settle } = setUp();
+  await store.getState().openBatch(file());
+  const ended = store.getState().runBatch({ ...plan, modelId: servedModel.id }, servedModel);
+  await settle();
+  client.loads[0]!.resolve(servedInfo);
+  await settle();
+  const loading = store.getState().loadModel(demoModel, plan.choice);
+  client.loads[1]!.resolve(demoInfo);
+  await loading;
+  for (let i = 0; i < client.aligns.length; i += 1) await answer(i, 'there');
+  await ended;
+  expect(batch().results.get(0)).toMatchObject({ model: { id: servedModel.id, host: '127.0.0.1:4320' } });
+});

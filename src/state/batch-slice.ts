@@ -13,7 +13,7 @@ import type { ConvertedModel } from '../worker-client/model-library.ts';
 import type { AppDependencies, AppState } from './app-store.ts';
 import { isAbort, toErrorData } from './error-data.ts';
 import { FrameBatch } from './frame-batch.ts';
-import { modelUsed } from './run-slice.ts';
+import { followModel } from './run-slice.ts';
 
 /** A file of rows, how it is run, and how far it came. Kept in the browser with every finished row. */
 export interface BatchJob {
@@ -251,6 +251,7 @@ export function createBatchSlice({
         async function runRow(request: AlignRequest, signal: AbortSignal): Promise<RowOutcome> {
           const { model: state } = get();
           if (state.status !== 'ready' || state.model.id !== model.id) throwNotLoaded();
+          const usedNow = followModel(state);
           let end: Extract<AlignEvent, { type: 'edit-end' }> | undefined;
           await patiently(
             () => client.align(request, (event) => (end = event.type === 'edit-end' ? event : end), signal),
@@ -260,8 +261,7 @@ export function createBatchSlice({
           const { edit, finishReason, usage, timings } = end;
           // The model was unloaded in the middle of the row: what it had written is no edit.
           if (finishReason === 'cancelled') throwNotLoaded();
-          const { model: after } = get();
-          return { edit, finishReason, usage, timings, model: modelUsed(after.status === 'ready' ? after : state) };
+          return { edit, finishReason, usage, timings, model: usedNow(get().model) };
         }
 
         /** A server that has no place at the moment is asked again when it says. */
