@@ -256,9 +256,9 @@ test('what this device cannot run goes to a server only after the visitor agreed
   await expect(playground.error).toBeVisible();
   expect(posts()).toBe(0);
 
-  // Once: nothing is agreed for the next time.
+  // For this page: nothing of it is kept, and the device can be tried again.
   await page.getByRole('button', { name: `Use ${server.host} instead` }).click();
-  await dialog.getByRole('button', { name: 'Use it this time' }).click();
+  await dialog.getByRole('button', { name: 'Use it until this page is closed' }).click();
   await expect(page.getByText(/^In place of Demo aligner, which did not run here:/)).toBeVisible();
   expect(posts()).toBe(0);
   await playground.align.click();

@@ -63,11 +63,8 @@ keepTabTold({ app, settings }, document);
 keepScored({ app, settings });
 void app.getState().probeDevice();
 const { serverUrl } = settings.getState();
-const modelsListed = Promise.all([
-  app.getState().listModels(),
-  app.getState().listStored(),
-  serverUrl !== undefined && app.getState().checkServer(serverUrl),
-]);
+if (serverUrl !== undefined) void app.getState().checkServer(serverUrl);
+const modelsListed = Promise.all([app.getState().listModels(), app.getState().listStored()]);
 // A batch that was running when the page was left goes on, once its model can be found.
 void app.getState().restoreBatch(async (id) => {
   await modelsListed;

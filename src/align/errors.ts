@@ -76,3 +76,16 @@ export class AlignError extends Error {
     return new AlignError(code, message, { details: details ?? {} });
   }
 }
+
+const DEVICE_FAULTS: readonly AlignErrorCode[] = [
+  'webgpu-unavailable',
+  'device-lost',
+  'out-of-memory',
+  'engine-failed',
+  'worker-crashed',
+];
+
+/** Whether an error says that this device does not run a model, rather than that its files or the request are wrong. */
+export function isDeviceFault({ code }: Pick<AlignErrorData, 'code'>): boolean {
+  return DEVICE_FAULTS.includes(code);
+}

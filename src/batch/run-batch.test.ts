@@ -62,12 +62,28 @@ describe('runBatch', () => {
     expect(results.map(({ row }) => row)).toEqual([0]);
   });
 
-  it('ends when the engine fails ten times in a row', async () => {
-    const { results, error } = await collect(30, 1, async () => {
-      throw new AlignError('engine-failed', 'No.');
-    });
-    expect(error).toMatchObject({ code: 'engine-failed' });
+  it.each([
+    ['the engine fails', new AlignError('engine-failed', 'No.')],
+    ['a server answers that it failed', new AlignError('server-failed', 'No.', { details: { isAnswer: true } })],
+  ])('ends when %s ten times in a row', async (_what, failure) => {
+    const { results, error } = await collect(30, 1, () => Promise.reject(failure));
+    expect(error).toBe(failure);
     expect(results).toHaveLength(9);
+  });
+
+  it('records a row that a server cannot do, and goes on with those beside it', async () => {
+    const { results, error } = await collect(6, 2, async ({ row }) => {
+      if (row === 0) throw new AlignError('server-failed', 'It broke.', { details: { isAnswer: true } });
+      return edit(row);
+    });
+    expect(error).toBeUndefined();
+    expect(results).toHaveLength(6);
+    expect(results.find(({ row }) => row === 0)).toMatchObject({ error: { code: 'server-failed' } });
+  });
+
+  it('ends where a server broke off without a word', async () => {
+    const { error } = await collect(6, 1, () => Promise.reject(new AlignError('server-failed', 'It broke off.')));
+    expect(error).toMatchObject({ code: 'server-failed' });
   });
 
   it('throws the signal’s reason and records nothing that was under way', async () => {

@@ -25,9 +25,14 @@ export interface RunBatchOptions<Work, Outcome> {
 }
 
 /** What one row may fail of while the next one succeeds. Anything else ends the run. */
-const ROW_FAILURES: readonly AlignErrorCode[] = ['invalid-request', 'prompt-too-long', 'engine-failed'];
+const ROW_FAILURES: readonly AlignErrorCode[] = ['invalid-request', 'prompt-too-long'];
 
-/** So many engine failures in a row are no matter of the rows. */
+/** A row's own as far as one can tell: it may be the one that an engine, or a server that answered, cannot do. */
+function isFailureToWrite({ code, details }: AlignError): boolean {
+  return code === 'engine-failed' || (code === 'server-failed' && details.isAnswer === true);
+}
+
+/** So many of these in a row are no matter of the rows. */
 const MAX_FAILURES_IN_A_ROW = 10;
 
 /**
@@ -53,8 +58,9 @@ export async function runBatch<Work extends object, Outcome extends object>(
       return { row, set, ...outcome };
     } catch (error) {
       // After an abort it is the run's end, whatever its reason looks like.
-      if (either.aborted || !(error instanceof AlignError) || !ROW_FAILURES.includes(error.code)) throw error;
-      failuresInARow += error.code === 'engine-failed' ? 1 : 0;
+      if (either.aborted || !(error instanceof AlignError)) throw error;
+      if (isFailureToWrite(error)) failuresInARow += 1;
+      else if (!ROW_FAILURES.includes(error.code)) throw error;
       if (failuresInARow >= MAX_FAILURES_IN_A_ROW) throw error;
       return { row, set, error: { code: error.code, message: error.message } };
     }

@@ -81,16 +81,19 @@ export async function createLlamaCppEngine(options: LlamaCppEngineOptions): Prom
   } catch (error) {
     await model?.dispose();
     signal?.throwIfAborted();
-    const reason = [error instanceof Error ? error.message : String(error), ...complaints.slice(-3)].join(' ');
+    const reason = [error instanceof Error ? error.message : String(error), ...complaints].join(' ');
     throw toEngineError(new Error(reason, { cause: error }), engineDevice, 'loading the model');
   }
 }
 
-/** llama.cpp, and what it complained of. */
+/** llama.cpp, and what it complained of last. */
 interface Runtime {
   llama: Llama;
   complaints: string[];
 }
+
+/** So many complaints say why a load failed; a process that lives for weeks keeps no more. */
+const MOST_COMPLAINTS = 3;
 
 /** One for each device: it takes a second to start, holds nothing of a model, and keeps no process from ending. */
 const runtimes = new Map<LlamaCppDevice, Promise<Runtime>>();
@@ -115,7 +118,10 @@ async function startLlama(installed: LlamaCppPackage, device: LlamaCppDevice): P
       // Each context says how many it takes.
       maxThreads: 0,
       logLevel: 'error',
-      logger: (_level, message) => void complaints.push(message.trim()),
+      logger(_level, message) {
+        complaints.push(message.trim());
+        if (complaints.length > MOST_COMPLAINTS) complaints.shift();
+      },
     });
   try {
     const wanted = device === 'cpu' ? false : device;

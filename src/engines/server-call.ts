@@ -18,8 +18,8 @@ const MAX_JSON_BYTES = 16 << 20;
 /**
  * Calls a server that answers with JSON.
  *
- * @throws AlignError `server-unreachable`, `server-failed` (`details.isAnswer` where it said so itself), `server-busy` (`details.retryAfterMs` where it said),
- *   `key-refused`, `invalid-request`, `prompt-too-long`, `unknown-name`; the signal's reason
+ * @throws AlignError `server-unreachable`, `server-failed` (`details.isAnswer` where it said so itself, `details.isDeadline`
+ *   where its time was over), `server-busy` (`details.retryAfterMs` where it said), `key-refused`, `invalid-request`, `prompt-too-long`, `unknown-name`; the signal's reason
  */
 export async function callForJson(call: ServerCall): Promise<unknown> {
   const watch = new Watch(call);
@@ -179,7 +179,8 @@ function refusal(url: string, response: Response, text: string): AlignError {
   if ([400, 413, 422].includes(status)) {
     return new AlignError(speaksOfLength(message) ? 'prompt-too-long' : 'invalid-request', message, { details });
   }
-  return new AlignError('server-failed', message, { details: { ...details, isAnswer: true } });
+  const isDeadline = status === 504;
+  return new AlignError('server-failed', message, { details: { ...details, isAnswer: true, isDeadline } });
 }
 
 /** vLLM, llama-server, SGLang and OpenAI have a sentence each. */

@@ -21,7 +21,10 @@ export async function explainFailure(error: unknown, call: FailedCall): Promise<
   if (!(error instanceof AlignError)) return error;
   const { code, details } = error;
   if (code === 'server-unreachable') return (await findObstacle(call)) ?? unreachable(call, error);
-  if (code === 'key-refused') return details.status === 403 ? hostNotKnown(call) : keyRefused(call, error);
+  if (code === 'key-refused') {
+    const isOfName = details.status === 403 && (await refusesName(call.url));
+    return isOfName ? hostNotKnown(call) : keyRefused(call, error);
+  }
   if (code === 'server-busy' && typeof details.retryAfterMs === 'number') {
     const message = `${error.message.replace(/[.\s]*$/, '')}. It may be asked again in ${details.retryAfterMs / 1000} s.`;
     return new AlignError('server-busy', message, { cause: error, details });
@@ -49,11 +52,22 @@ async function findObstacle({ url, page }: FailedCall): Promise<AlignError | und
     );
   }
   const health = await probe(`${url}/healthz`);
-  if (health?.status === 403) return hostNotKnown({ url });
+  if (health?.status === 403) return mayRefuseName(url) ? hostNotKnown({ url }) : undefined;
   if (health?.ok !== true || origin === page.origin) return undefined;
   return notAllowed(
     `${host} runs, but lets no page from ${page.origin} call it: start it with “--allow-origin ${page.origin}”.`,
   );
+}
+
+/** A proxy may answer 403 for a key alone; a server of ours does so for a name, and then for its health too. */
+async function refusesName(url: string): Promise<boolean> {
+  return mayRefuseName(url) && (await probe(`${url}/healthz`))?.status === 403;
+}
+
+/** To its address in digits, and to this machine's own name, every server of ours answers. */
+function mayRefuseName(url: string): boolean {
+  const { hostname } = new URL(url);
+  return hostname !== 'localhost' && !isNumericHost(hostname);
 }
 
 /** Any page may read whether a server of ours is there. */
@@ -79,8 +93,7 @@ function unreachable({ url }: FailedCall, cause: AlignError): AlignError {
 
 function hostNotKnown({ url }: Pick<FailedCall, 'url'>): AlignError {
   const { host, hostname } = new URL(url);
-  const option = isNumericHost(hostname) ? '' : `: start it with “--allow-host ${hostname}”`;
-  return notAllowed(`${host} answers, but not to that name (403)${option}.`);
+  return notAllowed(`${host} answers, but not to that name (403): start it with “--allow-host ${hostname}”.`);
 }
 
 function keyRefused({ url, hasKey }: FailedCall, cause: AlignError): AlignError {

@@ -148,6 +148,26 @@ describe('models here and at a server', () => {
     expect(loads()).toBe(4);
   });
 
+  it.each(['engine-failed', 'out-of-memory', 'device-lost'] as const)(
+    'load here anew after a run that ended with %s, rather than go back to what broke',
+    async (code) => {
+      const { client, calls, parts, run } = setUp();
+      await client.load(HERE, () => {});
+      parts.run = () => Promise.reject(new AlignError(code, 'It broke.'));
+      await expect(run()).rejects.toMatchObject({ code });
+      await client.load(THERE, () => {});
+      await client.load(HERE, () => {});
+      expect(calls.filter((call) => call === 'load')).toHaveLength(2);
+    },
+  );
+
+  it('load here anew where the same model is chosen again: its files may be others by now', async () => {
+    const { client, calls } = setUp();
+    await client.load(HERE, () => {});
+    await client.load(HERE, () => {});
+    expect(calls).toEqual(['load', 'load']);
+  });
+
   it('bring back a device that the CPU took over from, or the CPU, as is asked', async () => {
     const { client, calls, parts, restart } = setUp();
     parts.load = async () => ({ ...INFO, device: 'webgpu' });

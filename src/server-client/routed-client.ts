@@ -1,4 +1,4 @@
-import { AlignError } from '../align/errors.ts';
+import { AlignError, isDeviceFault } from '../align/errors.ts';
 import { hostOf } from '../engines/server-call.ts';
 import type { LoadedModelInfo, LoadRequest, ModelLocation } from '../../workers/protocol.ts';
 import type {
@@ -19,6 +19,8 @@ export function createRoutedClient(local: LocalClient, servers: ServerClient): E
   /** What the engine here holds. */
   let held: { request: LoadRequest; info: LoadedModelInfo } | undefined;
   let inUse: ServerLocation | 'here' = 'here';
+  /** A server's model was asked for since: going back is no wish for a fresh load. Whoever chooses a model anew here has one. */
+  let mayGoBack = false;
   /** Of the model in use: its runs and its load end with it. */
   let term = new AbortController();
   const crashListeners = new Set<(error: AlignError) => void>();
@@ -41,7 +43,9 @@ export function createRoutedClient(local: LocalClient, servers: ServerClient): E
 
   async function loadHere(request: LoadRequest, onEvent: Parameters<LocalClient['load']>[1], signal: AbortSignal) {
     inUse = 'here';
-    if (held !== undefined && isSame(held.request, request)) return held.info;
+    const isBack = mayGoBack;
+    mayGoBack = false;
+    if (isBack && held !== undefined && isSame(held.request, request)) return held.info;
     held = undefined;
     const info = await local.load(request, onEvent);
     signal.throwIfAborted();
@@ -50,6 +54,7 @@ export function createRoutedClient(local: LocalClient, servers: ServerClient): E
   }
 
   async function connect(location: ServerLocation, signal: AbortSignal): Promise<ServedModelInfo> {
+    mayGoBack = true;
     // A load that is on its way here is not wanted any more; a model that is here stays.
     if (inUse === 'here' && held === undefined) await local.unload();
     const models = await servers.models(location.url);
@@ -93,8 +98,8 @@ export function createRoutedClient(local: LocalClient, servers: ServerClient): E
       try {
         await local.align(request, onEvent, either);
       } catch (error) {
-        // The model went with its device.
-        if (error instanceof AlignError && error.code === 'device-lost') held = undefined;
+        // What broke once is not handed out again as if it were whole.
+        if (error instanceof AlignError && isDeviceFault(error)) held = undefined;
         throw error;
       }
     },

@@ -228,6 +228,7 @@ describe('a run on a server', () => {
     expect(late).toMatchObject({
       code: 'server-failed',
       message: expect.stringMatching(/took longer than 0.1 s/) as string,
+      details: { isAnswer: true, isDeadline: true },
     });
   });
 
@@ -239,6 +240,7 @@ describe('a run on a server', () => {
     const { url } = await start({ aligner: localAligner({ ...demo, engine }) });
     const lost = await failure(eventsOf(url));
     expect(['server-failed', 'server-busy']).toContain(lost.code);
+    if (lost.code === 'server-failed') expect(lost.details).toMatchObject({ isAnswer: true, isDeadline: false });
     expect(lost.message).toContain('The GPU of the server is gone.');
     expect(lost.message).not.toContain('close other tabs');
   });

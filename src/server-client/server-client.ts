@@ -242,6 +242,6 @@ function streamError(url: string, data: string): AlignError {
   return new AlignError(
     isPassing ? 'server-busy' : 'server-failed',
     `${hostOf(url)} broke off: ${said?.message ?? 'it did not say why'}`,
-    { details: { host: hostOf(url) } },
+    { details: { host: hostOf(url), isAnswer: true, isDeadline: error?.code === 'deadline' } },
   );
 }

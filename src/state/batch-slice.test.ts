@@ -106,6 +106,23 @@ it('goes on after a reload where it was, with what is kept', async () => {
   expect([...after.batch().results.keys()].sort()).toEqual([0, 1, 2, 3]);
 });
 
+it('stays as it was left after a reload where a server writes it: nothing is sent by opening the page', async () => {
+  const batches = new FakeBatches();
+  const before = setUp(batches);
+  await before.store.getState().openBatch(file());
+  void before.store.getState().runBatch({ ...plan, modelId: servedModel.id }, servedModel);
+  await before.settle();
+  before.client.loads[0]!.resolve(servedInfo);
+  await before.settle();
+  await before.answer(0, 'one');
+  expect(batches.kept!.job.isRunning).toBe(true);
+  const after = setUp(Object.assign(new FakeBatches(), { kept: batches.kept }));
+  await after.store.getState().restoreBatch(async () => servedModel);
+  expect(after.batch()).toMatchObject({ activity: 'resting', error: undefined, counts: { edited: 1 } });
+  expect(after.client.loads).toEqual([]);
+  expect(after.client.aligns).toEqual([]);
+});
+
 it('stops, and says so, when another model is loaded meanwhile', async () => {
   const { client, store, batch, answer, start, settle } = setUp();
   await store.getState().openBatch(file());
@@ -260,4 +277,34 @@ it('stops where the server goes away, so that the rows after it are not lost', a
   await ended;
   expect(batch()).toMatchObject({ error: { code: 'server-unreachable' }, counts: { edited: 0 } });
   expect(batch().results.has(0)).toBe(false);
+});
+
+it('names the server that wrote a row, though a model here is ready by its end', async () => {
+  const { client, store, batch, answer, settle } = setUp();
+  await store.getState().openBatch(file());
+  const ended = store.getState().runBatch({ ...plan, modelId: servedModel.id }, servedModel);
+  await settle();
+  client.loads[0]!.resolve(servedInfo);
+  await settle();
+  const loading = store.getState().loadModel(demoModel, plan.choice);
+  client.loads[1]!.resolve(demoInfo);
+  await loading;
+  for (let i = 0; i < client.aligns.length; i += 1) await answer(i, 'there');
+  await ended;
+  expect(batch().results.get(0)).toMatchObject({ model: { id: servedModel.id, host: '127.0.0.1:4320' } });
+});
+
+it('goes on beside a row that its server cannot do', async () => {
+  const { client, store, batch, answer, settle } = setUp();
+  await store.getState().openBatch(file());
+  const ended = store.getState().runBatch({ ...plan, modelId: servedModel.id }, servedModel);
+  await settle();
+  client.loads[0]!.resolve(servedInfo);
+  await settle();
+  client.aligns[0]!.reject(new AlignError('server-failed', 'It broke.', { details: { isAnswer: true } }));
+  await settle();
+  await answer(1, 'third');
+  await answer(2, 'fourth');
+  await ended;
+  expect(batch()).toMatchObject({ error: undefined, counts: { edited: 2, failed: 2, retryable: 1 } });
 });

@@ -7,13 +7,15 @@ import type { AlignRequest } from '../align/request.ts';
 import { type ColumnMap, guessColumns } from '../batch/columns.ts';
 import { type BatchSettings, type RowOutcome, type RowState, rowWork } from '../batch/page-batch.ts';
 import { type RowFormat, rowFormatOf, type SourceRow } from '../batch/row-format.ts';
+import { RowPlaces } from '../batch/row-places.ts';
 import { type BatchItem, runBatch } from '../batch/run-batch.ts';
 import type { LoadRequest } from '../../workers/protocol.ts';
 import type { ConvertedModel } from '../worker-client/model-library.ts';
 import type { AppDependencies, AppState } from './app-store.ts';
 import { isAbort, toErrorData } from './error-data.ts';
 import { FrameBatch } from './frame-batch.ts';
-import { modelUsed } from './run-slice.ts';
+import { followModel } from './run-slice.ts';
+import { isServed } from './server-slice.ts';
 
 /** A file of rows, how it is run, and how far it came. Kept in the browser with every finished row. */
 export interface BatchJob {
@@ -27,7 +29,7 @@ export interface BatchJob {
   columns: ColumnMap;
   /** Undefined before the first start. */
   plan: BatchPlan | undefined;
-  /** It was running when the page was left, so it goes on when the page is opened. */
+  /** It was running when the page was left, so it goes on when the page is opened, unless a server writes it. */
   isRunning: boolean;
 }
 
@@ -85,7 +87,7 @@ export interface BatchSlice {
   /** Keeps an edited row with its scores; of no effect where another file is open by now. */
   keepRowScores: (jobId: string, row: RowState) => Promise<void>;
   closeBatch: () => Promise<void>;
-  /** What is kept from before; goes on with it if it was running. */
+  /** What is kept from before; goes on with it if it was running here. */
   restoreBatch: (findModel: (id: string) => Promise<ConvertedModel | undefined>) => Promise<void>;
 }
 
@@ -93,8 +95,6 @@ export interface BatchSlice {
 const MAX_FILE_BYTES = 500_000_000;
 /** Rows at a server at a time: as many as one of ours runs together, unless it was told otherwise. */
 const SERVER_CONCURRENCY = 4;
-const RETRY_MS = 5000;
-const MOST_WAITS = 60;
 const NOTHING_RUN: BatchCounts['run'] = { rows: 0, editTokens: 0, ms: 0 };
 
 export function createBatchSlice({
@@ -102,6 +102,7 @@ export function createBatchSlice({
   rows: rowsClient,
   batches,
   scheduleFrame,
+  now: clockMs,
   wait,
 }: AppDependencies): StateCreator<AppState, [], [], BatchSlice> {
   return (set, get) => {
@@ -208,6 +209,8 @@ export function createBatchSlice({
         stopping = controller;
         isPausing = false;
         let startedMs = performance.now();
+        const concurrency = model.location.kind === 'server' ? SERVER_CONCURRENCY : 1;
+        const places = new RowPlaces({ most: concurrency, now: clockMs, wait });
         change({ activity: 'running', error: undefined, counts: countsOf(results, NOTHING_RUN) });
         const finished = new FrameBatch<RowState>(scheduleFrame, (latest) => {
           const { batch: shown } = get();
@@ -235,7 +238,7 @@ export function createBatchSlice({
           }
           startedMs = performance.now();
           await runBatch(items(), {
-            concurrency: model.location.kind === 'server' ? SERVER_CONCURRENCY : 1,
+            concurrency,
             signal: controller.signal,
             run: async (request, signal) => await runRow(request, signal),
             record: async (result) => {
@@ -264,8 +267,9 @@ export function createBatchSlice({
         async function runRow(request: AlignRequest, signal: AbortSignal): Promise<RowOutcome> {
           const { model: state } = get();
           if (state.status !== 'ready' || state.model.id !== model.id) throwNotLoaded();
+          const usedNow = followModel(state);
           let end: Extract<AlignEvent, { type: 'edit-end' }> | undefined;
-          await patiently(
+          await places.run(
             () => client.align(request, (event) => (end = event.type === 'edit-end' ? event : end), signal),
             signal,
           );
@@ -273,22 +277,7 @@ export function createBatchSlice({
           const { edit, finishReason, usage, timings } = end;
           // The model was unloaded in the middle of the row: what it had written is no edit.
           if (finishReason === 'cancelled') throwNotLoaded();
-          const { model: after } = get();
-          return { edit, finishReason, usage, timings, model: modelUsed(after.status === 'ready' ? after : state) };
-        }
-
-        /** A server that has no place at the moment is asked again when it says. */
-        async function patiently(align: () => Promise<void>, signal: AbortSignal): Promise<void> {
-          for (let waits = 0; ; waits += 1) {
-            try {
-              return await align();
-            } catch (error) {
-              const isBusy = error instanceof AlignError && error.code === 'server-busy';
-              if (!isBusy || waits === MOST_WAITS) throw error;
-              const { retryAfterMs } = error.details;
-              await wait(typeof retryAfterMs === 'number' ? retryAfterMs : RETRY_MS, signal);
-            }
-          }
+          return { edit, finishReason, usage, timings, model: usedNow(get().model) };
         }
 
         let isMine = true;
@@ -373,6 +362,8 @@ export function createBatchSlice({
           set({ batch: { status: 'reading', fileName: job.fileName } });
           await show(job, results);
           if (!job.isRunning || job.plan === undefined) return;
+          // Nothing is sent anywhere by opening the page: the visitor goes on with it.
+          if (isServed(job.plan.modelId)) return;
           const model = await findModel(job.plan.modelId);
           if (model === undefined) change({ error: modelGone(job.plan.modelId).toJSON() });
           else await get().runBatch(job.plan, model);

@@ -146,3 +146,16 @@ it('runs one here beside one at a server, and is back here afterwards', async ()
   ]);
   expect(store.getState().model).toMatchObject({ status: 'ready', model: demoModel });
 });
+
+it('names the server that wrote an edit, though a model here is ready by its end', async () => {
+  const { client, store, history, settle, finish } = setUp();
+  const ended = store.getState().startComparison(request, sets.slice(0, 1), [servedModel], auto);
+  client.loads[0]!.resolve(servedInfo);
+  await settle();
+  const loading = store.getState().loadModel(demoModel, auto);
+  client.loads[1]!.resolve(demoInfo);
+  await loading;
+  await finish(0, 'there');
+  await ended;
+  expect((await history.list())[0]!.model).toMatchObject({ id: servedModel.id, host: '127.0.0.1:4320' });
+});

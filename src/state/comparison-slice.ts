@@ -11,7 +11,7 @@ import type { ConvertedModel } from '../worker-client/model-library.ts';
 import type { AppDependencies, AppState } from './app-store.ts';
 import { toErrorData } from './error-data.ts';
 import { FrameBatch } from './frame-batch.ts';
-import { modelUsed } from './run-slice.ts';
+import { followModel } from './run-slice.ts';
 import { hostOfModel } from './server-slice.ts';
 
 type EndEvent = Extract<AlignEvent, { type: 'edit-end' }>;
@@ -132,7 +132,7 @@ export function createComparisonSlice({
 
         async function run(id: string, one: AlignRequest): Promise<void> {
           show(id, { status: 'running', editTokens: 0 });
-          let used = modelUsed(get().model);
+          const usedNow = followModel(get().model);
           let end: EndEvent | undefined;
           const progress = new FrameBatch<number>(scheduleFrame, (counts) =>
             show(id, { status: 'running', editTokens: counts.at(-1) ?? 0 }),
@@ -154,10 +154,7 @@ export function createComparisonSlice({
             return;
           }
           progress.flush();
-          const { model: after } = get();
-          // A device that was lost on the way is not the one that wrote the end.
-          if (after.status === 'ready') used = modelUsed(after);
-          const alignment = ended(one, used, end);
+          const alignment = ended(one, usedNow(get().model), end);
           show(id, alignment === undefined ? { status: 'skipped' } : { status: 'done', alignment });
           if (alignment !== undefined) {
             await get().keepEntry({ ...alignment, id, createdAt: Date.now(), isPinned: false, decisions: [] });

@@ -36,7 +36,8 @@ export function createLibrarySlice({
       try {
         const { models, problems, runsModels } = await library.list();
         set({ library: { status: 'ready', models, problems: problems.map((problem) => problem.toJSON()) } });
-        if (runsModels && !get().servers.some(({ isOwn }) => isOwn)) await get().checkServer(pageOrigin, true);
+        // Nobody who wants a model of this device waits for what a server has.
+        if (runsModels && !get().servers.some(({ isOwn }) => isOwn)) void get().checkServer(pageOrigin, true);
       } catch (error) {
         set({ library: { status: 'failed', error: toErrorData(error) } });
       }

@@ -4,7 +4,16 @@ import type { AlignEvent } from '../align/edit.ts';
 import { AlignError } from '../align/errors.ts';
 import { type AlignRequest, GREEDY } from '../align/request.ts';
 import { createAppStore } from './app-store.ts';
-import { demoInfo, demoModel, FakeClient, fakeDependencies, FakeFrames, FakeHistory } from './fake-client.fixture.ts';
+import {
+  demoInfo,
+  demoModel,
+  FakeClient,
+  fakeDependencies,
+  FakeFrames,
+  FakeHistory,
+  servedInfo,
+  servedModel,
+} from './fake-client.fixture.ts';
 import { paceTokensPerSecond } from './run-slice.ts';
 
 const request: AlignRequest = {
@@ -154,6 +163,32 @@ describe('a run', () => {
     store.getState().openRun(entry!);
     expect(run()).toEqual({ ...left, start: undefined });
   });
+
+  it.each([
+    ['a server', servedModel, servedInfo, demoModel, demoInfo, { device: 'server', host: '127.0.0.1:4320' }],
+    ['this device', demoModel, demoInfo, servedModel, servedInfo, { device: 'wasm' }],
+  ] as const)(
+    'names %s that wrote it, though a model elsewhere is ready before it has ended',
+    async (_where, writer, writerInfo, next, nextInfo, expected) => {
+      const { client, history, run, store, send } = await setUp();
+      const load = async (model: typeof demoModel, info: typeof demoInfo | typeof servedInfo) => {
+        const loaded = store.getState().loadModel(model, { device: 'auto', variant: 'auto' });
+        client.loads.at(-1)!.resolve(info);
+        await loaded;
+      };
+      await load(writer, writerInfo);
+      const ended = store.getState().startRun(request);
+      send(0)(start);
+      await load(next, nextInfo);
+      send(0)(end('Half', 'cancelled'));
+      client.aligns[0]!.resolve();
+      await ended;
+      const [kept] = await history.list();
+      expect(kept!.model).toMatchObject({ id: writer.id, ...expected });
+      expect(Object.hasOwn(kept!.model, 'host')).toBe('host' in expected);
+      expect(run()).toMatchObject({ status: 'done', model: kept!.model });
+    },
+  );
 
   it('takes over what another tab decided on its edit, and never what was decided here since', async () => {
     const { client, history, run, store, send } = await setUp();

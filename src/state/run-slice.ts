@@ -80,7 +80,7 @@ export function createRunSlice({ client, scheduleFrame }: AppDependencies): Stat
         const controller = new AbortController();
         current = controller;
         const isCurrent = () => current === controller;
-        const modelAtStart = modelUsed(get().model);
+        const usedNow = followModel(get().model);
         set({
           run: {
             status: 'running',
@@ -95,8 +95,7 @@ export function createRunSlice({ client, scheduleFrame }: AppDependencies): Stat
         const events = new FrameBatch<AlignEvent>(scheduleFrame, (batch) => {
           if (isCurrent())
             set(({ run, model }) => {
-              // A device that was lost on the way is not the one that wrote the end.
-              const used = model.status === 'ready' ? modelUsed(model) : modelAtStart;
+              const used = usedNow(model);
               return { run: batch.reduce((before, event) => withEvent(before, event, used), run) };
             });
         });
@@ -178,12 +177,24 @@ function withEvent(run: Run, event: AlignEvent, model: ModelUsed): Run {
 }
 
 /** The model in the engine as a run names it. */
-export function modelUsed(state: ModelState): ModelUsed {
+function modelUsed(state: ModelState): ModelUsed {
   if (state.status !== 'ready') throw new Error('A run needs a model that is loaded; this is a bug.');
   const { id, name, source, revision } = state.model;
   const { variant, device } = state.info;
   const where = state.info.device === 'server' ? { host: state.info.host } : {};
   return { id, name, source, revision, variant, device, ...where };
+}
+
+/**
+ * Who writes a run: the model that is there at its start, on whichever device it is by the run's end. A device that was lost on
+ * the way is not the one that wrote the end; a model that was chosen meanwhile wrote none of it.
+ *
+ * @returns the model as a run names it, of the state at its end
+ */
+export function followModel(atStart: ModelState): (now: ModelState) => ModelUsed {
+  const usedAtStart = modelUsed(atStart);
+  return (now) =>
+    now.status === 'ready' && atStart.status === 'ready' && now.model === atStart.model ? modelUsed(now) : usedAtStart;
 }
 
 /** Tokens per second after the first delta, as `Timings.tokensPerSecond` counts. Undefined before the second. */

@@ -10,6 +10,8 @@ export interface ServerKeys {
    * @param remembers  beyond this tab
    */
   keep: (url: string, key: string, remembers: boolean) => void;
+  /** Uses a key before it is known to do: nothing is written. @returns takes it back */
+  tryOut: (url: string, key: string) => () => void;
   forget: (url: string) => void;
 }
 
@@ -54,6 +56,16 @@ export function createServerKeys(
       } catch (error) {
         if (remembers) onWriteFailed(error);
       }
+    },
+    tryOut(url, key) {
+      const before = here.get(url);
+      here.set(url, key);
+      return () => {
+        // It may have been forgotten meanwhile, with the one before it.
+        if (here.get(url) !== key) return;
+        if (before === undefined) here.delete(url);
+        else here.set(url, before);
+      };
     },
     forget,
   };

@@ -5,7 +5,7 @@ import type { OfferedModel, ServerClient } from '../server-client/server-client.
 import { createAppStore } from './app-store.ts';
 import { FakeClient, fakeDependencies, FakeStorage, servedInfo } from './fake-client.fixture.ts';
 import { createServerKeys } from './server-keys.ts';
-import { hostOfModel, isReadableOnTheWay } from './server-slice.ts';
+import { addressAsKept, hostOfModel, isReadableOnTheWay } from './server-slice.ts';
 
 const URL = 'http://127.0.0.1:4320';
 const LARGER: OfferedModel = {
@@ -20,11 +20,14 @@ function setUp(servers: Record<string, { models?: OfferedModel[]; key?: string; 
   const [tab, shared] = [new FakeStorage(), new FakeStorage()];
   const serverKeys = createServerKeys(tab, shared, console.error);
   const asked: [url: string, key: string | undefined][] = [];
+  /** While one is there, an answer waits for it. */
+  const gates: Promise<unknown>[] = [];
   const client: ServerClient = {
     async models(url) {
       const key = serverKeys.keyOf(url);
       asked.push([url, key]);
       const server = servers[url];
+      await gates.shift();
       if (server === undefined) throw new AlignError('server-unreachable', `${url} is not there.`);
       if (server.error !== undefined) throw server.error;
       if (server.key !== key) throw new AlignError('key-refused', `${url} needs a key.`);
@@ -34,7 +37,7 @@ function setUp(servers: Record<string, { models?: OfferedModel[]; key?: string; 
   };
   const engine = new FakeClient();
   const app = createAppStore(fakeDependencies({ client: engine, servers: client, serverKeys }));
-  return { app, engine, asked, servers, tab, shared, state: () => app.getState() };
+  return { app, engine, asked, gates, servers, tab, shared, state: () => app.getState() };
 }
 
 describe('a server that is entered', () => {
@@ -117,6 +120,71 @@ describe('a server that is entered', () => {
     expect(state().servers).toEqual([]);
     expect(state().model.status).toBe('none');
     expect(tab.length).toBe(0);
+  });
+});
+
+describe('an answer that comes late', () => {
+  function gate() {
+    let open = () => {};
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    return { open, opened };
+  }
+
+  it('does not bring back a server that was forgotten meanwhile', async () => {
+    const { state, gates } = setUp({ [URL]: {} });
+    const { open, opened } = gate();
+    gates.push(opened);
+    const check = state().checkServer(URL);
+    await state().forgetServer(URL);
+    open();
+    await check;
+    expect(state().servers).toEqual([]);
+  });
+
+  it('of a check does not undo a connection that was made meanwhile', async () => {
+    const { state, gates, servers } = setUp({ [URL]: { error: new AlignError('server-unreachable', 'Gone.') } });
+    const { open, opened } = gate();
+    gates.push(opened);
+    const check = state().checkServer(URL);
+    servers[URL] = {};
+    await state().connectServer(URL, '', false);
+    open();
+    await check;
+    expect(state().servers).toMatchObject([{ status: 'ready', models: [{ source: LARGER.id }] }]);
+  });
+
+  it('of a connection does not bring back a server, or its key, that was forgotten meanwhile', async () => {
+    const { state, gates, tab, shared, servers } = setUp({ [URL]: { key: 'one' } });
+    await state().connectServer(URL, 'one', true);
+    const { open, opened } = gate();
+    gates.push(opened);
+    servers[URL] = { key: 'two' };
+    const again = state().connectServer(URL, 'two', true);
+    await state().forgetServer(URL);
+    open();
+    expect(await again).toBeUndefined();
+    expect(state().servers).toEqual([]);
+    expect([tab.length, shared.length]).toEqual([0, 0]);
+  });
+});
+
+describe('a key that is tried', () => {
+  it('is written nowhere before the server took it', async () => {
+    const { state, gates, shared, tab, asked } = setUp({ [URL]: { key: 'right' } });
+    let open = () => {};
+    gates.push(new Promise<void>((resolve) => (open = resolve)));
+    const connected = state().connectServer(URL, 'right', true);
+    await Promise.resolve();
+    expect(asked).toEqual([[URL, 'right']]);
+    expect([tab.length, shared.length]).toEqual([0, 0]);
+    open();
+    await connected;
+    expect(shared.length).toBe(1);
+  });
+
+  it('is known by its address however that is typed', () => {
+    expect(addressAsKept(' 127.0.0.1:4320/ ')).toBe(URL);
+    expect(addressAsKept('no address')).toBeUndefined();
   });
 });
 

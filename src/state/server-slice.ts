@@ -61,6 +61,13 @@ export function createServerSlice({
         const next = known ? servers.map((one) => (one.url === server.url ? server : one)) : [...servers, server];
         return { servers: next.toSorted((one, other) => Number(other.isOwn) - Number(one.isOwn)) };
       });
+    /** Who asked or changed something at an address last: an answer to an earlier one is no news any more. */
+    const latest = new Map<string, object>();
+    const begin = (url: string) => {
+      const turn = {};
+      latest.set(url, turn);
+      return () => latest.get(url) === turn;
+    };
     const find = (url: string) => get().servers.find((server) => server.url === url);
     return {
       servers: [],
@@ -70,12 +77,13 @@ export function createServerSlice({
       async checkServer(url, isOwn = find(url)?.isOwn ?? false) {
         const { models: before = [] } = find(url) ?? {};
         const server = { url, isOwn };
+        const isLatest = begin(url);
         put({ ...server, status: 'checking', models: before, error: undefined });
         try {
           const models = shownModels(await client.models(url), url, before);
-          put({ ...server, status: 'ready', models, error: undefined });
+          if (isLatest()) put({ ...server, status: 'ready', models, error: undefined });
         } catch (error) {
-          put({ ...server, status: 'failed', models: [], error: toErrorData(error) });
+          if (isLatest()) put({ ...server, status: 'failed', models: [], error: toErrorData(error) });
         }
       },
 
@@ -85,23 +93,31 @@ export function createServerSlice({
 
       async connectServer(address, key, remembersKey) {
         set({ isConnecting: true, connectError: undefined });
-        let undo = () => {};
+        let withdraw = () => {};
         try {
           const url = parseServerAddress(address);
+          const typed = key.trim();
           // No header takes others; the call would fail as if nobody were there.
-          if (!/^[\x21-\x7e]*$/.test(key.trim())) {
+          if (!/^[\x21-\x7e]*$/.test(typed)) {
             throw new AlignError('invalid-request', 'The key holds blanks or letters that no key has; copy it anew.');
           }
-          const had = { key: serverKeys.keyOf(url) ?? '', isRemembered: serverKeys.isRemembered(url) };
-          undo = () => serverKeys.keep(url, had.key, had.isRemembered);
-          serverKeys.keep(url, key.trim() === '' ? had.key : key.trim(), remembersKey);
-          const isOwn = find(url)?.isOwn ?? false;
-          const models = shownModels(await client.models(url), url, find(url)?.models ?? []);
-          put({ url, isOwn, status: 'ready', models, error: undefined });
+          const tried = typed === '' ? (serverKeys.keyOf(url) ?? '') : typed;
+          if (typed !== '') withdraw = serverKeys.tryOut(url, typed);
+          const known = latest.get(url);
+          const offered = await client.models(url);
+          // A check may have begun meanwhile; this answer is as good. Only a server that was forgotten stays away.
+          if (known !== undefined && !latest.has(url)) {
+            withdraw();
+            return undefined;
+          }
+          begin(url);
+          serverKeys.keep(url, tried, remembersKey);
+          const { isOwn = false, models: before = [] } = find(url) ?? {};
+          put({ url, isOwn, status: 'ready', models: shownModels(offered, url, before), error: undefined });
           for (const other of get().servers) if (!other.isOwn && other.url !== url) await get().forgetServer(other.url);
           return url;
         } catch (error) {
-          undo();
+          withdraw();
           set({ connectError: toErrorData(error) });
           return undefined;
         } finally {
@@ -114,6 +130,7 @@ export function createServerSlice({
         const isUsed = model.status !== 'none' && isOf(model.model, url);
         if (isUsed) await get().unloadModel();
         serverKeys.forget(url);
+        latest.delete(url);
         set(({ servers }) => ({
           connectError: undefined,
           servers: servers.filter((server) => server.url !== url || server.isOwn),
@@ -137,7 +154,7 @@ function shownModels(
 ): readonly ConvertedModel[] {
   return offered.map(({ id, family, contextLength }) => {
     const model: ConvertedModel = {
-      id: `server:${url}#${id}`,
+      id: `${SERVED}${url}#${id}`,
       name: id.slice(id.lastIndexOf('/') + 1),
       source: id,
       family,
@@ -151,6 +168,14 @@ function shownModels(
   });
 }
 
+/** What the ids of servers' models begin with. */
+const SERVED = 'server:';
+
+/** Whether a model is a server's, by its id alone: the server may not have answered yet. */
+export function isServed(modelId: string): boolean {
+  return modelId.startsWith(SERVED);
+}
+
 /** Who gets the texts that are aligned with a model, name and port; undefined: nobody, it runs here. */
 export function hostOfModel(model: ConvertedModel | undefined): string | undefined {
   return model?.location.kind === 'server' ? new URL(model.location.url).host : undefined;
@@ -158,11 +183,17 @@ export function hostOfModel(model: ConvertedModel | undefined): string | undefin
 
 /** Whether what goes to an address can be read by whoever is between: it is http, and another machine. */
 export function isReadableOnTheWay(address: string): boolean {
-  let url: URL;
-  try {
-    url = new URL(parseServerAddress(address));
-  } catch {
-    return false;
-  }
+  const known = addressAsKept(address);
+  if (known === undefined) return false;
+  const url = new URL(known);
   return url.protocol === 'http:' && !isLoopbackHost(url.hostname);
+}
+
+/** An address as it is typed in the one form in which servers are known by it; undefined: it is none yet. */
+export function addressAsKept(address: string): string | undefined {
+  try {
+    return parseServerAddress(address);
+  } catch {
+    return undefined;
+  }
 }

@@ -153,6 +153,21 @@ describe('a device that goes away', () => {
     expect(client.loads[2]!.arguments[0]).toMatchObject({ device: 'wasm', variant: 'auto' });
   });
 
+  it('does not override what the visitor chose while the server was asked', async () => {
+    const { state, client, locations } = await running();
+    restart(client, 2);
+    const ready = state().readyModel(demoModel, AGREED);
+    await Promise.resolve();
+    const other = { ...demoModel, id: 'other' };
+    const chosen = state().chooseModel(other, AGREED);
+    client.loads[1]!.reject(new DOMException('overtaken', 'AbortError'));
+    await ready;
+    expect(locations()).toEqual(['url', 'server', 'url']);
+    client.loads[2]!.resolve(demoInfo);
+    expect(await chosen).toBe(true);
+    expect(state().model).toMatchObject({ status: 'ready', model: other });
+  });
+
   it('hands a run that failed of it to the server', async () => {
     const { state, client, answer } = await running();
     const run = state().startRun(REQUEST);

@@ -1,6 +1,6 @@
 import type { StateCreator } from 'zustand/vanilla';
 
-import type { AlignErrorCode, AlignErrorData } from '../align/errors.ts';
+import { type AlignErrorData, isDeviceFault } from '../align/errors.ts';
 import type { ConvertedModel } from '../worker-client/model-library.ts';
 import type { AppDependencies, AppState } from './app-store.ts';
 import type { Wish } from './model-slice.ts';
@@ -53,19 +53,6 @@ export const LOSSES_TO_STAND_IN = 2;
 const FIRST_RETRY_MS = 120_000;
 const LAST_RETRY_MS = 3_600_000;
 
-const DEVICE_FAULTS: readonly AlignErrorCode[] = [
-  'webgpu-unavailable',
-  'device-lost',
-  'out-of-memory',
-  'engine-failed',
-  'worker-crashed',
-];
-
-/** Whether an error says that this device does not run a model, rather than that its files or the request are wrong. */
-export function isDeviceFault({ code }: Pick<AlignErrorData, 'code'>): boolean {
-  return DEVICE_FAULTS.includes(code);
-}
-
 /**
  * What a server has in the place of a model: the same by its name, else one of its family.
  *
@@ -104,6 +91,11 @@ export function createStandInSlice({ now }: AppDependencies): StateCreator<AppSt
       if (state.status !== 'ready' || hostOfModel(state.model) !== undefined) return undefined;
       return run.status === 'failed' && isDeviceFault(run.error) ? { model: state.model, error: run.error } : undefined;
     };
+    /** Rather than that its load was overtaken by another, or given up. */
+    const hasFailed = (model: ConvertedModel) => {
+      const { model: state } = get();
+      return state.status === 'failed' && state.model === model;
+    };
     /** Where the visitor agreed. */
     const standInIfAgreed = async (wish: StandInWish): Promise<boolean> => {
       const failed = failure();
@@ -117,7 +109,8 @@ export function createStandInSlice({ now }: AppDependencies): StateCreator<AppSt
       async chooseModel(model, wish) {
         if (get().standIn?.model !== model) set({ standIn: undefined });
         const isReady = await get().loadModel(model, wish);
-        if (!isReady) return standInIfAgreed(wish);
+        // Where the visitor has chosen another meanwhile, that one is none of this call's.
+        if (!isReady) return hasFailed(model) && standInIfAgreed(wish);
         set({ standIn: undefined });
         return true;
       },
@@ -137,6 +130,8 @@ export function createStandInSlice({ now }: AppDependencies): StateCreator<AppSt
         const isReady = await get().loadModel(substitute, wish);
         if (failed === undefined) return isReady;
         if (!isReady) {
+          // The visitor has chosen meanwhile, or let go.
+          if (!hasFailed(substitute)) return false;
           set({ standIn: undefined });
           const { model: after } = get();
           // What runs here, however badly, is better than a server that does not answer.

@@ -421,7 +421,7 @@ export const de: Strings = {
     consentWhat: (model, host) =>
       `${formatModelName(model)} auf ${host} würde die Fassung schreiben. Ziele, Kontext und Antwort werden jedes Mal dorthin gesendet, wenn Sie damit ausrichten; wer den Server betreibt, kann sie lesen.`,
     consentAlways: 'Verwenden, wann immer dieses Gerät ein Modell nicht ausführen kann',
-    consentOnce: 'Dieses Mal verwenden',
+    consentForPage: 'Verwenden, bis diese Seite geschlossen wird',
     consentNo: 'Abbrechen',
     standIn: (model, why) => `Anstelle von ${formatModelName(model)}, das hier nicht lief: ${why}`,
     again: (model) => `${formatModelName(model)} hier noch einmal versuchen`,

@@ -453,7 +453,7 @@ export const en = {
     consentWhat: (model: string, host: string) =>
       `${formatModelName(model)} on ${host} would write the edit. Objectives, context and answer are sent there each time you align with it; whoever runs that server can read them.`,
     consentAlways: 'Use it whenever this device cannot run a model',
-    consentOnce: 'Use it this time',
+    consentForPage: 'Use it until this page is closed',
     consentNo: 'Cancel',
     standIn: (model: string, why: string) => `In place of ${formatModelName(model)}, which did not run here: ${why}`,
     again: (model: string) => `Try ${formatModelName(model)} here again`,

@@ -75,7 +75,7 @@ function Offer({ substitute, url, onReady }: { substitute: ConvertedModel; url: 
                 {text.consentAlways}
               </button>
               <button type="button" className={controls.button} onClick={() => void go()}>
-                {text.consentOnce}
+                {text.consentForPage}
               </button>
               <button type="button" className={controls.quiet} onClick={close}>
                 {text.consentNo}

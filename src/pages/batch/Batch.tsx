@@ -1,5 +1,6 @@
 import { useId, useState } from 'react';
 
+import { isDeviceFault } from '../../align/errors.ts';
 import { BATCH_EXPORTS, type BatchExport, exportHeader, exportRow, scoredColumns } from '../../batch/page-batch.ts';
 import type { ColumnMap } from '../../batch/columns.ts';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
@@ -10,7 +11,6 @@ import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
 import { SureButton } from '../../components/SureButton/SureButton.tsx';
 import type { Batch as BatchState } from '../../state/batch-slice.ts';
 import { currentRequest } from '../../state/current-request.ts';
-import { isDeviceFault } from '../../state/stand-in-slice.ts';
 import { useApp, useCurrentHost, useCurrentModel, useCurrentTemplate, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';

@@ -2,6 +2,7 @@ import { memo, type ReactNode, type RefObject, useDeferredValue, useMemo, useRef
 
 import { isWhole } from '../../align/alignment.ts';
 import { type Change, countChanges, diffEdit, StreamingDiff } from '../../align/diff.ts';
+import { isDeviceFault } from '../../align/errors.ts';
 import { changedShare, kindOfEdit, measureText } from '../../align/measures.ts';
 import { reviewedText, reviewParts } from '../../align/review.ts';
 import { CopyButton } from '../../components/CopyButton/CopyButton.tsx';
@@ -12,7 +13,6 @@ import { OfferServer } from '../../components/OfferServer/OfferServer.tsx';
 import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
 import { Segmented } from '../../components/Segmented/Segmented.tsx';
 import { paceTokensPerSecond, type Run } from '../../state/run-slice.ts';
-import { isDeviceFault } from '../../state/stand-in-slice.ts';
 import { EDIT_VIEWS, type EditView } from '../../state/settings-store.ts';
 import { draftTexts } from '../../state/draft-store.ts';
 import {

@@ -1,6 +1,7 @@
 import { useRef } from 'react';
 
 import { CATALOGUE, DEMO_ALIGNER_ID } from '../../align/catalogue.ts';
+import { isDeviceFault } from '../../align/errors.ts';
 import { type TemplateId, TEMPLATE_IDS } from '../../align/prompt.ts';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
 import { Icon } from '../../components/Icon/Icon.tsx';
@@ -9,7 +10,7 @@ import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
 import { Segmented } from '../../components/Segmented/Segmented.tsx';
 import type { ModelState } from '../../state/model-slice.ts';
 import { hostOfModel } from '../../state/server-slice.ts';
-import { isDeviceFault, LOSSES_TO_STAND_IN, standInFacts } from '../../state/stand-in-slice.ts';
+import { LOSSES_TO_STAND_IN, standInFacts } from '../../state/stand-in-slice.ts';
 import { useApp, useCurrentModel, useSettings, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';

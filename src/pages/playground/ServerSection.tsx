@@ -1,7 +1,7 @@
 import { useId, useState } from 'react';
 
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
-import { isReadableOnTheWay, type KnownServer } from '../../state/server-slice.ts';
+import { addressAsKept, isReadableOnTheWay, type KnownServer } from '../../state/server-slice.ts';
 import { useApp, useSettings } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import controls from '../../styles/controls.module.css';
@@ -114,7 +114,7 @@ function AddressForm() {
   const [key, setKey] = useState('');
   const [remembers, setRemembers] = useState<boolean>();
   const shown = address ?? serverUrl ?? locked?.url ?? '';
-  const known = servers.find(({ url }) => url === shown.trim());
+  const known = servers.find(({ url }) => url === addressAsKept(shown));
   const isRemembered = remembers ?? known?.key === 'remembered';
 
   const submit = async () => {
