@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 const tests = '{src,workers,cli,server,scripts}/**/*';
 export default defineConfig({
   test: {
+    // By default one is kept back for watching; most of the time goes into processes that the command line's tests start.
+    maxWorkers: '100%',
     projects: [
       {
         test: {
