@@ -1,4 +1,4 @@
-import { useEffect } from 'react';
+import { lazy, Suspense, useEffect } from 'react';
 
 import { Icon } from '../components/Icon/Icon.tsx';
 import { ProgramNotice } from '../components/ProgramNotice/ProgramNotice.tsx';
@@ -9,17 +9,19 @@ import { type Theme, THEMES } from '../state/settings-store.ts';
 import { useApp, useCurrentHost, useSettings } from '../state/stores.ts';
 import { strings } from '../strings.ts';
 import styles from './App.module.css';
-import { Batch } from './batch/Batch.tsx';
-import { Data } from './data/Data.tsx';
-import { Evaluate } from './evaluate/Evaluate.tsx';
-import { History } from './history/History.tsx';
 import { Playground } from './playground/Playground.tsx';
-import { Storage } from './storage/Storage.tsx';
 import { SharedNotice } from './SharedNotice.tsx';
 import { useIsOnline } from './use-is-online.ts';
 import { type Route, useRoute } from './use-route.ts';
 
 const THEME_ICONS = { system: 'screen', light: 'sun', dark: 'moon' } as const;
+
+// Other views come when they are opened: the first visit waits for the playground alone.
+const Batch = lazy(async () => ({ default: (await import('./batch/Batch.tsx')).Batch }));
+const Data = lazy(async () => ({ default: (await import('./data/Data.tsx')).Data }));
+const Evaluate = lazy(async () => ({ default: (await import('./evaluate/Evaluate.tsx')).Evaluate }));
+const History = lazy(async () => ({ default: (await import('./history/History.tsx')).History }));
+const Storage = lazy(async () => ({ default: (await import('./storage/Storage.tsx')).Storage }));
 
 export function App() {
   const theme = useSettings((settings) => settings.theme);
@@ -94,7 +96,9 @@ export function App() {
         </p>
       )}
       <SharedNotice />
-      <Page route={route} />
+      <Suspense>
+        <Page route={route} />
+      </Suspense>
       <footer className={styles.footer}>
         <p>{strings.research}</p>
         <p>
