@@ -81,25 +81,30 @@ export class ReturnedKvCache implements KvCache {
   }
 
   reserve(_tokens: number, keepTokens: number): number {
+    this.#cut(keepTokens);
+    return keepTokens;
+  }
+
+  /** A step is given what it follows and no more: it copies all, and `exactAttention` reads all. */
+  prepare(pastTokens: number): void {
+    this.#cut(pastTokens);
+  }
+
+  #cut(tokens: number): void {
     const { kvHeadCount, headDim, cacheType, cacheParts } = this.#shape;
     for (const { pastName } of cacheParts) {
-      // Cut to what is kept: a step copies all that it is given.
-      const data = emptyCacheData(cacheType, kvHeadCount * keepTokens * headDim);
       const old = this.past[pastName];
-      if (old !== undefined && keepTokens > 0) {
-        const [oldRun, run] = [old.dims[2]! * headDim, keepTokens * headDim];
+      if (old?.dims[2] === tokens) continue;
+      const data = emptyCacheData(cacheType, kvHeadCount * tokens * headDim);
+      if (old !== undefined && tokens > 0) {
+        const [oldRun, run] = [old.dims[2]! * headDim, tokens * headDim];
         const values = old.data as CacheData;
         for (let head = 0; head < kvHeadCount; head++) {
           data.set(values.subarray(head * oldRun, head * oldRun + run), head * run);
         }
       }
-      this.past[pastName] = new this.#Tensor(cacheType, data, [1, kvHeadCount, keepTokens, headDim]);
+      this.past[pastName] = new this.#Tensor(cacheType, data, [1, kvHeadCount, tokens, headDim]);
     }
-    return keepTokens;
-  }
-
-  prepare(): void {
-    // The backend allocates what it returns.
   }
 
   accept(outputs: Readonly<Feeds>): void {

@@ -9,6 +9,7 @@ import { GpuWatch } from './gpu-watch.ts';
 import { ReturnedKvCache } from './kv-cache.ts';
 import { nextTask } from './next-task.ts';
 import { OrtDecoder } from './ort-decoder.ts';
+import { exactAttention } from './exact-attention.ts';
 
 export interface WebEngineOptions {
   device: 'wasm' | 'webgpu';
@@ -47,10 +48,7 @@ type Ort = Pick<typeof import('onnxruntime-web'), 'InferenceSession' | 'Tensor' 
 /** Tokens of a prompt per step, see `Decoder`. */
 const PREFILL_CHUNK_TOKENS = { wasm: 64, webgpu: 256 } as const;
 
-/**
- * Of wasm, as in `NodeDecoderOptions`. With rows of 8 bits only attention adds up in another order for one token, but it is
- * most of what a second one costs: ORT's attention over one token has a kernel of its own, which is four times as fast.
- */
+/** Of wasm with weights that are floats, as in `NodeDecoderOptions`. */
 const MIN_STEP_TOKENS = 2;
 
 /**
@@ -78,8 +76,9 @@ async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder>
   // The build without WebGPU: half the size, and it has CPU kernels that the other lacks (GatherBlockQuantized).
   const ort = await import('onnxruntime-web/wasm');
   ort.env.wasm.numThreads = options.threads;
-  const { prefillChunkTokens = PREFILL_CHUNK_TOKENS.wasm } = options;
-  const session = await createSession(ort, options, 'wasm');
+  const { prefillChunkTokens = PREFILL_CHUNK_TOKENS.wasm, graph } = options;
+  const { model: bytes, isOneRowExact } = exactAttention(graph.bytes);
+  const session = await createSession(ort, { ...options, graph: { ...graph, bytes } }, 'wasm');
   return orRelease(session, (shape) => {
     return new OrtDecoder({
       device: 'wasm',
@@ -88,7 +87,7 @@ async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder>
       shape,
       cache: new ReturnedKvCache(shape, ort.Tensor),
       prefillChunkTokens,
-      minStepTokens: MIN_STEP_TOKENS,
+      minStepTokens: isOneRowExact ? 1 : MIN_STEP_TOKENS,
       // wasm computes inside `run` and gives way to nothing; a worker's messages, a cancel among them, wait for a task.
       afterStep: nextTask,
     });

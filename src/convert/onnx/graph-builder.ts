@@ -136,12 +136,20 @@ export class GraphBuilder {
     return first;
   }
 
+  /** An onnx.GraphProto of the nodes and constants alone: what may be written behind another graph. */
+  additions(): MessageWriter {
+    const graph = new MessageWriter();
+    this.#writeNodes(graph);
+    this.#writeConstants(graph);
+    return graph;
+  }
+
   /** @param dataFileNames  by file index; relative to the graph's own folder */
   finish(graphName: string, placements: readonly DataPlacement[], dataFileNames: readonly string[]): Uint8Array {
     const graph = new MessageWriter();
-    for (const node of this.#nodes) graph.message(1, node);
+    this.#writeNodes(graph);
     graph.string(2, graphName);
-    for (const [name, tensor] of this.#constants) if (this.#usedNames.has(name)) graph.message(5, tensor);
+    this.#writeConstants(graph);
     const place = (tensor: ExternalInitializer, index: number) => {
       const placement = placements[index];
       const location = dataFileNames[placement?.fileIndex ?? -1];
@@ -164,6 +172,14 @@ export class GraphBuilder {
       model.message(8, new MessageWriter().string(1, domain).int(2, version));
     }
     return model.finish();
+  }
+
+  #writeNodes(graph: MessageWriter): void {
+    for (const node of this.#nodes) graph.message(1, node);
+  }
+
+  #writeConstants(graph: MessageWriter): void {
+    for (const [name, tensor] of this.#constants) if (this.#usedNames.has(name)) graph.message(5, tensor);
   }
 }
 

@@ -29,6 +29,11 @@ export class MessageWriter {
     return this.bytes(field, value.finish());
   }
 
+  /** A field that was read from another message. */
+  copy({ encoded }: MessageField): this {
+    return this.#push(encoded);
+  }
+
   finish(): Uint8Array {
     const result = new Uint8Array(this.#parts.reduce((length, part) => length + part.length, 0));
     let offset = 0;
@@ -57,8 +62,14 @@ export class MessageWriter {
 }
 
 /** A field as it stands in a message. */
-interface MessageField {
+export interface MessageField {
   number: number;
+  /** With its tag, to be copied as it is. */
+  encoded: Uint8Array;
+  /** Of an integer that is not negative and below 2^53. */
+  int: number | undefined;
+  /** Of four bytes, read as a float32. */
+  float: number | undefined;
   /** Of a length-delimited field: text, bytes or a message. */
   bytes: Uint8Array | undefined;
 }
@@ -77,11 +88,14 @@ export function readFields(message: Uint8Array): MessageField[] {
     return Infinity;
   };
   while (at < message.length) {
+    const start = at;
     const tag = varint();
     let bytes: Uint8Array | undefined;
+    let int: number | undefined;
+    let float: number | undefined;
     switch (tag % 8) {
       case 0:
-        varint();
+        int = varint();
         break;
       case 1:
         at += 8;
@@ -94,12 +108,14 @@ export function readFields(message: Uint8Array): MessageField[] {
         break;
       }
       case 5:
+        if (at + 4 > message.length) return fields;
+        float = new DataView(message.buffer, message.byteOffset + at).getFloat32(0, true);
         at += 4;
         break;
       default:
         return fields;
     }
-    fields.push({ number: Math.floor(tag / 8), bytes });
+    fields.push({ number: Math.floor(tag / 8), encoded: message.subarray(start, at), bytes, int, float });
   }
   return fields;
 }
