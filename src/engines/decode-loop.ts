@@ -82,7 +82,10 @@ export class DecodeLoop implements Engine {
         if (tokenIds.length > 0) yield tokenIds;
         if (isEnd) return 'stop';
         if (newTokens === room) return 'length';
-        for (const tokenId of tokenIds) drafter.accept(tokenId);
+        for (const tokenId of tokenIds) {
+          const isRight = drafter.accept(tokenId);
+          if (isRight !== undefined) this.#draftLength.learn(isRight);
+        }
         const pastTokens = promptIds.length + newTokens - 1;
         signal.throwIfAborted();
         // One that began ahead had the device to itself when the one before it ended.

@@ -7,7 +7,10 @@ function settle(length: DraftLength, msOf: (tokens: number) => number, isRight: 
   for (let step = 0; step < steps; step++) {
     const drafted = length.choose(100);
     chosen.push(drafted);
-    length.record(drafted, isRight(step) ? drafted : 0, msOf(drafted + 1));
+    const accepted = isRight(step) ? drafted : 0;
+    length.record(drafted, accepted, msOf(drafted + 1));
+    for (let i = 0; i < accepted; i++) length.learn(true);
+    if (accepted < drafted) length.learn(false);
   }
   return chosen;
 }
@@ -83,6 +86,16 @@ describe('DraftLength', () => {
       4000,
     );
     expect(chosen.at(-1)).toBeGreaterThanOrEqual(8);
+  });
+
+  it('drafts the more the longer guesses have been right, drafted or not, and little after a wrong one', () => {
+    const length = new DraftLength();
+    length.record(0, 0, 10);
+    expect(length.choose(16)).toBeLessThanOrEqual(2);
+    for (let i = 0; i < 8; i++) length.learn(true);
+    expect(length.choose(16)).toBeGreaterThanOrEqual(8);
+    length.learn(false);
+    expect(length.choose(16)).toBeLessThanOrEqual(4);
   });
 
   it('never drafts more than there is room for', () => {

@@ -11,27 +11,38 @@ const FASTER_SHARE = 0.6;
 const SLOWER_SHARE = 0.2;
 /** Sizes that are not used become cheaper in memory with each step, so that one slow step does not rule them out forever. */
 const FORGETTING = 0.999;
-/** Of drafted tokens, before any was tried. */
-const FIRST_ACCEPTANCE = 0.6;
-/** Without drafts the estimate drifts to what makes a short one worth trying, so that drafting comes back. */
+/**
+ * How often a guess is right, by how many right ones in a row came before it: what a text has copied so far says most about
+ * whether it goes on copying. The chances are those before any guess of the text.
+ */
+const RUNS = [
+  { from: 0, chance: 0.35 },
+  { from: 1, chance: 0.6 },
+  { from: 2, chance: 0.75 },
+  { from: 4, chance: 0.88 },
+  { from: 8, chance: 0.94 },
+] as const;
+/** What a chance learns from one guess. */
+const LEARNING = 0.12;
+const MAX_CHANCE = 0.98;
+/** Without drafts the chance of a first guess drifts to what makes one worth trying, so that drafting comes back. */
 const DRIFT = 0.005;
-const TRYING_ACCEPTANCE = 0.65;
-/** What the estimate learns from one token that was right or wrong. A wrong one ends its draft, and weighs more. */
-const RIGHT_SHARE = 0.12;
-const WRONG_SHARE = 0.3;
+const TRYING_CHANCE = 0.65;
 /** What a further token adds to a step of one, until it was measured: a step reads the same weights for all of them. */
 const FIRST_MARGINAL_COST = 0.15;
 
 /**
  * How many tokens to draft, from what steps of each size take on this device and how many drafted tokens turned out
- * right lately. The measured times outlive a generation; acceptance belongs to one text.
+ * right lately. The measured times outlive a generation; what guesses are worth belongs to one text.
  */
 export class DraftLength {
   /** Milliseconds by tokens that a step computes. */
   readonly #stepMs = new Map<number, number>();
   readonly #minStepTokens: number;
-  #acceptance = FIRST_ACCEPTANCE;
-  /** Of this text. */
+  /** Of this text, as are all that follow: of `RUNS`. */
+  #chances: number[] = RUNS.map(({ chance }) => chance);
+  /** Right guesses in a row. */
+  #run = 0;
   #tokens = 0;
   /** Below the time without drafts where negative. */
   #lostMs = 0;
@@ -43,7 +54,8 @@ export class DraftLength {
 
   /** A new text begins. */
   begin(): void {
-    this.#acceptance = FIRST_ACCEPTANCE;
+    this.#chances = RUNS.map(({ chance }) => chance);
+    this.#run = 0;
     this.#tokens = 0;
     this.#lostMs = 0;
   }
@@ -54,21 +66,28 @@ export class DraftLength {
     const one = this.#stepMs.get(this.#minStepTokens);
     if (one === undefined) return 0;
     const spareMs = MAX_LOSS * one * (HEAD_START_TOKENS + this.#tokens) - this.#lostMs;
+    const risk = 1 - this.#chanceAfter(this.#run);
     let best = 0;
     let bestSpeed = 0;
     for (const length of LENGTHS) {
       const count = Math.min(length, most);
-      // Where all of it is wrong.
-      if (count > 0 && this.#msOf(count + 1) - one > spareMs) continue;
-      // Each drafted token counts if all before it did; the token after the last right one comes in any case.
-      const expected = (1 - this.#acceptance ** (count + 1)) / (1 - this.#acceptance);
-      const speed = expected / this.#msOf(count + 1);
+      // Where all of it is wrong, as often as that is to be expected.
+      if (count > 0 && risk * (this.#msOf(count + 1) - one) > spareMs) continue;
+      const speed = this.#expectedTokens(count) / this.#msOf(count + 1);
       if (speed > bestSpeed) [best, bestSpeed] = [count, speed];
     }
     return best;
   }
 
-  /** @param accepted  of the drafted tokens, those that were right */
+  /** A token was guessed, drafted or not. */
+  learn(isRight: boolean): void {
+    const i = RUNS.findLastIndex(({ from }) => from <= this.#run);
+    const chance = this.#chances[i]!;
+    this.#chances[i] = Math.min(MAX_CHANCE, chance + LEARNING * ((isRight ? 1 : 0) - chance));
+    this.#run = isRight ? this.#run + 1 : 0;
+  }
+
+  /** A step was made. @param accepted  of the drafted tokens, those that were right */
   record(drafted: number, accepted: number, ms: number): void {
     const tokens = Math.max(drafted + 1, this.#minStepTokens);
     const known = this.#stepMs.get(tokens);
@@ -80,13 +99,22 @@ export class DraftLength {
     this.#stepMs.set(tokens, known === undefined ? ms : known + share * (tookMs - known));
     this.#tokens += accepted + 1;
     if (drafted > 0) this.#lostMs += tookMs - (accepted + 1) * this.#msOf(1);
-    if (drafted === 0) {
-      this.#acceptance += DRIFT * Math.max(0, TRYING_ACCEPTANCE - this.#acceptance);
-      return;
+    else this.#chances[0]! += DRIFT * Math.max(0, TRYING_CHANCE - this.#chances[0]!);
+  }
+
+  #chanceAfter(run: number): number {
+    return this.#chances[RUNS.findLastIndex(({ from }) => from <= run)]!;
+  }
+
+  /** Each drafted token counts if all before it did; the token after the last right one comes in any case. */
+  #expectedTokens(drafted: number): number {
+    let expected = 1;
+    let reached = 1;
+    for (let i = 0; i < drafted; i++) {
+      reached *= this.#chanceAfter(this.#run + i);
+      expected += reached;
     }
-    for (let i = 0; i < accepted; i++) this.#acceptance += RIGHT_SHARE * (1 - this.#acceptance);
-    if (accepted < drafted) this.#acceptance -= WRONG_SHARE * this.#acceptance;
-    this.#acceptance = Math.min(this.#acceptance, 0.98);
+    return expected;
   }
 
   /** Measured, between two measured ones, or beyond them at the cost per token that is known. */

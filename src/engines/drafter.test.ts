@@ -30,8 +30,9 @@ describe('Drafter', () => {
     const drafter = new Drafter(Int32Array.from([...BEFORE, 10, 11, 12, ...AFTER]), [4, 7]);
     expect(drafter.draft(2)).toEqual([10, 11]);
     expect(drafter.draft(9)).toEqual([10, 11, 12]);
-    for (const tokenId of [10, 11, 12]) drafter.accept(tokenId);
+    expect([10, 99, 12].map((tokenId) => drafter.accept(tokenId))).toEqual([true, false, true]);
     expect(drafter.draft(9)).toEqual([]);
+    expect(drafter.accept(13)).toBeUndefined();
   });
 
   it('needs one step for five copied tokens where four are drafted', () => {

@@ -40,14 +40,20 @@ export class Drafter {
     return this.#tokenIds.slice(this.#place, Math.min(end, this.#place + most));
   }
 
-  /** Takes the next token of the edit. */
-  accept(tokenId: number): void {
+  /**
+   * Takes the next token of the edit.
+   *
+   * @returns whether it was guessed; undefined where nothing was
+   */
+  accept(tokenId: number): boolean | undefined {
     const place = this.#place;
     this.#tokenIds.push(tokenId);
-    if (place !== undefined && this.#tokenIds[place] === tokenId) {
-      const isAtEnd = place + 1 === this.#answerEnd || place + 1 >= this.#tokenIds.length;
-      this.#place = isAtEnd ? undefined : place + 1;
+    const isRight = place === undefined ? undefined : this.#tokenIds[place] === tokenId;
+    if (isRight === true) {
+      const next = place! + 1;
+      this.#place = next === this.#answerEnd || next >= this.#tokenIds.length ? undefined : next;
     } else this.#place = this.#afterSkip(place, tokenId) ?? this.#afterMatch() ?? this.#afterReplacement(place);
+    return isRight;
   }
 
   /** The edit left out some tokens of the answer. */
@@ -93,8 +99,8 @@ export class Drafter {
 /**
  * Whether a step over several tokens scores them as steps of one do: then drafts change no text. In fp32 and fp16 a score
  * moves by up to 5e-5. Where activations are rounded to 8 bits (q8, and the 4-bit variants at accuracy level 4) a last
- * bit decides how, and it must be the very same: on the CPU, where steps of one token are computed like longer ones
- * (`NodeDecoderOptions.minStepTokens`), it is (docs/decisions/2026-11-25-drafts-in-all-variants.md).
+ * bit decides how, and it must be the very same: on the CPU it is, where steps of one token are computed like longer ones
+ * (`NodeEngineOptions.minStepTokens`), and on wasm (`exactAttention`).
  */
 export function draftsExactly(variant: Variant, device: Device): boolean {
   const isFloat = variant === 'fp32' || variant === 'fp16';

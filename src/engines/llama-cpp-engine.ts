@@ -173,6 +173,8 @@ function createDrafts({ InputLookupTokenPredictor }: LlamaCppPackage): Drafts {
 
     record(accepted: number, ms: number): void {
       this.#draftLength.record(this.#drafted, accepted, ms);
+      for (let i = 0; i < accepted; i++) this.#draftLength.learn(true);
+      if (accepted < this.#drafted) this.#draftLength.learn(false);
     }
   }
   return new AdaptiveDrafts(LOOKUP);

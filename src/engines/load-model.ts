@@ -1,6 +1,6 @@
 import type { AlignerModel } from '../align/align.ts';
 import type { Engine } from '../align/engine.ts';
-import { type ChatFormat, chatTemplateOf } from '../align/chat-sections.ts';
+import { type ChatFormat, chatTemplateOf } from '../align/chat-format.ts';
 import { AlignError } from '../align/errors.ts';
 import { type ChatTokenizer, loadTokenizer } from '../align/tokenizer.ts';
 import type { Variant } from '../align/variant.ts';
