@@ -8,10 +8,11 @@ import { useApp, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import controls from '../../styles/controls.module.css';
 import type { ClassifierInfo } from '../../../workers/scores-protocol.ts';
+import dialogStyles from '../Dialog/Dialog.module.css';
 import { ErrorBox } from '../ErrorBox/ErrorBox.tsx';
 import { Icon } from '../Icon/Icon.tsx';
 import { ProgressBar } from '../ProgressBar/ProgressBar.tsx';
-import styles from './ScoringDialog.module.css';
+import styles from './ScoringChoices.module.css';
 import { loadingText } from './ScoringProgress.tsx';
 
 const text = strings.scores;
@@ -174,10 +175,10 @@ function Sources({ chosenId, onChoose }: { chosenId: string; onChoose: (id: stri
         </p>
       </form>
       {kept.length > 0 && (
-        <ul className={styles.list} aria-label={text.fromKept}>
+        <ul className={dialogStyles.list} aria-label={text.fromKept}>
           {kept.map(({ reference: name, storedBytes }) => (
-            <li key={name} className={styles.item}>
-              <p className={styles.about}>
+            <li key={name} className={dialogStyles.item}>
+              <p className={dialogStyles.about}>
                 {name} <span className={controls.hint}>{text.keptSize(storedBytes)}</span>
               </p>
               <button

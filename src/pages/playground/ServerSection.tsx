@@ -1,11 +1,11 @@
 import { useId, useState } from 'react';
 
+import dialogStyles from '../../components/Dialog/Dialog.module.css';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
 import { addressAsKept, isReadableOnTheWay, type KnownServer } from '../../state/server-slice.ts';
 import { useApp, useSettings } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import controls from '../../styles/controls.module.css';
-import dialogStyles from './ModelDialog.module.css';
 import styles from './ServerSection.module.css';
 
 const text = strings.server;
