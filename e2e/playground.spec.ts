@@ -256,7 +256,7 @@ test('compares two models on one request, the loaded one first', async ({ playgr
 });
 
 /** The first load, the workers' scripts included that start with the page. */
-const MAX_FIRST_SCRIPT_BYTES = 300_000;
+const MAX_FIRST_SCRIPT_BYTES = 250_000;
 
 test('loads little script before the engine', async ({ page }) => {
   const scripts: Promise<Buffer>[] = [];

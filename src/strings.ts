@@ -1,5 +1,4 @@
-import { language } from './locale.ts';
-import { de } from './strings/de.ts';
+import { language, type Language } from './locale.ts';
 import { en } from './strings/en.ts';
 
 /** The same keys and the same arguments, other words. */
@@ -12,8 +11,14 @@ type Translation<Original> = Original extends string
 /** What a language has to say. */
 export type Strings = Translation<typeof en>;
 
+/** English is what the page falls back to, and comes with it; another language is fetched where it is wanted. */
+const LOADERS: Record<Language, () => Strings | Promise<Strings>> = {
+  en: () => en,
+  de: async () => (await import('./strings/de.ts')).de,
+};
+
 /**
- * The page's words in its language. To add one: a file beside `en.ts`, its code in `LANGUAGES`, and a line here. What the
+ * The page's words in its language. To add one: a file beside `en.ts`, its code in `LANGUAGES`, and a line above. What the
  * models read (objectives, templates) and error messages, which the command line and the server share, stay English.
  */
-export const strings: Strings = { en, de }[language];
+export const strings: Strings = await LOADERS[language]();

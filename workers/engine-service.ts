@@ -26,7 +26,7 @@ export interface HostedModel {
   model: AlignerModel;
   info: LoadedModelInfo;
   /** A chat as the model's token ids, int32 [promptTokens]. */
-  encodeChat: (messages: ChatQuestion['messages']) => Int32Array;
+  encodeChat: (messages: ChatQuestion['messages']) => Int32Array | Promise<Int32Array>;
 }
 
 /** A model that is loaded or on its way. */
@@ -143,7 +143,7 @@ export class EngineService implements EngineWorkerApi {
       signal.throwIfAborted();
       const { encodeChat } = await load.outcome;
       const options = { maxNewTokens, sampling: { ...GREEDY, temperature, seed } };
-      return (await generateText(encodeChat(messages), load.model, options, signal)).text;
+      return (await generateText(await encodeChat(messages), load.model, options, signal)).text;
     })();
     this.#runsEnded = Promise.allSettled([turn, run]);
     try {

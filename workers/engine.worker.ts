@@ -1,5 +1,4 @@
 import { expose } from 'comlink';
-import { encodeChat } from '../src/align/chat-sections.ts';
 import { ORT_FILES } from '../src/engines/ort-files.ts';
 import { loadModel } from '../src/engines/load-model.ts';
 import { probeWebGpu, wasmThreads } from '../src/engines/probe-webgpu.ts';
@@ -62,7 +61,15 @@ const host: EngineHost = {
       sizeBytes,
       loadMs: performance.now() - startMs,
     };
-    return { model, info, encodeChat: (messages) => encodeChat(messages, chat, model.tokenizer) };
+    return {
+      model,
+      info,
+      async encodeChat(messages) {
+        // With a template language that no edit needs.
+        const { encodeChat } = await import('../src/align/chat-sections.ts');
+        return encodeChat(messages, chat, model.tokenizer);
+      },
+    };
   },
 };
 

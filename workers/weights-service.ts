@@ -1,6 +1,5 @@
 import { AlignError } from '../src/align/errors.ts';
 import type { Variant } from '../src/align/variant.ts';
-import { acquire, planAcquisition } from '../src/weights/acquire.ts';
 import { blobSource } from '../src/weights/blob-folder.ts';
 import { parseModelReference } from '../src/weights/hub.ts';
 import { archiveModel, importModel, openArchive, readFolderManifest } from '../src/weights/model-archive.ts';
@@ -18,6 +17,9 @@ import type {
   TransferRequest,
   WeightsWorkerApi,
 } from './weights-protocol.ts';
+
+/** Most of the code, the conversion in it, and not needed to tell what is there. */
+const acquisition = () => import('../src/weights/acquire.ts');
 
 /** What the service needs of the machine. The worker gives it the real one. */
 export interface WeightsHost {
@@ -197,6 +199,7 @@ export class WeightsService implements WeightsWorkerApi {
     // Another tab has brought it meanwhile.
     if (present?.revision === plan.repository.revision) return;
     const progress = throttled((event: TransferEvent) => report(event));
+    const { acquire } = await acquisition();
     await acquire(plan, await cache.stage(key), client, {
       signal,
       ...(plan.trust === 'first-use' && { firstUse: await cache.firstUse(key.source, plan.repository.revision) }),
@@ -220,6 +223,7 @@ export class WeightsService implements WeightsWorkerApi {
     const { usedBytes, quotaBytes } = await cache.usage();
     const key = await this.#key(request);
     const begun = (await cache.arrivals()).some((arrival) => nameOf(arrival) === nameOf(key));
+    const { planAcquisition } = await acquisition();
     return planAcquisition({ ...request, variant }, client, {
       signal,
       // A look at a model must not begin one.

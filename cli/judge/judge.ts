@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { chatTemplateOf, encodeChat } from '../../src/align/chat-sections.ts';
+import { chatTemplateOf } from '../../src/align/chat-format.ts';
+import { encodeChat } from '../../src/align/chat-sections.ts';
 import { generateText } from '../../src/align/generate-text.ts';
 import { GREEDY } from '../../src/align/request.ts';
 import type { Variant } from '../../src/align/variant.ts';

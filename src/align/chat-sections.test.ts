@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { chatSections, chatTemplateOf, type TemplatedMessage } from './chat-sections.ts';
+import { chatTemplateOf } from './chat-format.ts';
+import { chatSections, type TemplatedMessage } from './chat-sections.ts';
 import { loadTokenizer } from './tokenizer.ts';
 
 /** Made by scripts/reference/chat_sections.py with transformers. */

@@ -1,4 +1,5 @@
 import { Template } from '@huggingface/jinja';
+import type { ChatFormat } from './chat-format.ts';
 import { AlignError } from './errors.ts';
 import type { ChatTokenizer } from './tokenizer.ts';
 import { escapeRegExp } from './tokenizer/pattern.ts';
@@ -58,14 +59,6 @@ export function chatSections(
   return sections;
 }
 
-/** How a model wants its chats. */
-export interface ChatFormat {
-  /** Jinja; undefined where the model has none: it is asked in the bare text. */
-  template: string | undefined;
-  /** Parsed tokenizer_config.json. */
-  tokenizerConfig: Readonly<Record<string, unknown>>;
-}
-
 /**
  * A chat as token ids, up to where the model's own turn begins.
  *
@@ -79,16 +72,6 @@ export function encodeChat(
 ): Int32Array {
   if (template === undefined) return tokenizer.encode(messages.map(({ content }) => content).join('\n\n'));
   return tokenizer.encodeSections(chatSections(messages, template, tokenizerConfig, tokenizer));
-}
-
-/** @returns the template; undefined where the model has none */
-export function chatTemplateOf(tokenizerConfig: Readonly<Record<string, unknown>>): string | undefined {
-  const { chat_template: template } = tokenizerConfig;
-  if (typeof template === 'string') return template;
-  if (!Array.isArray(template)) return undefined;
-  const named = template as { name?: unknown; template?: unknown }[];
-  const found = named.find(({ name }) => name === 'default')?.template;
-  return typeof found === 'string' ? found : undefined;
 }
 
 /** Breaking one marker may leave another that overlapped it. */
