@@ -98,6 +98,18 @@ describe('DraftLength', () => {
     expect(length.choose(16)).toBeLessThanOrEqual(4);
   });
 
+  it('drafts a copy even after the first step of a size was held up for long', () => {
+    const length = new DraftLength();
+    length.record(0, 0, 10);
+    length.record(2, 0, 2000);
+    length.learn(false);
+    for (let i = 0; i < 10; i++) {
+      length.record(0, 0, 10);
+      length.learn(true);
+    }
+    expect(length.choose(16)).toBeGreaterThanOrEqual(4);
+  });
+
   it('never drafts more than there is room for', () => {
     const length = new DraftLength();
     length.record(0, 0, 10);

@@ -2,8 +2,13 @@
 const LENGTHS = [0, 1, 2, 4, 8, 16] as const;
 /** What wrong drafts may cost, of the time that the text takes without drafts. */
 const MAX_LOSS = 0.01;
+/** Where a wrong guess is no likelier than this, what was lost before does not hold back a draft of so little a loss, in steps. */
+const SMALL_RISK = 0.25;
+const SMALL_LOSS = 0.05;
 /** A step that took longer than this, in times of what it takes else, was held up by something. */
 const PAUSE = 1.25;
+/** Likewise of the first step of a size, in times of the estimate: a second one has to confirm it. */
+const FIRST_PAUSE = 2;
 /** As if a text were so much longer, so that drafts are tried at its beginning. */
 const HEAD_START_TOKENS = 64;
 /** Weight of the newest measurement: the first step of a size may compile something, and other programs only slow down. */
@@ -38,6 +43,8 @@ const FIRST_MARGINAL_COST = 0.15;
 export class DraftLength {
   /** Milliseconds by tokens that a step computes. */
   readonly #stepMs = new Map<number, number>();
+  /** Sizes whose first step took much longer than was expected. */
+  readonly #heldUp = new Set<number>();
   readonly #minStepTokens: number;
   /** Of this text, as are all that follow: of `RUNS`. */
   #chances: number[] = RUNS.map(({ chance }) => chance);
@@ -65,8 +72,9 @@ export class DraftLength {
     // What one token takes is the measure of all else.
     const one = this.#stepMs.get(this.#minStepTokens);
     if (one === undefined) return 0;
-    const spareMs = MAX_LOSS * one * (HEAD_START_TOKENS + this.#tokens) - this.#lostMs;
+    const leftMs = MAX_LOSS * one * (HEAD_START_TOKENS + this.#tokens) - this.#lostMs;
     const risk = 1 - this.#chanceAfter(this.#run);
+    const spareMs = risk < SMALL_RISK ? Math.max(leftMs, SMALL_LOSS * one) : leftMs;
     let best = 0;
     let bestSpeed = 0;
     for (const length of LENGTHS) {
@@ -94,9 +102,13 @@ export class DraftLength {
     for (const [size, old] of this.#stepMs) {
       if (size !== this.#minStepTokens) this.#stepMs.set(size, old * FORGETTING);
     }
-    const tookMs = known === undefined ? ms : Math.min(ms, PAUSE * known);
-    const share = known !== undefined && ms < known ? FASTER_SHARE : SLOWER_SHARE;
-    this.#stepMs.set(tokens, known === undefined ? ms : known + share * (tookMs - known));
+    const mostMs = known === undefined ? FIRST_PAUSE * this.#msOf(tokens) : PAUSE * known;
+    // Of the very first step there is no estimate.
+    const tookMs = mostMs > 0 ? Math.min(ms, mostMs) : ms;
+    if (known !== undefined) {
+      this.#stepMs.set(tokens, known + (ms < known ? FASTER_SHARE : SLOWER_SHARE) * (tookMs - known));
+    } else if (tookMs === ms || this.#heldUp.has(tokens)) this.#stepMs.set(tokens, ms);
+    else this.#heldUp.add(tokens);
     this.#tokens += accepted + 1;
     if (drafted > 0) this.#lostMs += tookMs - (accepted + 1) * this.#msOf(1);
     else this.#chances[0]! += DRIFT * Math.max(0, TRYING_CHANCE - this.#chances[0]!);
