@@ -138,6 +138,44 @@ describe('serve', () => {
     expect(cli.stderr()).not.toContain(key);
   });
 
+  it('logs what is asked and answered only where it is told to, and says so', async () => {
+    const { url, cli } = await serve('--model', DEMO, '--variant', 'q4', '--threads', '1', '--log-texts');
+    expect(cli.stderr()).toContain('The log holds the texts of all requests and edits');
+    const edit = await editOf(await post(url, REQUEST));
+    const [entry] = await vi.waitFor(() => {
+      const lines = cli.stderr().split('\n');
+      const entries = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as object);
+      expect(entries).toHaveLength(1);
+      return entries;
+    });
+    expect(entry).toMatchObject({ status: 200, request: REQUEST, edits: [edit] });
+  });
+
+  it('at SIGTERM under load answers each of those who are in, and ends', async () => {
+    const { url, cli } = await serve('--model', DEMO, '--variant', 'q4', '--threads', '1', '--concurrency', '2');
+    // All of them are in, and most still wait.
+    const streams = Array.from({ length: 40 }, async () => {
+      const response = await post(url, { ...REQUEST, stream: true });
+      return [response.status, await response.text()] as const;
+    });
+    await vi.waitFor(async () => {
+      const metrics = await (await fetch(`${url}metrics`)).text();
+      const done = Number(/^metaaligner_requests_total\{outcome="done"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
+      const [, running, waiting] = /^metaaligner_running (\d+)$[^]*^metaaligner_waiting (\d+)$/m.exec(metrics)!;
+      expect(done + Number(running) + Number(waiting)).toBe(40);
+    });
+    cli.child.kill('SIGTERM');
+    for (const stream of streams) {
+      const [status, text] = await stream;
+      expect(status).toBe(200);
+      expect(text).toContain('event: edit-end');
+    }
+    const { code, stderr } = await cli.ended;
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/requests have 30 s to finish/);
+    expect(stderr).not.toContain('were not finished');
+  });
+
   it('finishes what runs at SIGTERM, and ends well', async () => {
     let finish = () => {};
     const held = new Promise<void>((resolve) => (finish = resolve));
@@ -212,6 +250,7 @@ describe('serve', () => {
     ['a host that others reach, without keys', ['--host', '0.0.0.0'], 1, 'that needs keys (--keys-file)'],
     ['a keys file that is not there', ['--keys-file', 'absent'], 1, 'The keys file absent cannot be read'],
     ['any origin', ['--allow-origin', '*'], 2, 'It must be an origin'],
+    ['a deadline that no clock reaches', ['--deadline', '3000000'], 2, 'It must be 2147483 (24 days) at most'],
   ])('says what is wrong with %s', async (_name, args, code, message) => {
     const result = await runCli(['serve', '--port', '0', '--no-page', ...args]);
     expect({ code: result.code, stderr: result.stderr }).toEqual({

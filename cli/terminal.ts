@@ -5,10 +5,11 @@ let lostNotes = 0;
 /** Everything that is not the result. What could not be written (a log on a full disk) is counted where it can be again. */
 export function note(message: string): void {
   const lost = lostNotes;
+  // Told by this line alone, unless it is lost too: another may be written before this one's end is known.
+  lostNotes = 0;
   const told = lost === 0 ? '' : `${lost} lines before this one could not be written.\n`;
   process.stderr.write(`${told}${message}\n`, (error) => {
-    if (error instanceof Error) lostNotes += 1;
-    else lostNotes -= lost;
+    if (error instanceof Error) lostNotes += lost + 1;
   });
 }
 

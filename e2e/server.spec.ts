@@ -330,6 +330,36 @@ test('compares a model here with one at a server, and runs a batch there', async
   onlyCalled(playground, server.url);
 });
 
+test('a batch that was running at a server says so when the page is opened anew, and sends nothing before it is told to', async ({
+  playground,
+}) => {
+  const { page } = playground;
+  const server = await allowed('--model', join(MODELS_DIRECTORY, 'Slow'), '--concurrency', '1');
+  const posts = () => server.log().filter(({ path }) => path === '/v1/align').length;
+  await comeBackTo(playground, server, 'Slow', { maxNewTokens: 200 });
+  await page.getByRole('link', { name: 'Batch' }).click();
+  const rows = Array.from({ length: 12 }, (_, i) => `"Human: ${i}?\n\nAssistant:","Hello ${i}."`).join('\n');
+  await page.getByTestId('batch-input').setInputFiles({
+    name: 'rows.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from(`query,generated_text\n${rows}`),
+  });
+  await page.getByRole('button', { name: 'Run all rows' }).click();
+  await expect(page.getByTestId('batch-progress')).toContainText(/[1-9] of 12 rows/, { timeout: 60_000 });
+  await page.reload();
+  await expect(page.getByText(`This batch was running at ${server.host}. Nothing is sent from here`)).toBeVisible();
+  expect(await accessibilityFaults(page)).toEqual([]);
+  // What ran when the page was left ends; nothing follows it.
+  await expect
+    .poll(async () => (await (await fetch(`${server.url}/metrics`)).text()).match(/running\S* 0/)?.[0])
+    .toBeTruthy();
+  const before = posts();
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await expect(page.getByText('This batch was running at')).toBeHidden();
+  await expect.poll(posts).toBeGreaterThan(before);
+  onlyCalled(playground, server.url);
+});
+
 test('the page that a server serves offers its models without an address', async ({ playground }) => {
   const { page } = playground;
   const server = await serve('--models', MODELS_DIRECTORY);

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
+import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { compress } from 'hono/compress';
 import { logBug } from './api/errors.ts';
 import { type ApiOptions, apiRoutes } from './api/routes.ts';
-import { fileResponse, requestedPath } from './file-response.ts';
+import { WorkQueue } from './api/work-queue.ts';
+import { type FileOptionsOf, fileResponse, requestedPath } from './file-response.ts';
 import { MODEL_LIST, modelRoutes } from './routes/models.ts';
 import { HUB_ORIGINS, knownHostsOnly, securityHeaders } from './security.ts';
 
@@ -21,12 +23,22 @@ export interface AppOptions {
   servers?: readonly string[];
   /** Names that the server is called by, beside this machine's own. */
   hosts?: readonly string[];
+  /** A connection on which nothing moves for so long is ended: what its reader does not take is held in memory. */
+  slowReaderMs: number;
+  /** Files that are sent at a time. */
+  filesAtATime?: number;
   /** What `/v1` is; without it there is none. */
   api?: ApiOptions | undefined;
 }
 
 /** Vite puts a hash into these names: a file never changes under its name. */
 const HASHED_PATH = /^assets\/.*-[\w-]{8}\.\w+$/;
+
+/**
+ * Files that are sent at a time: so many times what one takes is held at most, however many clients ask and read slowly. Those
+ * of each address wait in a line of their own.
+ */
+const FILES_AT_A_TIME = 64;
 
 /** The page, the models that it can load, and the interface for other programs. */
 export function createApp({
@@ -35,16 +47,19 @@ export function createApp({
   mirrors = [],
   servers = [],
   hosts = [],
+  slowReaderMs,
+  filesAtATime = FILES_AT_A_TIME,
   api,
-}: AppOptions): Hono {
-  const app = new Hono();
+}: AppOptions): Hono<{ Bindings: HttpBindings }> {
+  const app = new Hono<{ Bindings: HttpBindings }>();
   app.use(securityHeaders([...HUB_ORIGINS, ...mirrors, ...servers]), knownHostsOnly(hosts));
   if (api !== undefined) app.route('/', apiRoutes(api));
   app.use(async (context, next) => {
     if (context.req.method === 'GET' || context.req.method === 'HEAD') return next();
     return context.text('Only GET and HEAD are answered.\n', 405, { Allow: 'GET, HEAD' });
   });
-  if (pageDirectory !== undefined) addPage(app, pageDirectory, modelsDirectory, api !== undefined);
+  if (pageDirectory !== undefined)
+    addPage(app, { pageDirectory, modelsDirectory, slowReaderMs, filesAtATime, hasApi: api !== undefined });
   app.notFound((context) => context.text('There is no such file.\n', 404, { 'Cache-Control': 'no-cache' }));
   app.onError((error, context) => {
     // A client that broke off its own request reads no answer.
@@ -55,7 +70,33 @@ export function createApp({
   return app;
 }
 
-function addPage(app: Hono, pageDirectory: string, modelsDirectory: string, hasApi: boolean): void {
+function addPage(
+  app: Hono<{ Bindings: HttpBindings }>,
+  {
+    pageDirectory,
+    modelsDirectory,
+    slowReaderMs,
+    filesAtATime,
+    hasApi,
+  }: Pick<AppOptions, 'modelsDirectory' | 'slowReaderMs'> & {
+    pageDirectory: string;
+    filesAtATime: number;
+    hasApi: boolean;
+  },
+): void {
+  // As many wait as there may be connections.
+  const files = new WorkQueue({ atATime: filesAtATime, maxWaiting: Infinity });
+  const optionsOf: FileOptionsOf = ({ env }, cacheControl) => ({
+    cacheControl,
+    async enter(signal) {
+      const { socket } = env.incoming;
+      // Who waits for a turn is not slow.
+      socket.setTimeout(0);
+      const leave = await files.enter(signal, socket.remoteAddress);
+      socket.setTimeout(slowReaderMs);
+      return leave;
+    },
+  });
   if (hasApi) {
     app.use(`/${MODEL_LIST}`, async (context, next) => {
       await next();
@@ -63,7 +104,7 @@ function addPage(app: Hono, pageDirectory: string, modelsDirectory: string, hasA
       context.res.headers.set('Link', '</openapi.json>; rel="service-desc"');
     });
   }
-  app.route('/', modelRoutes([modelsDirectory, join(pageDirectory, 'models')]));
+  app.route('/', modelRoutes([modelsDirectory, join(pageDirectory, 'models')], optionsOf));
   // Of the page itself; onnxruntime's binary would take a second of CPU at each visit and is kept by the browser anyway.
   app.use(
     '/*',
@@ -75,6 +116,6 @@ function addPage(app: Hono, pageDirectory: string, modelsDirectory: string, hasA
     // Models have their own route, which knows what may be read.
     if (path === undefined || path.startsWith('models/')) return next();
     const cacheControl = HASHED_PATH.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache';
-    return (await fileResponse(context.req.raw, pageDirectory, path, cacheControl)) ?? next();
+    return (await fileResponse(context.req.raw, pageDirectory, path, optionsOf(context, cacheControl))) ?? next();
   });
 }

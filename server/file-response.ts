@@ -2,10 +2,27 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { Readable } from 'node:stream';
+import type { HttpBindings } from '@hono/node-server';
+import type { Context } from 'hono';
 import { getMimeType } from 'hono/utils/mime';
 
-/** Pieces that weights are read in: larger ones cost memory, smaller ones time. */
-const PIECE_BYTES = 1 << 20;
+/** Pieces that weights are read in: larger ones cost memory, smaller ones time. Of one file three or so are held at a time. */
+const PIECE_BYTES = 1 << 18;
+
+export interface FileOptions {
+  /** For the answer. */
+  cacheControl: string;
+  /**
+   * Waits until the file may be opened.
+   *
+   * @returns to be called when it was sent
+   * @throws the signal's reason
+   */
+  enter: (signal: AbortSignal) => Promise<() => void>;
+}
+
+/** For one request's file. */
+export type FileOptionsOf = (context: Context<{ Bindings: HttpBindings }>, cacheControl: string) => FileOptions;
 
 /** @returns the path of the address, decoded once and without its first slash; undefined when it is not well encoded */
 export function requestedPath(request: Request): string | undefined {
@@ -19,18 +36,24 @@ export function requestedPath(request: Request): string | undefined {
 /**
  * The file below `root` that a request names, whole or by one range.
  *
- * @param path          relative, decoded, with `/`
- * @param cacheControl  for the answer
+ * @param path  relative, decoded, with `/`
  * @returns undefined if there is no such file inside `root`, links that lead out of it included
  */
 export async function fileResponse(
   request: Request,
   root: string,
   path: string,
-  cacheControl: string,
+  { cacheControl, enter }: FileOptions,
 ): Promise<Response | undefined> {
-  const file = await openInside(root, path);
-  if (file === undefined) return undefined;
+  const leave = await enter(request.signal);
+  const file = await openInside(root, path).catch((error: unknown) => {
+    leave();
+    throw error;
+  });
+  if (file === undefined) {
+    leave();
+    return undefined;
+  }
   let isHandedOver = false;
   try {
     const { size, mtimeMs } = await file.stat();
@@ -57,10 +80,16 @@ export async function fileResponse(
     if (request.method === 'HEAD' || end === start) return new Response(null, { status, headers });
     // The stream closes the file, at its end or when the client leaves.
     const stream = file.createReadStream({ start, end: end - 1, highWaterMark: PIECE_BYTES });
+    stream.once('close', leave);
+    // A client that left before anything was read of it leaves nobody else to close it.
+    request.signal.addEventListener('abort', () => stream.destroy(), { once: true });
     isHandedOver = true;
     return new Response(Readable.toWeb(stream) as ReadableStream<Uint8Array>, { status, headers });
   } finally {
-    if (!isHandedOver) await file.close();
+    if (!isHandedOver) {
+      leave();
+      await file.close();
+    }
   }
 }
 

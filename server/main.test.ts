@@ -1,9 +1,10 @@
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readlink, realpath, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { gunzipSync } from 'node:zlib';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ModelManifest } from '../src/convert/manifest.ts';
 import { type RunningServer, startServer } from './main.ts';
 
@@ -327,6 +328,56 @@ describe('what lies outside', () => {
     expect((await get('/', { host })).status).toBe(200);
   });
 });
+
+it('ends the connections of clients that take nothing of a file, and has a bounded number of files open for them', async () => {
+  const page = join(root, 'slow');
+  await mkdir(page);
+  await writeFile(join(page, 'index.html'), '');
+  const path = join(await realpath(page), 'weights.bin');
+  await writeFile(path, '');
+  // Far more than lies in the buffers between.
+  await truncate(path, 200e6);
+  const slow = await startServer({ port: 0, pageDirectory: page, slowReaderMs: 300, filesAtATime: 2 });
+  const port = Number(new URL(slow.url).port);
+  const timesOpen = async () => {
+    const open = await readdir('/proc/self/fd');
+    const targets = await Promise.all(open.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
+    return targets.filter((target) => target === path).length;
+  };
+  const sockets = Array.from({ length: 5 }, () => {
+    const socket = connect(port, '127.0.0.1').on('error', () => {});
+    socket.pause().write('GET /weights.bin HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    return socket;
+  });
+  let most = 0;
+  await vi.waitFor(
+    async () => {
+      most = Math.max(most, await timesOpen());
+      expect(most).toBe(2);
+    },
+    { timeout: 10_000, interval: 10 },
+  );
+  // Another address has a line of its own: it is next when the first place is free.
+  const status = await new Promise((resolve, reject) => {
+    httpRequest({ host: '127.0.0.1', localAddress: '127.0.0.2', port, path: '/' }, (response) => {
+      resolve(response.resume().statusCode);
+    })
+      .on('error', reject)
+      .end();
+  });
+  expect(status).toBe(200);
+  await vi.waitFor(
+    async () => {
+      const times = await timesOpen();
+      most = Math.max(most, times);
+      expect(times).toBe(0);
+    },
+    { timeout: 20_000, interval: 10 },
+  );
+  expect(most).toBe(2);
+  for (const socket of sockets) socket.destroy();
+  await slow.close();
+}, 60_000);
 
 describe('startServer', () => {
   it('says which port is taken and what to do', async () => {

@@ -35,7 +35,12 @@ export interface RunningServer {
  * @throws AlignError `invalid-request` when the page is not built, the port is taken, the address is not this machine's, or
  *   others could call without a key
  */
-export async function startServer({ port, address = LOCAL_ADDRESS, ...options }: StartOptions): Promise<RunningServer> {
+export async function startServer({
+  port,
+  address = LOCAL_ADDRESS,
+  slowReaderMs = SLOW_READER_MS,
+  ...options
+}: StartOptions): Promise<RunningServer> {
   const { api } = options;
   if (!isLoopback(address) && api !== undefined && api.keys === undefined) {
     const message = `${address} can be reached from other machines: that needs keys (--keys-file).`;
@@ -44,10 +49,11 @@ export async function startServer({ port, address = LOCAL_ADDRESS, ...options }:
   const pageDirectory = 'pageDirectory' in options ? options.pageDirectory : resolve(import.meta.dirname, '..', 'dist');
   const modelsDirectory = options.modelsDirectory ?? resolve('models');
   if (pageDirectory !== undefined) await checkBuilt(pageDirectory);
-  const app = createApp({ ...options, pageDirectory, modelsDirectory });
+  const app = createApp({ ...options, slowReaderMs, pageDirectory, modelsDirectory });
   const answer = getRequestListener(app.fetch);
   const server = createServer(TIMEOUTS, (request, response) => void answer(request, response));
   server.maxConnections = MAX_CONNECTIONS;
+  server.setTimeout(slowReaderMs);
   await listen(server, port, address);
   const { port: actualPort } = server.address() as AddressInfo;
   let closed: Promise<number> | undefined;
@@ -61,6 +67,8 @@ export async function startServer({ port, address = LOCAL_ADDRESS, ...options }:
 const TIMEOUTS = { headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 5_000 };
 
 const MAX_CONNECTIONS = 10_000;
+
+const SLOW_READER_MS = 30_000;
 
 async function close(server: Server, served: ServedModel | undefined, graceMs: number): Promise<number> {
   const closed = new Promise<void>((resolve, reject) => {

@@ -41,6 +41,7 @@ interface ServeOptions {
   concurrency?: number;
   queue: number;
   deadline: number;
+  logTexts: boolean;
 }
 
 const LOCAL_CONCURRENCY = 4;
@@ -81,7 +82,7 @@ export function addServeCommand(program: Command): void {
     )
     .option('--upstream-model <name>', 'its name there, where a server has several')
     .addOption(familyOption('whose template is filled; by default the model’s own'))
-    .option('--stall <seconds>', 'without a byte, after which an upstream is given up', parseCount, 60)
+    .option('--stall <seconds>', 'without a byte, after which an upstream is given up', parseSeconds, 60)
     .option('--host <address>', 'to listen on; another than this machine’s own needs --keys-file', '127.0.0.1')
     .option('--port <number>', '0 takes a free one', parsePort, 4173)
     .option('--keys-file <file>', 'who may call; “metaaligner key” writes it')
@@ -94,8 +95,9 @@ export function addServeCommand(program: Command): void {
       parseCount,
     )
     .option('--queue <requests>', 'that wait at most; further ones are told to come again', parseCount, 64)
-    .option('--deadline <seconds>', 'of a request, its wait included', parseCount, 300)
-    .option('--grace <seconds>', 'that requests have to finish when the server is stopped', parseCount, 30)
+    .option('--deadline <seconds>', 'of a request, its wait included', parseSeconds, 300)
+    .option('--grace <seconds>', 'that requests have to finish when the server is stopped', parseSeconds, 30)
+    .option('--log-texts', 'put what is asked and answered into the log, which holds none of it otherwise', false)
     .option('--models <folder>', 'folder of converted models for the page', 'models')
     .option('--mirror <origin...>', 'hosts beside the hub that the page may download models from', parseOrigin, [])
     .option('--server <origin...>', 'whose models the page may use, beside those of this machine', parseOrigin, [])
@@ -115,6 +117,8 @@ async function serve(options: ServeOptions): Promise<void> {
     deadlineMs: options.deadline * 1000,
   });
   const log = (entry: object) => note(JSON.stringify(entry));
+  const { logTexts: logsTexts } = options;
+  if (logsTexts) note('The log holds the texts of all requests and edits (--log-texts).');
   const server = await startServer({
     address: options.host,
     port: options.port,
@@ -123,7 +127,7 @@ async function serve(options: ServeOptions): Promise<void> {
     mirrors: options.mirror,
     servers: options.server,
     hosts: options.allowHost ?? [],
-    api: { served, keys, origins: options.allowOrigin, log },
+    api: { served, keys, origins: options.allowOrigin, log, logsTexts },
   }).catch(async (error: unknown) => {
     await served.close(0);
     throw error;
@@ -136,6 +140,15 @@ async function serve(options: ServeOptions): Promise<void> {
   }
   const left = await server.close(options.grace * 1000);
   if (left > 0) note(`${left} requests were not finished after ${options.grace} s; their clients were told.`);
+}
+
+/** A clock of the system counts no further: it would ring at once. */
+const MOST_SECONDS = Math.floor((2 ** 31 - 1) / 1000);
+
+function parseSeconds(text: string): number {
+  const seconds = parseCount(text);
+  if (seconds <= MOST_SECONDS) return seconds;
+  throw new InvalidArgumentError(`It must be ${MOST_SECONDS} (24 days) at most.`);
 }
 
 /** @throws AlignError `invalid-request` */

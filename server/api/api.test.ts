@@ -18,6 +18,7 @@ import { createScriptedEngine } from '../../src/engines/scripted-engine.ts';
 import { Upstreams } from '../../src/engines/upstreams.ts';
 import { openNodeFolder } from '../../src/weights/node-folder.ts';
 import { type RunningServer, startServer } from '../main.ts';
+import { alignAnswer, chatAnswer, completionAnswer, errorAnswer, modelsAnswer } from './answers.ts';
 import { ServedModel, type ServedModelOptions } from './served-model.ts';
 
 const DEMO = resolve(import.meta.dirname, '../../public/models/demo-aligner');
@@ -246,8 +247,25 @@ it('describes itself in OpenAPI, with the schemas that check the requests', asyn
   }
   const schema = document.paths['/v1/align']!.post!.requestBody.content['application/json'].schema;
   expect(schema).toMatchObject({
-    anyOf: [{ required: ['objectives', 'context', 'answer'], additionalProperties: false }, { type: 'array' }],
+    anyOf: [
+      { required: ['objectives', 'context', 'answer'], additionalProperties: false },
+      { type: 'array', minItems: 1, maxItems: 256 },
+    ],
   });
+});
+
+it('answers as its OpenAPI document says', { timeout: 30_000 }, async () => {
+  const { url } = await start();
+  const ask = async (path: string, body: object) => (await (await post(url, path, body)).json()) as unknown;
+  const tooLong = { ...REQUEST, answer: 'word '.repeat(3000) };
+  alignAnswer.parse(await ask('v1/align', { ...REQUEST, stream: false }));
+  alignAnswer.parse(await ask('v1/align', [REQUEST, tooLong]));
+  completionAnswer.parse(await ask('v1/completions', { prompt: PROMPT, max_tokens: 3, return_token_ids: true }));
+  completionAnswer.parse(await ask('v1/completions', { prompt: PROMPT, max_tokens: 3 }));
+  chatAnswer.parse(await ask('v1/chat/completions', { messages: MESSAGES, objectives: ['harmlessness'] }));
+  errorAnswer.parse(await ask('v1/align', tooLong));
+  errorAnswer.parse(await ask('v1/align', { ...REQUEST, context: 1 }));
+  modelsAnswer.parse(await (await fetch(`${url}v1/models`)).json());
 });
 
 describe('OpenAI’s client', { timeout: 30_000 }, () => {
@@ -474,7 +492,16 @@ describe('under load', { timeout: 30_000 }, () => {
     const metrics = await response.text();
     expect(metrics).toContain('metaaligner_requests_total{outcome="done"} 1');
     expect(metrics).toContain('metaaligner_requests_total{outcome="refused"} 1');
-    expect(metrics).toMatch(/^metaaligner_tokens_total\{kind="edit"\} [1-9]\d*$/m);
+    const valueOf = (name: string) => {
+      const line = metrics.split('\n').find((each) => each.startsWith(`${name} `));
+      return Number(line?.slice(name.length));
+    };
+    const edit = valueOf('metaaligner_tokens_total{kind="edit"}');
+    expect(edit).toBeGreaterThan(0);
+    // One that writes alone drafts: each step writes a token, and what was drafted rightly.
+    const accepted = valueOf('metaaligner_accepted_draft_tokens_total');
+    expect(valueOf('metaaligner_steps_total') + accepted).toBe(edit);
+    expect(valueOf('metaaligner_resident_memory_bytes')).toBeGreaterThan(10e6);
     expect(metrics).toContain('metaaligner_time_to_first_token_seconds_count 1');
     expect(metrics).toContain('metaaligner_running 0');
   });

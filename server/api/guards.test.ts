@@ -295,6 +295,30 @@ describe('what is too much', () => {
   }, 30_000);
 });
 
+describe('a whole answer', () => {
+  it('may take the model longer than its reader, who is cut off when it takes nothing of it', async () => {
+    let steps = 0;
+    const slowReaderMs = 300;
+    const thinking = () => new Promise<void>((resolve) => setTimeout(resolve, 3 * slowReaderMs));
+    const { url, entries } = await start({
+      slowReaderMs,
+      tokensPerStep: 20_000,
+      onStep: () => (steps++ === 0 ? thinking() : undefined),
+    });
+    const { port } = new URL(url);
+    const socket = connect(Number(port), '127.0.0.1');
+    const body = JSON.stringify(Array(20).fill({ ...REQUEST, maxNewTokens: 1_000_000 }));
+    socket.write(
+      `POST /v1/align HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+    socket.pause();
+    socket.on('error', () => {});
+    await vi.waitFor(() => expect(entries).toHaveLength(1), { timeout: 20_000 });
+    expect(entries[0]).toMatchObject({ error: 'slow-reader', status: 200, editTokens: 20_000_000 });
+    socket.destroy();
+  }, 30_000);
+});
+
 describe('a client with many requests', () => {
   it('keeps none of another waiting behind them, a list of many included', async () => {
     const { open, onStep } = gate();
@@ -364,6 +388,38 @@ describe('the log', () => {
     ]);
     expect(done.headers.get('x-request-id')).toBe(entries[0]!.id);
     expect(JSON.stringify(entries)).not.toContain('neighbour');
+    const metrics = await (await fetch(`${url}metrics`)).text();
+    expect(metrics).toContain('metaaligner_http_requests_total{path="/v1/align",status="200"} 3');
+    expect(metrics).toContain('metaaligner_http_requests_total{path="/v1/align",status="400"} 1');
+    expect(metrics).toContain('metaaligner_http_requests_total{path="other",status="404"} 1');
+    expect(metrics).not.toContain('neighbour');
+  });
+
+  it('holds what was asked and answered where that is switched on', async () => {
+    const { url, entries } = await start({ logsTexts: true });
+    await (await post(url, { ...REQUEST, stream: false })).arrayBuffer();
+    await (await post(url, REQUEST)).text();
+    await (await post(url, [REQUEST, REQUEST])).arrayBuffer();
+    await post(url, { ...REQUEST, objectives: ['none'] });
+    await vi.waitFor(() => expect(entries).toHaveLength(4));
+    expect(entries).toMatchObject([
+      { request: { ...REQUEST, stream: false }, edits: ['aaa'] },
+      { request: REQUEST, edits: ['aaa'] },
+      { request: [REQUEST, REQUEST], edits: ['aaa', 'aaa'] },
+      { status: 400, edits: [] },
+    ]);
+  });
+
+  it('tells a client that left before there was an answer from one that got it', async () => {
+    const { open, onStep } = gate();
+    const { url, served, entries } = await start({ onStep });
+    const leave = new AbortController();
+    const response = post(url, { ...REQUEST, stream: false }, { signal: leave.signal });
+    await vi.waitFor(() => expect(served.queue.running).toBe(1));
+    leave.abort();
+    await expect(response).rejects.toThrow();
+    open();
+    await vi.waitFor(() => expect(entries).toMatchObject([{ status: 499, error: 'left' }]));
   });
 
   it('shows where a bug of ours happened without what its message may repeat', async () => {

@@ -43,6 +43,23 @@ export function jsonOnly(): MiddlewareHandler<ApiEnv> {
   };
 }
 
+/**
+ * Ends the connection of a client that takes nothing of a whole answer any more: it would hold its place, and the answer its
+ * memory. Streams see to it themselves. Until the answer is there the model may take its time.
+ */
+export function cutSlowReaders(slowReaderMs: number): MiddlewareHandler<ApiEnv> {
+  return async (context, next) => {
+    const { socket } = context.env.incoming;
+    // Node sets its own again with the connection's next request.
+    socket.setTimeout(0);
+    await next();
+    if (context.res.headers.get('content-type')?.startsWith('text/event-stream') === true) return;
+    const tell = () => void (context.get('facts').errorCode ??= 'slow-reader');
+    socket.once('timeout', tell).setTimeout(slowReaderMs);
+    context.env.outgoing.once('close', () => socket.off('timeout', tell));
+  };
+}
+
 /** Turns away what is too much before its body is read. */
 export function admit(admission: Admission): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {

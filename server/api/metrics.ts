@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { AlignEvent } from '../../src/align/edit.ts';
+import type { LogEntry } from './request-log.ts';
 import type { WorkQueue } from './work-queue.ts';
 
 /** How a request ended. */
@@ -16,14 +17,22 @@ export interface UpstreamState {
 /** What Prometheus reads of a served model. */
 export class ServerMetrics {
   readonly #registry = new Registry();
+  readonly #answers: Counter<'path' | 'status'>;
   readonly #requests: Counter<'outcome'>;
   readonly #tokens: Counter<'kind'>;
   readonly #steps: Counter;
+  readonly #acceptedDrafts: Counter;
   readonly #firstToken: Histogram;
   readonly #speed: Histogram;
 
   constructor(queue: WorkQueue, upstreamStates?: () => UpstreamState[]) {
     const registers = [this.#registry];
+    this.#answers = new Counter({
+      name: 'metaaligner_http_requests_total',
+      help: 'Answers under /v1, those included that ran nothing; status 499: the client left before there was one.',
+      labelNames: ['path', 'status'],
+      registers,
+    });
     this.#requests = new Counter({
       name: 'metaaligner_requests_total',
       help: 'Runs by how they ended.',
@@ -39,6 +48,11 @@ export class ServerMetrics {
     this.#steps = new Counter({
       name: 'metaaligner_steps_total',
       help: 'Steps that wrote edits; fewer than edit tokens where drafts were accepted.',
+      registers,
+    });
+    this.#acceptedDrafts = new Counter({
+      name: 'metaaligner_accepted_draft_tokens_total',
+      help: 'Tokens of edits that were drafted and turned out right: those beyond one for each step.',
       registers,
     });
     this.#firstToken = new Histogram({
@@ -88,6 +102,10 @@ export class ServerMetrics {
     return this.#registry.metrics();
   }
 
+  answered({ path, status }: Pick<LogEntry, 'path' | 'status'>): void {
+    this.#answers.inc({ path, status: String(status) });
+  }
+
   ended(outcome: Outcome): void {
     this.#requests.inc({ outcome });
   }
@@ -96,6 +114,7 @@ export class ServerMetrics {
     this.#tokens.inc({ kind: 'prompt' }, usage.promptTokens);
     this.#tokens.inc({ kind: 'edit' }, usage.editTokens);
     this.#steps.inc(usage.steps);
+    this.#acceptedDrafts.inc(Math.max(0, usage.editTokens - usage.steps));
     if (timings.timeToFirstTokenMs !== undefined) this.#firstToken.observe(timings.timeToFirstTokenMs / 1000);
     if (timings.tokensPerSecond !== undefined) this.#speed.observe(timings.tokensPerSecond);
   }

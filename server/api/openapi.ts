@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { alignBody, chatBody, completionBody } from './requests.ts';
+import { alignAnswer, chatAnswer, completionAnswer, errorAnswer, modelsAnswer } from './answers.ts';
+import { alignBodies, alignBody, chatBody, completionBody } from './requests.ts';
 
 const FAILURES = {
   400: 'The request cannot be met: what is wrong, and what to do',
@@ -12,20 +13,23 @@ const FAILURES = {
   504: 'The deadline passed',
 };
 
-/** OpenAPI 3.1 of the interface, from the schemas that check its requests. */
+/** OpenAPI 3.1 of the interface, from the schemas that check its requests and those of its answers. */
 export function openApiDocument(version: string): object {
-  const post = (summary: string, body: z.ZodType, streams: string) => ({
+  const post = (
+    summary: string,
+    { body, answer, streams }: { body: z.ZodType; answer: z.ZodType; streams: string },
+  ) => ({
     post: {
       summary,
       requestBody: {
         required: true,
-        content: { 'application/json': { schema: z.toJSONSchema(body, { io: 'input', target: 'draft-2020-12' }) } },
+        content: { 'application/json': { schema: schemaOf(body, 'input') } },
       },
       responses: {
         200: {
           description: 'The edit',
           content: {
-            'application/json': {},
+            'application/json': { schema: schemaOf(answer, 'output') },
             'text/event-stream': { schema: { type: 'string', description: streams } },
           },
         },
@@ -42,13 +46,22 @@ export function openApiDocument(version: string): object {
     openapi: '3.1.0',
     info: { title: 'MetaAligner', version, license: { name: 'MIT', identifier: 'MIT' } },
     paths: {
-      '/v1/align': post(
-        'Rewrite an answer towards objectives, or a list of them',
-        z.union([alignBody, z.array(alignBody)]),
-        'edit-start, prompt-progress, edit-delta, edit-end, error; the default unless stream is false',
-      ),
-      '/v1/chat/completions': post('Align the last message of a conversation', chatBody, 'OpenAI’s chunks'),
-      '/v1/completions': post('Continue a prompt as it is', completionBody, 'OpenAI’s chunks'),
+      '/v1/align': post('Rewrite an answer towards objectives, or a list of them', {
+        body: z.union([alignBody, alignBodies]),
+        answer: alignAnswer,
+        streams:
+          'edit-start, prompt-progress, edit-delta, edit-end, error; of one request, the default unless stream is false',
+      }),
+      '/v1/chat/completions': post('Align the last message of a conversation', {
+        body: chatBody,
+        answer: chatAnswer,
+        streams: 'OpenAI’s chunks',
+      }),
+      '/v1/completions': post('Continue a prompt as it is', {
+        body: completionBody,
+        answer: completionAnswer,
+        streams: 'OpenAI’s chunks',
+      }),
       '/v1/models': {
         get: {
           summary: 'The model',
@@ -56,6 +69,7 @@ export function openApiDocument(version: string): object {
             200: {
               description:
                 'OpenAI’s list; beside its fields max_model_len, the context length, and metaaligner: version, family, variant, device',
+              content: { 'application/json': { schema: schemaOf(modelsAnswer, 'output') } },
             },
           },
         },
@@ -74,23 +88,14 @@ export function openApiDocument(version: string): object {
     components: {
       securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
       schemas: {
-        Error: {
-          type: 'object',
-          properties: {
-            error: {
-              type: 'object',
-              properties: {
-                message: { type: 'string' },
-                type: { type: 'string' },
-                code: { type: 'string' },
-                param: { type: 'string' },
-              },
-              required: ['message', 'type', 'code'],
-            },
-          },
-          required: ['error'],
-        },
+        Error: schemaOf(errorAnswer, 'output'),
       },
     },
   };
+}
+
+function schemaOf(type: z.ZodType, io: 'input' | 'output'): object {
+  // OpenAPI 3.1 takes its schemas to be of this draft; each saying so again is nothing but length.
+  const { $schema: _draft, ...schema } = z.toJSONSchema(type, { io, target: 'draft-2020-12' });
+  return schema;
 }

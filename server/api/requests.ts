@@ -38,6 +38,10 @@ export const alignBody = z.strictObject({
 });
 export type AlignBody = z.infer<typeof alignBody>;
 
+const MAX_BATCH = 256;
+/** A list of them. */
+export const alignBodies = z.array(alignBody).min(1).max(MAX_BATCH);
+
 /** OpenAI's, and vLLM's `top_k` and `repetition_penalty`. What clients send beside these is let through and has no effect. */
 const openAiSampling = {
   model: z.string().optional(),

@@ -2,7 +2,6 @@ import { setMaxListeners } from 'node:events';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { streamSSE, type SSEStreamingApi } from 'hono/streaming';
-import { z } from 'zod';
 import type { AlignEvent, FinishReason } from '../../src/align/edit.ts';
 import type { SamplingOptions } from '../../src/align/engine.ts';
 import { AlignError } from '../../src/align/errors.ts';
@@ -10,15 +9,22 @@ import { type AlignRequest, DEFAULT_MAX_NEW_TOKENS, GREEDY } from '../../src/ali
 import { formatMessages } from '../../src/batch/columns.ts';
 import type { KeyEntry } from '../keys.ts';
 import { describeError, errorResponse, logBug } from './errors.ts';
-import { admit, allowOrigins, jsonOnly, refuse, requireKey } from './guards.ts';
+import { admit, allowOrigins, cutSlowReaders, jsonOnly, refuse, requireKey } from './guards.ts';
 import { openApiDocument } from './openapi.ts';
 import { type ApiEnv, type LogEntry, requestLog } from './request-log.ts';
-import { type AlignBody, alignBody, type ChatBody, chatBody, completionBody, toAlignRequest } from './requests.ts';
+import {
+  type AlignBody,
+  alignBodies,
+  alignBody,
+  type ChatBody,
+  chatBody,
+  completionBody,
+  toAlignRequest,
+} from './requests.ts';
 import type { ServedModel } from './served-model.ts';
 import type { Client } from './work-queue.ts';
 
 const MAX_BODY_BYTES = 4 << 20;
-const MAX_BATCH = 256;
 
 export interface ApiOptions {
   served: ServedModel;
@@ -29,6 +35,8 @@ export interface ApiOptions {
   /** A client that takes nothing for so long is cut off. */
   slowReaderMs?: number;
   log?: (entry: LogEntry) => void;
+  /** What is asked and answered goes into the log too. Off by default. */
+  logsTexts?: boolean;
 }
 
 /** `/v1/align`, OpenAI's `/v1/completions`, `/v1/chat/completions` and `/v1/models`, `/openapi.json`, `/metrics`, `/healthz`, `/readyz`. */
@@ -38,6 +46,7 @@ export function apiRoutes({
   origins = [],
   slowReaderMs = 30_000,
   log = () => {},
+  logsTexts = false,
 }: ApiOptions): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>();
   const created = Math.floor(Date.now() / 1000);
@@ -56,7 +65,12 @@ export function apiRoutes({
   api.get('/metrics', async (context) =>
     context.body(await served.metrics.text(), 200, { 'Content-Type': served.metrics.contentType }),
   );
-  api.use('/v1/*', requestLog(log), allowOrigins(origins), requireKey(keys), jsonOnly(), admit(served.admission));
+  const answered = (entry: LogEntry) => {
+    served.metrics.answered(entry);
+    log(entry);
+  };
+  api.use('/v1/*', requestLog(answered, logsTexts), cutSlowReaders(slowReaderMs));
+  api.use('/v1/*', allowOrigins(origins), requireKey(keys), jsonOnly(), admit(served.admission));
   api.use(
     '/v1/*',
     bodyLimit({
@@ -119,7 +133,7 @@ async function alignRoute(call: Call): Promise<Response> {
   const body = await readJson(context);
   const { signal } = context.req.raw;
   if (Array.isArray(body)) {
-    const requests = z.array(alignBody).min(1).max(MAX_BATCH).parse(body);
+    const requests = alignBodies.parse(body);
     for (const one of requests) checkModel(one, served);
     const runs = requests.map((one) => toAlignRequest(one, served.family));
     return context.json(await alignAll(call, runs));
@@ -232,9 +246,12 @@ function clientOf(context: Context<ApiEnv>): Client {
   return context.get('facts').key ?? context.env.incoming.socket.remoteAddress;
 }
 
-async function readJson(context: Context): Promise<unknown> {
+async function readJson(context: Context<ApiEnv>): Promise<unknown> {
   try {
-    return (await context.req.json()) as unknown;
+    const body = (await context.req.json()) as unknown;
+    const { texts } = context.get('facts');
+    if (texts !== undefined) texts.request = body;
+    return body;
   } catch (cause) {
     throw new AlignError('invalid-request', `The body is no JSON: ${(cause as Error).message}.`, { cause });
   }
@@ -252,8 +269,9 @@ async function endOf({ context }: Call, events: AsyncIterable<AlignEvent>): Prom
 }
 
 /** For the log. */
-function count(context: Context<ApiEnv>, { usage: { promptTokens, editTokens } }: EditEnd): void {
-  const { usage } = context.get('facts');
+function count(context: Context<ApiEnv>, { edit, usage: { promptTokens, editTokens } }: EditEnd): void {
+  const { usage, texts } = context.get('facts');
+  texts?.edits.push(edit);
   usage.promptTokens += promptTokens;
   usage.editTokens += editTokens;
 }

@@ -1,9 +1,10 @@
+import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { CLASSIFIER_MANIFEST_PATH } from '../../src/convert/classifier/classifier-manifest.ts';
 import { MANIFEST_PATH, type ModelManifest } from '../../src/convert/manifest.ts';
 import { listClassifierFolders } from '../../src/weights/node-classifier-folders.ts';
 import { listModelFolders } from '../../src/weights/node-model-folders.ts';
-import { fileResponse, requestedPath } from '../file-response.ts';
+import { fileResponse, type FileOptionsOf, requestedPath } from '../file-response.ts';
 
 const PREFIX = 'models/';
 export const MODEL_LIST = `${PREFIX}index.json`;
@@ -51,9 +52,13 @@ export async function listedClassifiers(directories: readonly string[]): Promise
  * `/models/ID/PATH` are their files, those only that their manifest lists.
  *
  * @param directories  folders of models; the first that has an id serves it
+ * @param optionsOf  bounds how many files are sent at a time; by default nothing does
  */
-export function modelRoutes(directories: readonly string[]): Hono {
-  const app = new Hono();
+export function modelRoutes(
+  directories: readonly string[],
+  optionsOf: FileOptionsOf = atOnce,
+): Hono<{ Bindings: HttpBindings }> {
+  const app = new Hono<{ Bindings: HttpBindings }>();
 
   app.get(`/${MODEL_LIST}`, async (context) => {
     context.header('Cache-Control', 'no-cache');
@@ -71,11 +76,14 @@ export function modelRoutes(directories: readonly string[]): Hono {
     const file = await listedFile(path, directories);
     if (file === undefined) return next();
     // Kept by the browser, asked about each time: a folder may be converted anew under the same name.
-    return (await fileResponse(context.req.raw, file.directory, file.inside, 'no-cache')) ?? next();
+    const options = optionsOf(context, 'no-cache');
+    return (await fileResponse(context.req.raw, file.directory, file.inside, options)) ?? next();
   });
 
   return app;
 }
+
+const atOnce: FileOptionsOf = (_context, cacheControl) => ({ cacheControl, enter: async () => () => {} });
 
 /** @returns undefined for what no manifest lists */
 async function listedFile(

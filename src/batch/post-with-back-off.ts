@@ -57,10 +57,10 @@ function throwIfUnfit({ url, apiKey }: ModelEndpoint): void {
     const message = `The address of ${parsed.host} holds a name or password; the key is given by itself.`;
     throw new AlignError('server-unreachable', message, { details: { host: parsed.host } });
   }
-  if (apiKey !== undefined && !isSendableKey(apiKey)) {
-    throw new AlignError('key-refused', 'The key holds blanks or letters that no key has; copy it anew.');
-  }
+  if (apiKey !== undefined && !isSendableKey(apiKey)) throw new AlignError('key-refused', UNSENDABLE_KEY);
 }
+
+export const UNSENDABLE_KEY = 'The key holds blanks or letters that no key has; copy it anew.';
 
 /** Whether a header takes a key. Blanks around it are left out. */
 export function isSendableKey(key: string): boolean {

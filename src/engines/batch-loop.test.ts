@@ -6,6 +6,7 @@ import { VARIANT_FILE_NAMES } from '../convert/write-graphs.ts';
 import { BatchLoop, type SlotDecoder } from './batch-loop.ts';
 import { ENGINE_CONTRACT, type Subject } from './engine.contract.ts';
 import { createNodeEngine } from './node-engine.ts';
+import { allScores, type RowScores } from './scores.ts';
 import { SeededRandom } from '../align/random.ts';
 import { CONTRACT_CONFIG, convertToDisk } from './small-model.fixture.ts';
 
@@ -21,6 +22,7 @@ function create(concurrency: number, variant: 'fp32' | 'q4f16' = 'fp32', change 
     config: { ...CONTRACT_CONFIG, ...change },
     threads: 1,
     concurrency,
+    minStepTokens: variant === 'fp32' ? 1 : 2,
   });
 }
 
@@ -87,6 +89,29 @@ describe('several generations at a time', () => {
     await Promise.all([alone.dispose(), together.dispose()]);
   });
 
+  it('writes what it writes alone where it drafted from its prompt until another came', async () => {
+    const alone = await create(1);
+    const together = await create(2);
+    const [beginning = []] = prompts(1, 3);
+    const options = { maxNewTokens: 30 };
+    const first = await generate(alone, beginning, options);
+    // What the model writes stands in the prompt, so drafts are right for a while.
+    const promptIds = [...beginning, ...first.tokenIds, ...beginning];
+    const range = [beginning.length, beginning.length + first.tokenIds.length] as const;
+    const long = { maxNewTokens: 60, answerRange: range };
+    const expected = [await generate(alone, promptIds, long), await generate(alone, beginning, options)];
+    const steps = together.generate(Int32Array.from(promptIds), { ...GREEDY, ...long }, never);
+    const tokenIds: number[] = [];
+    let other: ReturnType<typeof generate> | undefined;
+    for await (const step of steps) {
+      tokenIds.push(...step);
+      if (tokenIds.length > 20) other ??= generate(together, beginning, options);
+    }
+    expect(tokenIds).toEqual(expected[0]?.tokenIds);
+    expect(await other).toEqual(expected[1]);
+    await Promise.all([alone.dispose(), together.dispose()]);
+  });
+
   it('are not disturbed by one that is cancelled, left or refused', async () => {
     const engine = await create(3);
     const [first = [], second = [], third = [], fourth = []] = prompts(4, 9);
@@ -119,10 +144,19 @@ describe('several generations at a time', () => {
 class CountingDecoder implements SlotDecoder {
   readonly device = 'cpu';
   readonly prefillChunkTokens = 100;
+  readonly minStepTokens = 1;
   readonly slotCount = 2;
   readonly reads: number[] = [];
+  /** Tokens of each step of one that writes alone. */
+  readonly lone: number[] = [];
   readonly batches: number[] = [];
   failures = 0;
+
+  step(tokenIds: Int32Array, _pastTokens: number, rows: number): Promise<RowScores[]> {
+    this.lone.push(tokenIds.length);
+    if (this.failures-- > 0) return Promise.reject(new Error('std::bad_alloc'));
+    return Promise.resolve(allScores(this.#logits(rows), rows));
+  }
 
   read(_slot: number, tokenIds: Int32Array): Promise<Float32Array> {
     this.reads.push(tokenIds.length);
@@ -151,7 +185,7 @@ describe('the batch loop', () => {
 
   it('reads a beginning once that prompts have in common, and shares each step', async () => {
     const decoder = new CountingDecoder();
-    const engine = new BatchLoop(decoder, config);
+    const engine = new BatchLoop(decoder, { ...config, mayDraft: false });
     const beginning = [1, 2, 3, 4, 5, 6, 8, 9];
     const runs = [10, 11, 12].map((id) => generate(engine, [...beginning, id], { maxNewTokens: 4 }));
     for (const { tokenIds } of await Promise.all(runs)) expect(tokenIds).toEqual([7, 7, 7, 7]);
@@ -159,6 +193,26 @@ describe('the batch loop', () => {
     // Four tokens of each, the first of them by its prompt: nine steps alone.
     expect(decoder.batches.reduce((sum, size) => sum + size)).toBe(9);
     expect(decoder.batches.length).toBeLessThan(9);
+  });
+
+  it('drafts from the prompt while one writes alone, in steps that their reader sees, and not beside others', async () => {
+    const decoder = new CountingDecoder();
+    const engine = new BatchLoop(decoder, { ...config, contextLength: 1000 });
+    const repeating = Int32Array.of(1, ...Array<number>(20).fill(7));
+    const steps: number[] = [];
+    for await (const step of engine.generate(repeating, { ...GREEDY, maxNewTokens: 60 }, never))
+      steps.push(step.length);
+    expect(steps.reduce((sum, tokens) => sum + tokens)).toBe(60);
+    expect(Math.max(...steps)).toBeGreaterThan(1);
+    // The first token comes with the prompt. What a step takes more than it writes was drafted wrongly: nothing here.
+    expect([1, ...decoder.lone]).toEqual(steps);
+    expect(decoder.batches).toEqual([]);
+
+    decoder.lone.length = 0;
+    const runs = [1, 2].map((id) => generate(engine, [id, ...repeating], { maxNewTokens: 30 }));
+    for (const { tokenIds } of await Promise.all(runs)) expect(tokenIds).toEqual(Array(30).fill(7));
+    expect(decoder.batches.length).toBeGreaterThan(0);
+    expect(new Set(decoder.batches)).toEqual(new Set([2]));
   });
 
   it('fails the generations of a step that fails, and goes on with those that wait', async () => {

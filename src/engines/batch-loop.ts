@@ -3,20 +3,32 @@ import { AlignError } from '../align/errors.ts';
 import { roomToGenerate } from '../align/request.ts';
 import { checkGeneration } from './check-generation.ts';
 import type { DecoderConfig } from './decode-loop.ts';
+import { DraftLength } from './draft-length.ts';
+import { Drafter } from './drafter.ts';
 import { toEngineError } from './engine-error.ts';
 import type { NodeDecoder } from './node-decoder.ts';
 import { Sampler } from './sampling.ts';
+import type { RowScores } from './scores.ts';
 
 /** What the loop needs of a decoder whose cache has a slot for each sequence. */
 export type SlotDecoder = Pick<
   NodeDecoder,
-  'device' | 'prefillChunkTokens' | 'slotCount' | 'read' | 'stepTogether' | 'copySlot' | 'dispose'
+  | 'device'
+  | 'prefillChunkTokens'
+  | 'minStepTokens'
+  | 'slotCount'
+  | 'step'
+  | 'read'
+  | 'stepTogether'
+  | 'copySlot'
+  | 'dispose'
 >;
 
 /**
  * The engine of several generations at a time. All of them share each step, which reads the weights once; a new one
  * joins as soon as there is a slot (continuous batching), reads its prompt in chunks between the others' steps, and
- * takes over the part of it that any slot holds already.
+ * takes over the part of it that any slot holds already. One that writes alone drafts from its prompt, as in `DecodeLoop`:
+ * with several, a step's time goes to them instead.
  *
  * The sequences that write are in the first slots; the one that reads its prompt is in the slot after them.
  */
@@ -32,6 +44,10 @@ export class BatchLoop implements Engine {
   #reading: Sequence | undefined;
   /** The tokens whose keys and values each slot holds, whoever they were of. */
   readonly #held: number[][];
+  readonly #mayDraft: boolean;
+  readonly #draftLength: DraftLength;
+  /** Whose text the draft length knows. */
+  #drafting: Sequence | undefined;
   #running: Promise<void> | undefined;
   #disposed: Promise<void> | undefined;
 
@@ -43,6 +59,8 @@ export class BatchLoop implements Engine {
     this.#decoder = decoder;
     this.#eosTokenIds = new Set(config.eosTokenIds);
     this.#held = Array.from({ length: decoder.slotCount }, () => []);
+    this.#mayDraft = config.mayDraft ?? true;
+    this.#draftLength = new DraftLength(decoder.minStepTokens);
   }
 
   async *generate(
@@ -54,7 +72,7 @@ export class BatchLoop implements Engine {
     if (this.#disposed !== undefined) throw unloaded();
     checkGeneration(promptIds, options, this.vocabularySize);
     const room = Math.min(options.maxNewTokens, roomToGenerate(promptIds.length, this.contextLength));
-    const sequence = new Sequence(promptIds, new Sampler(options, promptIds), room);
+    const sequence = new Sequence(promptIds, options, room);
     // Its own: Node warns where many listen to one.
     const own = AbortSignal.any([signal]);
     const wake = () => sequence.wake();
@@ -69,8 +87,8 @@ export class BatchLoop implements Engine {
       for (;;) {
         await sequence.changed();
         throwIfStopped();
-        for (const tokenId of sequence.take()) {
-          yield [tokenId];
+        for (const step of sequence.take()) {
+          yield step;
           // The loop may be ahead of the reader.
           throwIfStopped();
         }
@@ -164,13 +182,15 @@ export class BatchLoop implements Engine {
     if (!isLast) return;
     this.#reading = undefined;
     this.#writing.push(sequence);
-    this.#choose(sequence, logits);
+    this.#choose(sequence, [{ type: 'all', logits }]);
   }
 
   async #writeTogether(): Promise<void> {
     this.#dropEnded();
     const sequences = [...this.#writing];
-    if (sequences.length === 0) return;
+    const [first] = sequences;
+    if (first === undefined) return;
+    if (sequences.length === 1 && this.#mayDraft) return this.#writeAlone(first);
     const steps = sequences.map(({ tokenIds, readTokens }) => ({
       tokenId: tokenIds[readTokens] as number,
       pastTokens: readTokens,
@@ -179,15 +199,48 @@ export class BatchLoop implements Engine {
     sequences.forEach((sequence, slot) => {
       const row = logits.subarray(slot * this.vocabularySize, (slot + 1) * this.vocabularySize);
       this.#held[slot] = sequence.tokenIds.slice(0, (sequence.readTokens += 1));
-      this.#choose(sequence, row);
+      this.#choose(sequence, [{ type: 'all', logits: row }]);
     });
   }
 
-  #choose(sequence: Sequence, logits: Float32Array): void {
+  /** A step of the one that writes, which is in the first slot: its next token and as many drafted ones as pay. */
+  async #writeAlone(sequence: Sequence): Promise<void> {
+    if (this.#drafting !== sequence) this.#draftLength.begin();
+    this.#drafting = sequence;
+    const { tokenIds, readTokens } = sequence;
+    const draft = sequence.draft(this.#draftLength.choose(sequence.room - 1));
+    const unread = Int32Array.of(tokenIds[readTokens] as number, ...draft);
+    const startMs = performance.now();
+    const rows = await this.#decoder.step(unread, readTokens, unread.length);
+    const stepMs = performance.now() - startMs;
+    this.#choose(sequence, rows, draft);
+    const written = tokenIds.length - readTokens - 1;
+    // The last one was not read yet. Of drafted tokens the slot holds wrong ones too: the next step overwrites them.
+    sequence.readTokens = readTokens + Math.max(1, written);
+    this.#held[0] = tokenIds.slice(0, sequence.readTokens);
+    // Where the text has stopped, none was written in place of a drafted one.
+    this.#draftLength.record(draft.length, sequence.hasStopped ? written : Math.max(0, written - 1), stepMs);
+  }
+
+  /**
+   * The tokens that a step decides: the drafted ones as long as they are what the model writes, then the one that it writes
+   * in place of the next.
+   *
+   * @param scores  of draft + 1 positions
+   */
+  #choose(sequence: Sequence, scores: readonly RowScores[], draft: readonly number[] = []): void {
+    const tokenIds: number[] = [];
     try {
-      const tokenId = sequence.sampler.sample({ type: 'all', logits });
-      if (this.#eosTokenIds.has(tokenId)) sequence.finish('stop');
-      else sequence.add(tokenId);
+      for (const [row, rowScores] of scores.entries()) {
+        const tokenId = sequence.sampler.sample(rowScores);
+        if (this.#eosTokenIds.has(tokenId)) {
+          sequence.add(tokenIds);
+          return sequence.finish('stop');
+        }
+        tokenIds.push(tokenId);
+        if (tokenId !== draft[row]) break;
+      }
+      sequence.add(tokenIds);
     } catch (error) {
       sequence.fail(toEngineError(error, this.device, 'generating'));
     }
@@ -212,14 +265,19 @@ class Sequence {
   /** Nobody takes its tokens any more. */
   isLeft = false;
   readonly #fullLength: number;
-  #takenTokens: number;
+  readonly #drafter: Drafter;
+  /** Of `tokenIds`, those that the drafter knows. */
+  #draftedFrom: number;
+  /** Tokens of each step, not taken yet. */
+  #untaken: (readonly number[])[] = [];
   #wakeUp: (() => void) | undefined;
   #isAwake = false;
 
-  constructor(promptIds: Int32Array, sampler: Sampler, room: number) {
+  constructor(promptIds: Int32Array, options: GenerateOptions, room: number) {
     this.tokenIds = Array.from(promptIds);
-    this.sampler = sampler;
-    this.#takenTokens = promptIds.length;
+    this.sampler = new Sampler(options, promptIds);
+    this.#drafter = new Drafter(promptIds, options.answerRange);
+    this.#draftedFrom = promptIds.length;
     this.#fullLength = promptIds.length + room;
   }
 
@@ -227,12 +285,33 @@ class Sequence {
     return this.isLeft || this.end !== undefined;
   }
 
-  get hasUntaken(): boolean {
-    return this.#takenTokens < this.tokenIds.length;
+  get hasStopped(): boolean {
+    return this.end !== undefined && 'reason' in this.end && this.end.reason === 'stop';
   }
 
-  add(tokenId: number): void {
-    this.tokenIds.push(tokenId);
+  get hasUntaken(): boolean {
+    return this.#untaken.length > 0;
+  }
+
+  /** Tokens that it may still write. */
+  get room(): number {
+    return this.#fullLength - this.tokenIds.length;
+  }
+
+  /** @returns guesses of what comes next, at most `most` */
+  draft(most: number): number[] {
+    // Only here: with others beside it nothing is drafted.
+    for (; this.#draftedFrom < this.tokenIds.length; this.#draftedFrom++) {
+      this.#drafter.accept(this.tokenIds[this.#draftedFrom] as number);
+    }
+    return this.#drafter.draft(most);
+  }
+
+  /** @param tokenIds  of one step, no more than have room */
+  add(tokenIds: readonly number[]): void {
+    if (tokenIds.length === 0) return;
+    this.tokenIds.push(...tokenIds);
+    this.#untaken.push(tokenIds);
     if (this.tokenIds.length === this.#fullLength) this.end = { reason: 'length' };
     this.wake();
   }
@@ -247,11 +326,9 @@ class Sequence {
     this.wake();
   }
 
-  /** The new tokens since the last call. */
-  take(): number[] {
-    const tokenIds = this.tokenIds.slice(this.#takenTokens);
-    this.#takenTokens = this.tokenIds.length;
-    return tokenIds;
+  /** The steps since the last call. */
+  take(): (readonly number[])[] {
+    return this.#untaken.splice(0);
   }
 
   wake(): void {

@@ -72,9 +72,7 @@ export class NodeDecoder implements Decoder {
   }
 
   async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<RowScores[]> {
-    const padding = Math.max(0, this.minStepTokens - tokenIds.length);
-    const logits = await this.#read(0, tokenIds, { pastTokens, logitRows, padding });
-    return allScores(logits.subarray(0, logitRows * this.#shape.vocabularySize), logitRows);
+    return allScores(await this.read(0, tokenIds, pastTokens, logitRows), logitRows);
   }
 
   /**
@@ -82,8 +80,10 @@ export class NodeDecoder implements Decoder {
    *
    * @returns float32 [logitRows, vocabulary]; the next step overwrites it
    */
-  read(slot: number, tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
-    return this.#read(slot, tokenIds, { pastTokens, logitRows, padding: 0 });
+  async read(slot: number, tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<Float32Array> {
+    const padding = Math.max(0, this.minStepTokens - tokenIds.length);
+    const logits = await this.#read(slot, tokenIds, { pastTokens, logitRows, padding });
+    return logits.subarray(0, logitRows * this.#shape.vocabularySize);
   }
 
   /**

@@ -96,6 +96,21 @@ describe('one upstream', () => {
     expect(first.calls[0]?.body).not.toHaveProperty('top_k');
   });
 
+  it('that is llama-cpp-python’s is told that nothing is to be penalized, which it does otherwise', async () => {
+    const listed = { id: '/models/aligner.gguf', object: 'model', owned_by: 'me', permissions: [] };
+    first.list = (response) => sendJson(response, 200, { object: 'list', data: [listed] });
+    const upstreams = open({ model: undefined });
+    expect(await upstreams.discover(never)).toEqual({ contextLength: undefined });
+    await complete(upstreams);
+    await complete(upstreams, {
+      sampling: { temperature: 0.5, topK: 0, topP: 0.9, repetitionPenalty: 1.2, seed: 3 },
+    });
+    expect(first.calls.map(({ body }) => body)).toMatchObject([
+      { temperature: 0, repeat_penalty: 1 },
+      { temperature: 0.5, seed: 3, repeat_penalty: 1.2, top_k: 0, top_p: 0.9, min_p: 0 },
+    ]);
+  });
+
   it('hears within its stream that the reader has left', async () => {
     first.answer = (response) => sendPieces(response, ['a']);
     const stop = new AbortController();

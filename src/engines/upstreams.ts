@@ -37,10 +37,12 @@ export interface CompletionEnd {
   usage: { promptTokens: number; completionTokens: number } | undefined;
 }
 
+/** How a server is to be asked: llama.cpp's own and llama-cpp-python's have names and defaults of theirs. */
+type Dialect = 'openai' | 'llama-server' | 'llama-cpp-python';
+
 interface Upstream {
   url: string;
-  /** llama-server has names and defaults of its own. */
-  isLlamaCpp: boolean;
+  dialect: Dialect;
   /** Completions under way. */
   running: number;
   lastUsed: number;
@@ -78,7 +80,7 @@ export class Upstreams {
     this.#model = options.model ?? '';
     this.#upstreams = options.urls.map((url) => ({
       url,
-      isLlamaCpp: false,
+      dialect: 'openai',
       running: 0,
       lastUsed: 0,
       isOut: false,
@@ -121,7 +123,7 @@ export class Upstreams {
       if (this.#model === '' && models.length === 1) this.#model = models[0]!.id;
       const found = models.find(({ id }) => id === this.#model);
       if (found === undefined) throw this.#noModel(upstream, models);
-      upstream.isLlamaCpp = found.isLlamaCpp;
+      upstream.dialect = found.dialect;
       if (found.contextLength !== undefined) contextLengths.push(found.contextLength);
     }
     const rejected = answers.filter((answer) => answer.status === 'rejected');
@@ -139,7 +141,7 @@ export class Upstreams {
         const models = await this.#listModels(upstream.url, signal).catch(() => []);
         const found = models.find(({ id }) => id === this.#model);
         if (found === undefined) return this.#eject(upstream);
-        upstream.isLlamaCpp = found.isLlamaCpp;
+        upstream.dialect = found.dialect;
         upstream.isOut = false;
       }),
     );
@@ -203,7 +205,7 @@ export class Upstreams {
       max_tokens: maxNewTokens,
       stream: true,
       stream_options: { include_usage: true },
-      ...(upstream.isLlamaCpp ? llamaCppSampling(sampling) : openAiSampling(sampling)),
+      ...SAMPLING[upstream.dialect](sampling),
       ...(withTokenIds && { return_token_ids: true }),
     };
     const { apiKey, stallMs } = this.#options;
@@ -324,10 +326,37 @@ function llamaCppSampling({ temperature, topK, topP, repetitionPenalty, seed }: 
   };
 }
 
+/**
+ * llama-cpp-python repeats the 40, 0.95 and 0.05, and takes a penalty of 1.1 unless told otherwise. It takes the temperature last
+ * and looks back 64 tokens for the penalty, whatever it is told.
+ *
+ * @see llama-cpp-python 0.2.90 llama_cpp/server/types.py
+ */
+function llamaCppPythonSampling({ temperature, topK, topP, repetitionPenalty, seed }: SamplingOptions) {
+  return {
+    temperature,
+    seed,
+    repeat_penalty: repetitionPenalty,
+    ...(temperature > 0 && { top_k: topK, top_p: topP, min_p: 0 }),
+  };
+}
+
+const SAMPLING = {
+  openai: openAiSampling,
+  'llama-server': llamaCppSampling,
+  'llama-cpp-python': llamaCppPythonSampling,
+} satisfies Record<Dialect, (sampling: SamplingOptions) => object>;
+
 interface ListedModel {
   id: string;
   contextLength: number | undefined;
-  isLlamaCpp: boolean;
+  dialect: Dialect;
+}
+
+/** By what only it says in its list. */
+function dialectOf(ownedBy: unknown, permissions: unknown): Dialect {
+  if (ownedBy === 'llamacpp') return 'llama-server';
+  return ownedBy === 'me' && Array.isArray(permissions) ? 'llama-cpp-python' : 'openai';
 }
 
 function readModels(value: unknown, url: string): ListedModel[] {
@@ -337,16 +366,17 @@ function readModels(value: unknown, url: string): ListedModel[] {
     interface Entry {
       id?: unknown;
       owned_by?: unknown;
+      permissions?: unknown;
       /** vLLM's. */
       max_model_len?: unknown;
       /** llama-server's: what each request may have. */
       meta?: { n_ctx?: unknown } | null;
     }
-    const { id, owned_by, max_model_len, meta } = (entry ?? {}) as Entry;
+    const { id, owned_by, permissions, max_model_len, meta } = (entry ?? {}) as Entry;
     if (typeof id !== 'string') return [];
     const length = max_model_len ?? meta?.n_ctx;
     const contextLength = isCount(length) && length > 0 ? length : undefined;
-    return [{ id, contextLength, isLlamaCpp: owned_by === 'llamacpp' }];
+    return [{ id, contextLength, dialect: dialectOf(owned_by, permissions) }];
   });
 }
 

@@ -83,12 +83,15 @@ function setUp() {
       onEvent(END);
     },
   };
-  const client = createRoutedClient(local, servers);
+  /** Of the folder: another when it is converted anew. */
+  const folder = { stamp: async (): Promise<string | undefined> => 'first' };
+  const client = createRoutedClient(local, servers, () => folder.stamp());
   const run = () => client.align(REQUEST, () => {}, new AbortController().signal);
   return {
     client,
     calls,
     parts,
+    folder,
     run,
     crash: (error: AlignError) => crash(error),
     restart: (to: EngineRestart) => restart(to),
@@ -166,6 +169,23 @@ describe('models here and at a server', () => {
     await client.load(HERE, () => {});
     await client.load(HERE, () => {});
     expect(calls).toEqual(['load', 'load']);
+  });
+
+  it('load here anew what was converted anew meanwhile, and not where nothing tells', async () => {
+    const { client, calls, folder } = setUp();
+    const loads = () => calls.filter((call) => call === 'load').length;
+    await client.load(HERE, () => {});
+    for (const [stamp, expected] of [
+      ['first', 1],
+      [undefined, 1],
+      ['second', 2],
+      ['second', 2],
+    ] as const) {
+      folder.stamp = async () => stamp;
+      await client.load(THERE, () => {});
+      await client.load(HERE, () => {});
+      expect(loads()).toBe(expected);
+    }
   });
 
   it('bring back a device that the CPU took over from, or the CPU, as is asked', async () => {

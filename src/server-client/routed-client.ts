@@ -9,15 +9,22 @@ import type {
   ServedModelInfo,
   ServerLocation,
 } from '../worker-client/engine-client.ts';
+import { stampOfFolder } from '../worker-client/folder-stamp.ts';
 import type { ServerClient } from './server-client.ts';
 
 /**
  * One client for models here and at servers. A server's model leaves what is loaded here in its place, so that going to and
  * fro loads nothing again.
+ *
+ * @param stampOf  changes when a folder is converted anew under its name; undefined where nothing tells
  */
-export function createRoutedClient(local: LocalClient, servers: ServerClient): EngineClient {
+export function createRoutedClient(
+  local: LocalClient,
+  servers: ServerClient,
+  stampOf: (location: ModelLocation) => Promise<string | undefined> = stampOfFolder,
+): EngineClient {
   /** What the engine here holds. */
-  let held: { request: LoadRequest; info: LoadedModelInfo } | undefined;
+  let held: Held | undefined;
   let inUse: ServerLocation | 'here' = 'here';
   /** A server's model was asked for since: going back is no wish for a fresh load. Whoever chooses a model anew here has one. */
   let mayGoBack = false;
@@ -31,7 +38,7 @@ export function createRoutedClient(local: LocalClient, servers: ServerClient): E
     if (inUse === 'here') for (const listener of crashListeners) listener(error);
   });
   local.onRestart((restart) => {
-    if (held !== undefined) held = { request: asRestarted(held, restart), info: restart.info };
+    if (held !== undefined) held = { ...held, request: asRestarted(held, restart), info: restart.info };
     if (inUse === 'here') for (const listener of restartListeners) listener(restart);
   });
 
@@ -45,11 +52,18 @@ export function createRoutedClient(local: LocalClient, servers: ServerClient): E
     inUse = 'here';
     const isBack = mayGoBack;
     mayGoBack = false;
-    if (isBack && held !== undefined && isSame(held.request, request)) return held.info;
+    if (isBack && held !== undefined && isSame(held.request, request)) {
+      const { info, stamp } = held;
+      const [then, now] = await Promise.all([stamp, stampOf(request.location)]);
+      signal.throwIfAborted();
+      // It may have crashed meanwhile.
+      if (held !== undefined && (then === undefined || now === undefined || now === then)) return info;
+    }
     held = undefined;
+    const stamp = stampOf(request.location);
     const info = await local.load(request, onEvent);
     signal.throwIfAborted();
-    held = { request, info };
+    held = { request, info, stamp };
     return info;
   }
 
@@ -123,6 +137,12 @@ export function createRoutedClient(local: LocalClient, servers: ServerClient): E
       return () => restartListeners.delete(listener);
     },
   };
+}
+
+interface Held {
+  request: LoadRequest;
+  info: LoadedModelInfo;
+  stamp: Promise<string | undefined>;
 }
 
 /** What would have to be asked for to get what runs now: whoever asks for the device that went away gets it anew. */

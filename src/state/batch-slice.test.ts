@@ -14,6 +14,7 @@ import {
   servedInfo,
   servedModel,
 } from './fake-client.fixture.ts';
+import { hostOfModelId } from './server-slice.ts';
 
 const { request, usage, timings } = exampleAlignment();
 const { context: _context, answer: _answer, ...settings } = request;
@@ -118,7 +119,11 @@ it('stays as it was left after a reload where a server writes it: nothing is sen
   expect(batches.kept!.job.isRunning).toBe(true);
   const after = setUp(Object.assign(new FakeBatches(), { kept: batches.kept }));
   await after.store.getState().restoreBatch(async () => servedModel);
-  expect(after.batch()).toMatchObject({ activity: 'resting', error: undefined, counts: { edited: 1 } });
+  // What the page says of it, and to whom it would go.
+  const job = { isRunning: true, plan: { modelId: servedModel.id } };
+  expect(after.batch()).toMatchObject({ activity: 'resting', error: undefined, counts: { edited: 1 }, job });
+  expect(hostOfModelId(servedModel.id)).toBe(servedInfo.host);
+  expect(hostOfModelId('demo-aligner')).toBeUndefined();
   expect(after.client.loads).toEqual([]);
   expect(after.client.aligns).toEqual([]);
 });

@@ -20,6 +20,8 @@ export type ModelState =
       model: ConvertedModel;
       info: ReadyModelInfo;
       notes: readonly string[];
+      /** Which of this page's loads it came by: a model that is loaded again is another one to a run. */
+      load: number;
       /** So many times in a row its device had gone away when it did last. */
       losses: number;
       /** The last of them. */
@@ -82,7 +84,7 @@ export function createModelSlice({
           );
           if (load !== latestLoad) return false;
           events.flush();
-          set({ model: { status: 'ready', model, info, notes, losses: 0, lossError: undefined } });
+          set({ model: { status: 'ready', model, info, notes, load, losses: 0, lossError: undefined } });
           return true;
         } catch (error) {
           if (load !== latestLoad) return false;

@@ -104,6 +104,20 @@ describe('a run', () => {
     expect(run()).toMatchObject({ status: 'done', finishReason: 'cancelled' });
   });
 
+  it('names the device that wrote it, though its model is loaded onto another before its end', async () => {
+    const { client, run, store, send } = await setUp();
+    const ended = store.getState().startRun(request);
+    send(0)(start);
+    send(0)(delta('One', 1));
+    const loaded = store.getState().loadModel(demoModel, { device: 'webgpu', variant: 'auto' });
+    client.loads[1]!.resolve({ ...demoInfo, device: 'webgpu', variant: 'q4f16' });
+    await loaded;
+    send(0)(end('One', 'cancelled'));
+    client.aligns[0]!.resolve();
+    await ended;
+    expect(run()).toMatchObject({ status: 'done', model: { id: demoModel.id, device: 'wasm', variant: 'q8' } });
+  });
+
   it('drops what still comes from the run before', async () => {
     const { client, frames, run, store, send } = await setUp();
     const first = store.getState().startRun(request);

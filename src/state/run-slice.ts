@@ -187,14 +187,14 @@ function modelUsed(state: ModelState): ModelUsed {
 
 /**
  * Who writes a run: the model that is there at its start, on whichever device it is by the run's end. A device that was lost on
- * the way is not the one that wrote the end; a model that was chosen meanwhile wrote none of it.
+ * the way is not the one that wrote the end; a model that was chosen meanwhile, the same on another device too, wrote none of it.
  *
  * @returns the model as a run names it, of the state at its end
  */
 export function followModel(atStart: ModelState): (now: ModelState) => ModelUsed {
   const usedAtStart = modelUsed(atStart);
   return (now) =>
-    now.status === 'ready' && atStart.status === 'ready' && now.model === atStart.model ? modelUsed(now) : usedAtStart;
+    now.status === 'ready' && atStart.status === 'ready' && now.load === atStart.load ? modelUsed(now) : usedAtStart;
 }
 
 /** Tokens per second after the first delta, as `Timings.tokensPerSecond` counts. Undefined before the second. */

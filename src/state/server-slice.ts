@@ -2,6 +2,7 @@ import type { StateCreator } from 'zustand/vanilla';
 
 import { CATALOGUE } from '../align/catalogue.ts';
 import { AlignError, type AlignErrorData } from '../align/errors.ts';
+import { isSendableKey, UNSENDABLE_KEY } from '../batch/post-with-back-off.ts';
 import { isLoopbackHost, parseServerAddress } from '../server-client/server-address.ts';
 import type { OfferedModel } from '../server-client/server-client.ts';
 import type { ConvertedModel } from '../worker-client/model-library.ts';
@@ -98,9 +99,7 @@ export function createServerSlice({
           const url = parseServerAddress(address);
           const typed = key.trim();
           // No header takes others; the call would fail as if nobody were there.
-          if (!/^[\x21-\x7e]*$/.test(typed)) {
-            throw new AlignError('invalid-request', 'The key holds blanks or letters that no key has; copy it anew.');
-          }
+          if (!isSendableKey(typed)) throw new AlignError('invalid-request', UNSENDABLE_KEY);
           const tried = typed === '' ? (serverKeys.keyOf(url) ?? '') : typed;
           if (typed !== '') withdraw = serverKeys.tryOut(url, typed);
           const known = latest.get(url);
@@ -174,6 +173,11 @@ const SERVED = 'server:';
 /** Whether a model is a server's, by its id alone: the server may not have answered yet. */
 export function isServed(modelId: string): boolean {
   return modelId.startsWith(SERVED);
+}
+
+/** As {@link hostOfModel}, by a model's id alone. */
+export function hostOfModelId(modelId: string): string | undefined {
+  return isServed(modelId) ? URL.parse(modelId.slice(SERVED.length))?.host : undefined;
 }
 
 /** Who gets the texts that are aligned with a model, name and port; undefined: nobody, it runs here. */

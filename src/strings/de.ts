@@ -88,6 +88,7 @@ export const de: Strings = {
     dropHint: (host) =>
       `Je Zeile eine Antwort, mit dem, was davor gefragt wurde. ${host === undefined ? 'Die Datei bleibt auf diesem Gerät.' : `Ihre Zeilen gehen an ${host}, wenn Sie sie laufen lassen.`}`,
     sent: (host) => `Jede Zeile geht an ${host}.`,
+    leftAt: (host) => `Dieser Stapel lief bei ${host}. Von hier geht nichts hin, bevor Sie ihn weiterlaufen lassen.`,
     choose: 'Datei wählen…',
     reading: (name) => `Liest ${name}…`,
     rows: (count) => (count === 1 ? '1 Zeile' : `${formatCount(count)} Zeilen`),

@@ -101,6 +101,7 @@ export const en = {
     dropHint: (host: string | undefined) =>
       `One answer a row, with what was asked before it. ${host === undefined ? 'The file stays on this device.' : `Its rows are sent to ${host} when you run them.`}`,
     sent: (host: string) => `Each row is sent to ${host}.`,
+    leftAt: (host: string) => `This batch was running at ${host}. Nothing is sent from here until you go on.`,
     choose: 'Choose a file…',
     reading: (name: string) => `Reading ${name}…`,
     rows: (count: number) => (count === 1 ? '1 row' : `${formatCount(count)} rows`),

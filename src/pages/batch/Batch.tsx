@@ -11,6 +11,7 @@ import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
 import { SureButton } from '../../components/SureButton/SureButton.tsx';
 import type { Batch as BatchState } from '../../state/batch-slice.ts';
 import { currentRequest } from '../../state/current-request.ts';
+import { hostOfModelId } from '../../state/server-slice.ts';
 import { useApp, useCurrentHost, useCurrentModel, useCurrentTemplate, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
@@ -147,6 +148,8 @@ function RunPanel({ batch }: { batch: Ready }) {
     ...now
   } = currentRequest(draft.getState(), settings.getState(), template);
   const plannedSettings = begun ?? now;
+  // It does not go on by itself, as one on this device does.
+  const leftAt = activity === 'resting' && job.isRunning ? hostOfModelId(job.plan?.modelId ?? '') : undefined;
   const isOtherModel = begun !== undefined && model !== undefined && job.plan?.modelId !== model.id;
   const missing = [job.columns.query, job.columns.answer].filter((name) => !job.found.includes(name));
   const refusal =
@@ -194,6 +197,7 @@ function RunPanel({ batch }: { batch: Ready }) {
           <strong>{text.sent(host)}</strong>
         </p>
       )}
+      {leftAt !== undefined && <p role="status">{text.leftAt(leftAt)}</p>}
       {error !== undefined && <ErrorBox error={error}>{isDeviceFault(error) && <OfferServer />}</ErrorBox>}
       <div className={styles.line}>
         {activity === 'resting' ? (
