@@ -1,7 +1,15 @@
 import { SeededRandom } from '../align/random.ts';
 import type { Outcome, Place } from './judge-prompt.ts';
 import { lengthControlledRate } from './length-control.ts';
-import { bootstrapMean, cohenKappa, type Estimate, signTest, wilson } from './win-statistics.ts';
+import {
+  bootstrapMean,
+  cohenKappa,
+  DIFFERENCE_RANGE,
+  type Estimate,
+  SCORE_RANGE,
+  signTest,
+  wilson,
+} from './win-statistics.ts';
 
 /** What a tie is worth: the paper's text counts it as a loss, its script as a win. */
 export type TieValue = 0 | 0.5 | 1;
@@ -100,7 +108,7 @@ export function winRateOf(judged: readonly JudgedRow[], seed: number): WinRate {
   }));
   return {
     ...counts,
-    winRate: bootstrapMean(scores, new SeededRandom(seed)),
+    winRate: bootstrapMean(scores, new SeededRandom(seed), { range: SCORE_RANGE }),
     tiesAsWins: wilson(wins + ties, rows),
     tiesAsLosses: wilson(wins, rows),
     signTest: signTest(wins, losses),
@@ -143,6 +151,7 @@ export function lengthGroupsOf(judged: readonly JudgedRow[], tie: TieValue, seed
       winRate: bootstrapMean(
         part.map(({ score }) => score),
         new SeededRandom(seed),
+        { range: SCORE_RANGE },
       ),
     };
   });
@@ -176,7 +185,7 @@ export function advantageOf(
   const lost = pairs.filter(({ ours, theirs }) => !won(ours) && won(theirs)).length;
   return {
     rows: pairs.length,
-    difference: bootstrapMean(differences, new SeededRandom(seed)),
+    difference: bootstrapMean(differences, new SeededRandom(seed), { range: DIFFERENCE_RANGE }),
     mcnemar: signTest(gained, lost),
   };
 }

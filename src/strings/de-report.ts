@@ -120,7 +120,7 @@ export const GERMAN_REPORT: ReportWords = {
       : `Jede Frage wurde ${repeats}-mal gestellt; es gilt, was die meisten Antworten sagen, ohne Mehrheit ein Gleichstand. `) +
     'Ungültig ist eine Zeile, wenn ein Aufruf scheiterte oder eine Antwort kein Urteil enthält; ungültige Zeilen zählen in keiner Rate. ' +
     'Intervalle gelten zu 95 %: nach Wilson, wo Gleichstände als Siege oder Niederlagen zählen, sonst das Perzentilintervall aus 10.000 ' +
-    `Bootstrap-Ziehungen über Zeilen (Startwert ${seed}), gepaart für Vorsprünge. McNemars und der Vorzeichentest sind exakt und ` +
+    `Bootstrap-Ziehungen über Zeilen (Startwert ${seed}), gepaart für Vorsprünge, und nie schmaler als nach der Dreierregel für Ausgänge, die keine Zeile hatte. McNemars und der Vorzeichentest sind exakt und ` +
     'zweiseitig. Die Rate bei gleicher Länge kommt aus einer logistischen Regression mit dem Längenterm von AlpacaEval 2; die nach Schwierigkeit ' +
     'hat auch dessen Term für die Anfrage, deren Schwierigkeit aus den anderen Modellen dieses Berichts kommt, von einer Standardnormalverteilung nahe 0 gehalten, da es wenige sind. ' +
     'Veröffentlicht: arXiv 2403.17141v3, Tabellen 2 und 3, durch gpt-4-turbo-preview, einmal je Paar, Gleichstände als Niederlagen.',

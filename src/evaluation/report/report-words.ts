@@ -236,7 +236,8 @@ export const ENGLISH: ReportWords = {
       : `Each question was put ${repeats} times; what most replies say counts, a tie where none leads. `) +
     'A row is invalid where a call failed, or a reply has no verdict; invalid rows are left out of all rates. ' +
     'Intervals are of 95 %: Wilson’s where ties count as wins or as losses, elsewhere the percentile interval of 10,000 ' +
-    `bootstrap resamples over rows (seed ${seed}), paired for advantages. McNemar’s and the sign test are exact and ` +
+    `bootstrap resamples over rows (seed ${seed}), paired for advantages, and never narrower than the rule of three makes ` +
+    'it for outcomes that no row had. McNemar’s and the sign test are exact and ' +
     'two-sided. The rate at equal length is a logistic regression’s with AlpacaEval 2’s length term; the one by difficulty ' +
     'has its term for the instruction too, whose difficulty comes from the other models of this report, held near 0 by a ' +
     'standard normal prior since they are few. Published: arXiv 2403.17141v3, Tables 2 and 3, by gpt-4-turbo-preview, once a pair, ties as losses.',
