@@ -129,7 +129,8 @@ describe('evaluate win-rate', { timeout: 60_000 }, () => {
     judge = await startJudge({ reply: better });
     const wanted = await reportOf(argsOf(outputs, judge.url, ['--report', join(folder, 'steady')]));
     await judge.close();
-    judge = await startJudge({ reply: better, fails: (call) => (call % 20 === 7 ? 429 : undefined) });
+    // Too many requests, and a gateway's error that calls itself a success.
+    judge = await startJudge({ reply: better, fails: (call) => ({ 7: 429, 17: 200 })[call % 40] });
     const found = await reportOf(argsOf(outputs, judge.url));
     expect(judge.calls()).toBeGreaterThan(180);
     expect({ ...found, settings: undefined }).toEqual({ ...wanted, settings: undefined });
@@ -446,5 +447,28 @@ describe('evaluate rate', { timeout: 60_000 }, () => {
     const calls = judge.calls();
     expect((await runCli(args)).stdout.toString()).toBe(stdout.toString());
     expect(judge.calls()).toBe(calls);
+  });
+
+  it('rates by the objectives’ texts of the family that is named, and says with mental health who helps', async () => {
+    judge = await startJudge({ reply: () => '7' });
+    const outputs = await writeOutputs(2);
+    const rate = async (family: string, objective: string) => {
+      const args = ['evaluate', 'rate', '--outputs', outputs, '--judge', judge!.url, '--judge-model', 'rule'];
+      const report = join(folder, `rated-${family}-${objective}`);
+      const run = await runCli([...args, '--family', family, '--objectives', objective, '--report', report]);
+      expect(run.code, run.stderr).toBe(0);
+      const asked = JSON.stringify(judge!.bodies.at(-1));
+      const to = join(folder, `shown-${family}-${objective}`);
+      expect((await runCli(['evaluate', 'report', join(report, 'ratings.json'), '--to', to])).code).toBe(0);
+      const page = await readFile(join(to, 'report.html'), 'utf8');
+      return { asked, hasNote: run.stderr.includes('professional'), hasNoteOnPage: page.includes('a professional') };
+    };
+    const hh = await rate('hh-rlhf', 'helpfulness');
+    expect(hh.asked).toContain('Helpfulness: The response should');
+    expect(hh).toMatchObject({ hasNote: false, hasNoteOnPage: false });
+    expect((await rate('ultrafeedback', 'helpfulness')).asked).toContain('Helpfulness: the response should');
+    // Theirs alone: no family needs to be named.
+    expect(await rate('ultrafeedback', 'correct')).toMatchObject({ hasNote: true, hasNoteOnPage: true });
+    expect(await rate('imhi', 'readability')).toMatchObject({ hasNote: true, hasNoteOnPage: true });
   });
 });

@@ -91,7 +91,13 @@ export const winRateReportSchema = z.object({
 }) satisfies z.ZodType<WinRateReport>;
 
 export const ratingReportSchema = z.object({
-  settings: z.object({ judge: z.string(), model: z.string(), seed: z.int().min(0), versions: versions.default({}) }),
+  settings: z.object({
+    judge: z.string(),
+    model: z.string(),
+    family: z.enum(TEMPLATE_IDS).optional(),
+    seed: z.int().min(0),
+    versions: versions.default({}),
+  }),
   ratings: z.array(
     z.object({
       aligner: z.string(),
