@@ -4,7 +4,7 @@ import type { Outcome, Place } from '../judge-prompt.ts';
 import { assembleReport } from './assemble-report.ts';
 import type { JudgedContest } from './contest.ts';
 import { EMPTY_REPORT, type EvaluationReport } from './evaluation-report.ts';
-import { readEvaluationRows, readReportJson } from './read-evaluation-file.ts';
+import { faultBeside, readEvaluationRows, readReportJson } from './read-evaluation-file.ts';
 import type { Block } from './report-blocks.ts';
 import { reportDocument } from './report-document.ts';
 import { reportFiles } from './report-files.ts';
@@ -179,6 +179,61 @@ describe('files of texts', () => {
     expect(() => readEvaluationRows('DR.csv', ['goldens', 'generated_text'], broken)).toThrow(
       'Row 1 of DR.csv cannot be read',
     );
+  });
+});
+
+describe('people’s ratings', () => {
+  const RATINGS = ['[3, 3, 2]', '[1, 0, 1]', '[2, 3, 2]', '[0, 0, 1]', '[2, 1, 2]', '[3, 2, 3]'];
+  const post = (i: number) => `post ${'x'.repeat(i + 1)}`;
+  const annotated = RATINGS.map((rating, i) => ({
+    text: post(i),
+    label: '1',
+    'gpt-3.5-turbo': `yes since ${['all of it', 'no', 'most of it', 'never', 'some', 'all of it, so'][i]!}`,
+    ...{ fluency: rating, completeness: rating, reliability: rating, overall: rating },
+  }));
+  const queries = RATINGS.map((_, i) => ({
+    // A post is a part of the later ones: each is meant to find its own.
+    query: `Consider this post: "${post(i)}" Does it show?`,
+    'gpt-3.5-turbo': i === 5 ? 'yes since all of it, so' : 'yes since all of it',
+  }));
+  const read = (name: string, cells: Record<string, string>[]) => {
+    const { columns, rows } = rowsOf(cells);
+    return readEvaluationRows(name, columns, rows);
+  };
+
+  it('are compared with the references of another file, whichever comes first', () => {
+    const parts = [read('DR.csv', queries.toReversed()), read('people.csv', annotated)];
+    const { annotations } = assembleReport(parts, VERSIONS);
+    expect(annotations).toMatchObject([
+      // The first explanation is its reference, and so is the last one, whose reference is its own.
+      { file: 'people.csv', report: { rows: 4, withoutReference: 0, identical: 2 } },
+    ]);
+    expect(assembleReport(parts.toReversed(), VERSIONS).annotations).toEqual(annotations);
+    // Four rows have no interval: no number is shown for them.
+    const text = textOf(reportDocument(assembleReport(parts, VERSIONS), ENGLISH));
+    expect(text).toContain('people.csv: 4 rows compared; 0 without a reference and 2 identical');
+    expect(text).toContain('should see a professional');
+    expect(text).not.toContain('NaN');
+    const more = [...annotated, { ...annotated[1]!, 'gpt-3.5-turbo': 'yes' }, { ...annotated[2]!, text: ' ' }];
+    const [whole] = assembleReport([read('DR.csv', queries), read('people.csv', more)], VERSIONS).annotations;
+    // A blank post is quoted by every query, and is none of theirs.
+    expect(whole!.report).toMatchObject({ rows: 5, withoutReference: 1 });
+    expect(whole!.report.correlations.find(({ metric }) => metric === 'ROUGE-1')!.pearson.value).toBeGreaterThan(0);
+  });
+
+  it('alone say what they lack, and so do references alone', () => {
+    const [people, references] = [read('people.csv', annotated), read('DR.csv', queries)];
+    expect(faultBeside(people, 'people.csv', [people])?.message).toContain('Add the CSV file with the references too');
+    expect(faultBeside(references, 'DR.csv', [references])?.message).toContain('no answers to compare');
+    for (const part of [people, references]) expect(faultBeside(part, 'x', [people, references])).toBeUndefined();
+  });
+
+  it.each([
+    ['no list', 'often', /^Row 2 of people\.csv has “often” where ratings should be/],
+    ['fewer ratings', '[1, 2]', /^Row 2 of people\.csv has 2 ratings of completeness; the first row has 3/],
+  ])('with %s are refused with their row', (_what, completeness, message) => {
+    const odd = annotated.map((row, i) => (i === 1 ? { ...row, completeness } : row));
+    expect(() => read('people.csv', odd)).toThrow(message);
   });
 });
 
