@@ -68,7 +68,8 @@ export function bootstrapMean(
   const value = values.reduce((sum, one) => sum + one, 0) / count;
   const drawn = { value, low: quantile(means, 0.025), high: quantile(means, 0.975) };
   if (range === undefined) return drawn;
-  const unseen = 1 - 0.05 ** (1 / count);
+  // 1 - 0.05^(1/count). Powers differ in their last digit between browsers and Node, these functions do not.
+  const unseen = -Math.expm1(Math.log(0.05) / count);
   return {
     value,
     low: Math.min(drawn.low, value - unseen * (value - range.min)),
