@@ -21,6 +21,7 @@ interface Rate {
   tiesAsWins: { value: number };
   tiesAsLosses: { value: number };
   positionConsistency: number | null;
+  whereConsistent: { value: number };
   firstPlaceShare: number;
 }
 interface Report {
@@ -161,11 +162,14 @@ describe('evaluate win-rate', { timeout: 60_000 }, () => {
     // Half of the time whatever stands first, so a single order would favour it.
     const biased = (pair: AskedPair) => (fractionOf(pair.prompt.split(' | RESPONSE')[0]!) < 0.5 ? '1' : better(pair));
     judge = await startJudge({ reply: biased });
-    const [aligned] = (await reportOf(argsOf(await writeOutputs(60), judge.url))).rates;
+    const [aligned, , direct] = (await reportOf(argsOf(await writeOutputs(60), judge.url))).rates;
     expect(aligned!.positionConsistency).toBeLessThan(0.7);
     expect(aligned!.firstPlaceShare).toBeGreaterThan(0.65);
     // The fair judge finds 20 wins, 20 ties and 20 losses.
     expect(Math.abs(aligned!.winRate.value - 0.5)).toBeLessThan(0.06);
+    // It finds that the edit always beats the original; ties of the orders hide it, rows whose orders agree do not.
+    expect(direct!.winRate.value).toBeLessThan(0.85);
+    expect(direct!.whereConsistent.value).toBe(1);
   });
 
   it('counts replies without a verdict, refused prompts and lasting failures as invalid, blank texts as left out', async () => {

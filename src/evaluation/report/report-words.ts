@@ -52,6 +52,7 @@ export interface ReportWords {
   tiesAsLosses: string;
   signTest: string;
   consistent: string;
+  whereConsistent: string;
   choseFirst: string;
   lengthRatio: string;
   atEqualLength: string;
@@ -174,6 +175,7 @@ export const ENGLISH: ReportWords = {
   tiesAsLosses: 'Ties as losses %',
   signTest: 'Sign test p',
   consistent: 'Consistent %',
+  whereConsistent: 'Where consistent %',
   choseFirst: 'Chose first %',
   lengthRatio: 'Length ratio',
   atEqualLength: 'At equal length %',
@@ -229,7 +231,8 @@ export const ENGLISH: ReportWords = {
   judgedMethods: ({ judge, models, family, paper, repeats, seed }) =>
     `Judge: ${models} at ${judge}, with the published prompt of the ${family} family. ` +
     (paper === null
-      ? 'Every pair was judged in both orders, at temperature 0; orders that disagree are a tie, and a tie counts as half a win. '
+      ? 'Every pair was judged in both orders, at temperature 0; orders that disagree are a tie, and a tie counts as half a win. ' +
+        'The rate where consistent is of the rows whose orders agree: it is free of a preference for a place that does not depend on the answers. '
       : `As the paper’s judge: every pair was judged once, in random order (seed ${seed}), with the judge’s own settings; a tie counts as a ${paper === 'script' ? 'win' : 'loss'}. `) +
     (repeats === 1
       ? ''
@@ -237,7 +240,8 @@ export const ENGLISH: ReportWords = {
     'A row is invalid where a call failed, or a reply has no verdict; invalid rows are left out of all rates. ' +
     'Intervals are of 95 %: Wilson’s where ties count as wins or as losses, elsewhere the percentile interval of 10,000 ' +
     `bootstrap resamples over rows (seed ${seed}), paired for advantages, and never narrower than the rule of three makes ` +
-    'it for outcomes that no row had. McNemar’s and the sign test are exact and ' +
+    'it for outcomes that no row had. McNemar’s test, of the rows that one of ' +
+    'both won, and the sign test, of those that one did better in, are exact and ' +
     'two-sided. The rate at equal length is a logistic regression’s with AlpacaEval 2’s length term; the one by difficulty ' +
     'has its term for the instruction too, whose difficulty comes from the other models of this report, held near 0 by a ' +
     'standard normal prior since they are few. Published: arXiv 2403.17141v3, Tables 2 and 3, by gpt-4-turbo-preview, once a pair, ties as losses.',
