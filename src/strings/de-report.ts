@@ -33,7 +33,7 @@ export const GERMAN_REPORT: ReportWords = {
   advantages:
     'Fassung abzüglich Original, jeweils gegen die Referenz, in Prozentpunkten; daneben Tabelle 2 des Aufsatzes',
   advantage: 'Vorsprung',
-  advantageInterval: '−100 bis 100',
+  advantageInterval: (low, high) => `${low} bis ${high}`,
   mcnemar: 'McNemar p',
   paperOf: (size) => `Aufsatz, ${size}`,
   tableTwo: 'Tabelle 2 des Aufsatzes zu diesen Zielen, alle Antwortmodelle',
@@ -45,7 +45,7 @@ export const GERMAN_REPORT: ReportWords = {
   onPolicy: (method, policy) => `${method} auf ${policy}`,
   rates: 'Gewinnraten mit 95-%-Intervallen; gestrichelt: so oft gewonnen wie verloren',
   rate: 'Gewinnrate %',
-  rateInterval: '0 bis 100 %',
+  rateInterval: (low, high) => `${low} bis ${high} %`,
   counts: 'Zählungen und Tests',
   invalid: 'Ungültig',
   leftOut: 'Ausgelassen',
@@ -83,7 +83,7 @@ export const GERMAN_REPORT: ReportWords = {
   original: 'Original',
   edit: 'Fassung',
   difference: 'Fassung abzüglich Original',
-  differenceInterval: '−10 bis 10',
+  differenceInterval: (low, high) => `${low} bis ${high}`,
 
   labels: 'Labels von IMHI',
   labelTable: 'Labels der Ausgaben gegen die der Referenzen, in Prozent',

@@ -30,7 +30,7 @@ export interface ReportWords {
   families: Readonly<Record<TemplateId, string>>;
   advantages: string;
   advantage: string;
-  advantageInterval: string;
+  advantageInterval: (low: string, high: string) => string;
   mcnemar: string;
   paperOf: (size: string) => string;
   tableTwo: string;
@@ -41,7 +41,7 @@ export interface ReportWords {
   onPolicy: (method: string, policy: string) => string;
   rates: string;
   rate: string;
-  rateInterval: string;
+  rateInterval: (low: string, high: string) => string;
   counts: string;
   invalid: string;
   leftOut: string;
@@ -77,7 +77,7 @@ export interface ReportWords {
   original: string;
   edit: string;
   difference: string;
-  differenceInterval: string;
+  differenceInterval: (low: string, high: string) => string;
 
   labels: string;
   labelTable: string;
@@ -152,7 +152,7 @@ export const ENGLISH: ReportWords = {
   families: { 'hh-rlhf': 'HH-RLHF', ultrafeedback: 'UltraFeedback', imhi: 'IMHI' },
   advantages: 'Edit less original, each against the reference, in percentage points; beside it the paper’s Table 2',
   advantage: 'Advantage',
-  advantageInterval: '−100 to 100',
+  advantageInterval: (low, high) => `${low} to ${high}`,
   mcnemar: 'McNemar p',
   paperOf: (size) => `Paper, ${size}`,
   tableTwo: 'The paper’s Table 2 for these objectives, all policy models',
@@ -164,7 +164,7 @@ export const ENGLISH: ReportWords = {
   onPolicy: (method, policy) => `${method} on ${policy}`,
   rates: 'Win rates with 95 % intervals; dashed: as often won as lost',
   rate: 'Win rate %',
-  rateInterval: '0 to 100 %',
+  rateInterval: (low, high) => `${low} to ${high} %`,
   counts: 'Counts and tests',
   invalid: 'Invalid',
   leftOut: 'Left out',
@@ -200,7 +200,7 @@ export const ENGLISH: ReportWords = {
   original: 'Original',
   edit: 'Edit',
   difference: 'Edit less original',
-  differenceInterval: '−10 to 10',
+  differenceInterval: (low, high) => `${low} to ${high}`,
 
   labels: 'Labels of IMHI',
   labelTable: 'Labels of the outputs against those of the references, in percent',

@@ -3,6 +3,7 @@ import type { SourceRow } from '../../batch/row-format.ts';
 import type { Outcome, Place } from '../judge-prompt.ts';
 import { assembleReport } from './assemble-report.ts';
 import type { JudgedContest } from './contest.ts';
+import { scaleAround, SHARE_SCALE } from './drawings.ts';
 import { EMPTY_REPORT, type EvaluationReport } from './evaluation-report.ts';
 import { faultBeside, readEvaluationRows, readReportJson } from './read-evaluation-file.ts';
 import type { Block } from './report-blocks.ts';
@@ -126,6 +127,50 @@ describe('a report of win rates', () => {
   ])('refuses verdicts with %s that cannot be', (_what, change, message) => {
     const { columns, rows } = rowsOf(verdictCells().map((cells, i) => (i === 1 ? { ...cells, ...change } : cells)));
     expect(() => readEvaluationRows('verdicts.csv', columns, rows)).toThrow(message);
+  });
+});
+
+describe('a scale of intervals', () => {
+  const estimate = (value: number, half: number) => ({ value, low: value - half, high: value + half });
+
+  it.each([
+    [[estimate(0.644, 0.027), estimate(0.505, 0.03)], 0.45, 0.7],
+    // What means no difference is on it, wherever the intervals lie.
+    [[estimate(0.9, 0.02)], 0.5, 0.95],
+    [[estimate(0.1, 0.02), null], 0.05, 0.5],
+    [[{ value: 1, low: 0.99, high: 1 }], 0.5, 1],
+    [[{ value: 0.5, low: 0.5, high: 0.5 }], 0.5, 0.55],
+    [[null], 0, 1],
+    [[], 0, 1],
+  ])('of %j reaches from %f to %f', (estimates, min, max) => {
+    const scale = scaleAround(estimates, SHARE_SCALE);
+    expect(scale.min).toBeCloseTo(min, 12);
+    expect(scale.max).toBeCloseTo(max, 12);
+  });
+
+  it('is told over its column, and an interval of a few points is wider than its dot', () => {
+    const rates = WIN_RATES.rates.map((rate) => ({ ...rate, winRate: estimate(0.644, 0.027) }));
+    const narrow = { ...EMPTY_REPORT, winRates: [{ ...WIN_RATES, rates }] };
+    const tables = reportDocument(narrow, ENGLISH).flatMap((block) => (block.type === 'table' ? [block] : []));
+    const forest = tables.find(({ caption }) => caption.startsWith('Win rates with 95 %'))!;
+    const at = forest.columns.indexOf('50 to 70 %');
+    const drawing = forest.rows[0]![at];
+    if (typeof drawing !== 'object') throw new Error('There is no drawing.');
+    expect(drawing.label).toBe('64.4 [61.7, 67.1]');
+    const [, whole] = drawing.shapes.filter(({ type }) => type === 'line');
+    expect(whole).toMatchObject({ tone: 'mark' });
+    if (whole?.type === 'line') expect(whole.x2 - whole.x1).toBeGreaterThan(40);
+  });
+
+  it('of a correlation says the number that the table has', () => {
+    const one = { value: 0.16, low: -0.02, high: 0.33 };
+    const correlations = [
+      { metric: 'BLEU', rows: 121, aspect: 'fluency' as const, spearman: one, pearson: one, kendall: one },
+    ];
+    const agreement = { fluency: 0, completeness: 0, reliability: 0, overall: 0 };
+    const report = { rows: 121, withoutReference: 0, identical: 0, correlations, agreement };
+    const text = textOf(reportDocument({ ...EMPTY_REPORT, annotations: [{ file: 'a', report }] }, ENGLISH));
+    expect(text).toContain('"label":"0.16 [-0.02, 0.33]"');
   });
 });
 
