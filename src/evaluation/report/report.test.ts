@@ -130,6 +130,22 @@ describe('a report of win rates', () => {
   });
 });
 
+it.each([
+  ['cut off in a contest', 3, /has 6 rows of rule on ours .*, and \d of .*: some are missing/],
+  ['cut off between the orders of a row', 2, /one order only of row 5, .*: some are missing/],
+])('refuses verdicts that are %s', (_what, count, message) => {
+  const { columns, rows } = rowsOf(verdictCells());
+  const cut = rows.slice(0, rows.length - count);
+  expect(() => readEvaluationRows('verdicts.csv', columns, cut)).toThrow(message);
+});
+
+it('refuses verdicts of two judges of which one lacks a comparison', () => {
+  const both = verdictCells().flatMap((cells) => [cells, { ...cells, judge: 'other' }]);
+  const some = both.filter(({ judge, comparison }) => judge === 'rule' || comparison === 'aligned-goldens');
+  const { columns, rows } = rowsOf(some);
+  expect(() => readEvaluationRows('verdicts.csv', columns, rows)).toThrow(/no verdicts of other on ours .*missing/);
+});
+
 describe('a scale of intervals', () => {
   const estimate = (value: number, half: number) => ({ value, low: value - half, high: value + half });
 
