@@ -172,6 +172,24 @@ describe('evaluate annotations', { timeout: 30_000 }, () => {
     }
   });
 
+  it('puts the same numbers into a report of the same files', async (context) => {
+    const annotations = dataFolder(context, 'DR_annotation');
+    const references = join(dataFolder(context, 'test_instruction'), 'DR.csv');
+    type Found = { file: string; report: { correlations: unknown[] } }[];
+    const printed = await runJson<Found>([
+      ...['evaluate', 'annotations', '--annotations', annotations, '--references', references],
+    ]);
+    const files = printed.map(({ file }) => join(annotations, `${file}.csv`));
+    const { code, stderr } = await runCli(['evaluate', 'report', references, ...files, '--to', folder]);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('should see a professional');
+    const report = JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8')) as { annotations: Found };
+    expect(report.annotations.map((one) => one.report)).toEqual(printed.map((one) => one.report));
+    const alone = await runCli(['evaluate', 'report', files[0]!, '--to', folder]);
+    expect(alone.code).toBe(1);
+    expect(alone.stderr).toContain('Add the CSV file with the references too');
+  });
+
   it('refuses ratings that are no list, with their row', async () => {
     await writeFile(
       join(folder, 'a.csv'),

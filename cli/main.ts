@@ -11,6 +11,7 @@ import { addPromptCommand } from './commands/prompt.ts';
 import { addPullCommand } from './commands/pull.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addStartCommand } from './commands/start.ts';
+import { diskFault } from './disk-fault.ts';
 import { packageVersion } from './package-version.ts';
 import { endQuietlyWhenNobodyReads, note } from './terminal.ts';
 import { EXIT, exitCodeOf, isInterrupt, UsageError } from './usage-error.ts';
@@ -61,6 +62,10 @@ function report(error: unknown): void {
   if (isInterrupt(error)) note('Interrupted.');
   else if (error instanceof AlignError) note(`error: ${error.message}\n${error.remedy}`);
   else if (error instanceof UsageError) note(`error: ${error.message}`);
-  // A bug of ours: its stack says where.
-  else note(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  else {
+    const fault = diskFault(error);
+    if (fault !== undefined) note(`error: ${fault}`);
+    // A bug of ours: its stack says where.
+    else note(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
 }

@@ -21,6 +21,7 @@ interface Rate {
   tiesAsWins: { value: number };
   tiesAsLosses: { value: number };
   positionConsistency: number | null;
+  whereConsistent: { value: number };
   firstPlaceShare: number;
 }
 interface Report {
@@ -129,7 +130,8 @@ describe('evaluate win-rate', { timeout: 60_000 }, () => {
     judge = await startJudge({ reply: better });
     const wanted = await reportOf(argsOf(outputs, judge.url, ['--report', join(folder, 'steady')]));
     await judge.close();
-    judge = await startJudge({ reply: better, fails: (call) => (call % 20 === 7 ? 429 : undefined) });
+    // Too many requests, and a gateway's error that calls itself a success.
+    judge = await startJudge({ reply: better, fails: (call) => ({ 7: 429, 17: 200 })[call % 40] });
     const found = await reportOf(argsOf(outputs, judge.url));
     expect(judge.calls()).toBeGreaterThan(180);
     expect({ ...found, settings: undefined }).toEqual({ ...wanted, settings: undefined });
@@ -160,11 +162,14 @@ describe('evaluate win-rate', { timeout: 60_000 }, () => {
     // Half of the time whatever stands first, so a single order would favour it.
     const biased = (pair: AskedPair) => (fractionOf(pair.prompt.split(' | RESPONSE')[0]!) < 0.5 ? '1' : better(pair));
     judge = await startJudge({ reply: biased });
-    const [aligned] = (await reportOf(argsOf(await writeOutputs(60), judge.url))).rates;
+    const [aligned, , direct] = (await reportOf(argsOf(await writeOutputs(60), judge.url))).rates;
     expect(aligned!.positionConsistency).toBeLessThan(0.7);
     expect(aligned!.firstPlaceShare).toBeGreaterThan(0.65);
     // The fair judge finds 20 wins, 20 ties and 20 losses.
     expect(Math.abs(aligned!.winRate.value - 0.5)).toBeLessThan(0.06);
+    // It finds that the edit always beats the original; ties of the orders hide it, rows whose orders agree do not.
+    expect(direct!.winRate.value).toBeLessThan(0.85);
+    expect(direct!.whereConsistent.value).toBe(1);
   });
 
   it('counts replies without a verdict, refused prompts and lasting failures as invalid, blank texts as left out', async () => {
@@ -446,5 +451,28 @@ describe('evaluate rate', { timeout: 60_000 }, () => {
     const calls = judge.calls();
     expect((await runCli(args)).stdout.toString()).toBe(stdout.toString());
     expect(judge.calls()).toBe(calls);
+  });
+
+  it('rates by the objectives’ texts of the family that is named, and says with mental health who helps', async () => {
+    judge = await startJudge({ reply: () => '7' });
+    const outputs = await writeOutputs(2);
+    const rate = async (family: string, objective: string) => {
+      const args = ['evaluate', 'rate', '--outputs', outputs, '--judge', judge!.url, '--judge-model', 'rule'];
+      const report = join(folder, `rated-${family}-${objective}`);
+      const run = await runCli([...args, '--family', family, '--objectives', objective, '--report', report]);
+      expect(run.code, run.stderr).toBe(0);
+      const asked = JSON.stringify(judge!.bodies.at(-1));
+      const to = join(folder, `shown-${family}-${objective}`);
+      expect((await runCli(['evaluate', 'report', join(report, 'ratings.json'), '--to', to])).code).toBe(0);
+      const page = await readFile(join(to, 'report.html'), 'utf8');
+      return { asked, hasNote: run.stderr.includes('professional'), hasNoteOnPage: page.includes('a professional') };
+    };
+    const hh = await rate('hh-rlhf', 'helpfulness');
+    expect(hh.asked).toContain('Helpfulness: The response should');
+    expect(hh).toMatchObject({ hasNote: false, hasNoteOnPage: false });
+    expect((await rate('ultrafeedback', 'helpfulness')).asked).toContain('Helpfulness: the response should');
+    // Theirs alone: no family needs to be named.
+    expect(await rate('ultrafeedback', 'correct')).toMatchObject({ hasNote: true, hasNoteOnPage: true });
+    expect(await rate('imhi', 'readability')).toMatchObject({ hasNote: true, hasNoteOnPage: true });
   });
 });

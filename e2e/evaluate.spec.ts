@@ -161,6 +161,41 @@ test('scores answers of IMHI as the command line does, and keeps what can be use
   await expect(labels).toBeVisible();
 });
 
+test('compares people’s ratings with the references beside them, as the command line does', async ({ playground }) => {
+  const { page } = playground;
+  const ratings = ['[3, 3, 2]', '[1, 0, 1]', '[2, 3, 2]', '[0, 0, 1]', '[2, 1, 2]', '[3, 2, 3]', '[1, 1, 0]'];
+  const rated = join(folder, 'rated');
+  await mkdir(rated);
+  const words = 'the poster says that nothing helps and that all days are grey'.split(' ');
+  const people = ratings.map((rating, i) => {
+    const explanation = `yes, ${words.slice(0, 3 + ((i * 5) % 9)).join(' ')}`;
+    return ['post ' + 'x'.repeat(i + 1), '1', explanation, rating, rating, ratings[(i + 2) % 7]!, rating];
+  });
+  const csv = (rows: string[][]) => `${rows.map((row) => row.map((cell) => `"${cell}"`).join(',')).join('\n')}\n`;
+  const header = ['text', 'label', 'made-up', 'fluency', 'completeness', 'reliability', 'overall'];
+  await writeFile(join(rated, 'people.csv'), csv([header, ...people]));
+  const references = join(folder, 'DR.csv');
+  const queries = people.slice(0, 6).map(([post]) => [`Consider this post: '${post}' Why?`, `yes, ${words.join(' ')}`]);
+  await writeFile(references, csv([['query', 'gpt-3.5-turbo'], ...queries]));
+
+  await choose(playground, [join(rated, 'people.csv')]);
+  await expect(playground.error).toContainText('people.csv holds people’s ratings of explanations');
+  await page.getByTestId('evaluation-input').setInputFiles([references]);
+  const table = page.getByRole('region', {
+    name: /^people\.csv: 6 rows compared; 1 without a reference and 0 identical/,
+  });
+  await expect(table).toBeVisible();
+  await expect(playground.error).toHaveCount(0);
+  await expect(page.getByText('who needs help should see a professional', { exact: false }).first()).toBeVisible();
+  expect(await accessibilityFaults(page)).toEqual([]);
+  const args = ['evaluate', 'annotations', '--annotations', rated, '--references', references];
+  const printed = (await runCli(args)).stdout.toString();
+  const [, ...cells] = /^\| ROUGE-L +\| fluency +\| +(.*?) +\| +(.*?) +\| +(.*?) +\|$/m.exec(printed)!;
+  const row = table.getByRole('row', { name: /^ROUGE-L fluency/ });
+  for (const cell of cells) await expect(row).toContainText(cell);
+  expect(await save(page, 'correlations.csv')).toContain('people.csv,ROUGE-L,6,fluency,');
+});
+
 test('stays quick to answer while a large file is scored', async ({ playground }) => {
   const { page } = playground;
   const text = (i: number) => Array.from({ length: 120 }, (_, k) => `word${(i * 7 + k * 3) % 97}`).join(' ');

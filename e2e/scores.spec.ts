@@ -1,11 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from '@playwright/test';
+import { findObjective } from '../src/align/objectives.ts';
 import type { ScoreReport } from '../src/align/scores.ts';
 import { CLASSIFIER_CASES, classifierCheckpointFolder } from '../src/convert/classifier/small-classifier.fixture.ts';
 import { loadClassifier } from '../src/engines/load-classifier.ts';
 import { startNodeSession } from '../src/engines/node-classifier.ts';
 import { readLogits } from '../src/evaluation/read-logits.ts';
+import { exampleEntry } from '../src/history/history-entry.fixture.ts';
+import { writeHistoryFile } from '../src/history/history-entry.ts';
 import { openNodeFolder } from '../src/weights/node-folder.ts';
 import { MODELS_DIRECTORY } from '../playwright.config.ts';
 import { startJudge } from './judge.fixture.ts';
@@ -175,6 +178,19 @@ test('a folder from disk is converted in the page, and one of the hub is kept', 
     const { origin } = new URL(baseURL!);
     const elsewhere = playground.foreignRequests.splice(0).map((url) => new URL(url).origin);
     expect(elsewhere.every((one) => one === hub.endpoint || one === hub.storageOrigin || one === origin)).toBe(true);
+
+    // It is among what the browser keeps, and goes from there.
+    await page.goto('#storage');
+    const kept = page.getByRole('region', { name: 'Classifiers kept in this browser' });
+    await expect(kept.getByRole('listitem', { name: 'made/humour' })).toContainText(/\d KB|\d MB/);
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await kept.getByRole('button', { name: 'Delete made/humour' }).click();
+    await kept.getByRole('button', { name: 'Delete', exact: true }).click();
+    await expect(kept).toHaveCount(0);
+    await expect(page.getByRole('main')).toBeFocused();
+    await page.reload();
+    await expect(page.getByRole('heading', { name: 'Where models come from' })).toBeVisible();
+    await expect(kept).toHaveCount(0);
   } finally {
     await hub.close();
   }
@@ -241,6 +257,60 @@ test('a judge is asked only after a yes, its wavering is shown, and what is no n
   } finally {
     const origins = new Set(playground.foreignRequests.splice(0).map((url) => new URL(url).host));
     expect([...origins]).toEqual([judge.host]);
+    await judge.close();
+  }
+});
+
+test('beside scores of mental health, and only there, stands who helps, and so it does in what is exported', async ({
+  playground,
+}) => {
+  const { page } = playground;
+  const judge = await startJudge(({ content }) => (content.includes('Assign a score') ? '7' : '0'));
+  const entry = (id: string, template: 'imhi' | 'hh-rlhf', key: string) => {
+    const example = exampleEntry({ id, createdAt: 1_780_000_000_000 + id.length });
+    return { ...example, request: { ...example.request, template, objectives: [findObjective(key, template)] } };
+  };
+  try {
+    await page.getByRole('link', { name: 'History' }).click();
+    const text = writeHistoryFile([entry('other', 'hh-rlhf', 'humour'), entry('health', 'imhi', 'informative')]);
+    await page
+      .getByTestId('history-import')
+      .setInputFiles({ name: 'history.json', mimeType: 'application/json', buffer: Buffer.from(text) });
+    const note = page.getByText('It is no diagnosis and no advice', { exact: false });
+    const score = async (objective: string) => {
+      await page.getByRole('link', { name: 'History' }).click();
+      await page.getByRole('button', { name: new RegExp(`^Open ${objective}`) }).click();
+      await page.getByRole('tab', { name: 'Scores' }).click();
+    };
+    await score('Humour');
+    await page.getByRole('button', { name: 'Choose scorers…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Scores' });
+    await dialog.getByText('A server', { exact: true }).click();
+    await dialog.getByLabel('Address').fill(judge.url);
+    await dialog.getByLabel('Model', { exact: true }).fill('strict-judge');
+    await dialog.getByRole('button', { name: 'Done' }).click();
+    await page.getByRole('button', { name: 'Score original and edit' }).click();
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
+    await expect(page.getByRole('table', { name: 'Scores' })).toBeVisible();
+    await expect(note).toHaveCount(0);
+
+    await score('Informative');
+    await expect(note).toBeVisible();
+    await page.getByRole('button', { name: 'Score original and edit' }).click();
+    await expect(page.getByRole('table', { name: 'Scores' })).toBeVisible();
+    await expect(note).toBeVisible();
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.getByRole('tab', { name: 'Edit' }).click();
+    await page.locator('summary', { hasText: 'Export' }).click();
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: /^HTML/ }).click(),
+    ]);
+    const html = await readFile(await download.path(), 'utf8');
+    expect(html).toContain('see a doctor or another professional');
+    expect(html).toContain('strict-judge');
+  } finally {
+    playground.foreignRequests.splice(0);
     await judge.close();
   }
 });

@@ -5,6 +5,7 @@ import { assembleReport } from '../src/evaluation/report/assemble-report.ts';
 import type { EvaluationReport } from '../src/evaluation/report/evaluation-report.ts';
 import {
   type EvaluationPart,
+  faultBeside,
   readEvaluationRows,
   readReportJson,
 } from '../src/evaluation/report/read-evaluation-file.ts';
@@ -34,21 +35,28 @@ export async function evaluateFiles(
   files: readonly NamedFile[],
   onFile: (finished: number) => Promise<void>,
 ): Promise<Evaluated> {
-  const parts: EvaluationPart[] = [];
+  const parts = new Map<number, EvaluationPart>();
   const problems = new Map<number, AlignErrorData>();
   const seen = new Map<string, number>();
   for (const [i, file] of files.entries()) {
     const times = (seen.get(file.name) ?? 0) + 1;
     seen.set(file.name, times);
     try {
-      parts.push(await readPart(file, times === 1 ? file.name : `${file.name} (${times})`));
+      parts.set(i, await readPart(file, times === 1 ? file.name : `${file.name} (${times})`));
     } catch (error) {
       if (!(error instanceof AlignError)) throw error;
       problems.set(i, error.toJSON());
     }
     await onFile(i + 1);
   }
-  return { report: assembleReport(parts, { metaaligner: packageJson.version }), problems };
+  const all = [...parts.values()];
+  for (const [i, part] of parts) {
+    const fault = faultBeside(part, files[i]!.name, all);
+    if (fault === undefined) continue;
+    problems.set(i, fault.toJSON());
+    parts.delete(i);
+  }
+  return { report: assembleReport([...parts.values()], { metaaligner: packageJson.version }), problems };
 }
 
 async function readPart({ name, content }: NamedFile, source: string): Promise<EvaluationPart> {

@@ -133,12 +133,13 @@ function tablesOf({ rates, advantages, settings: { paper } }: WinRateReport): st
     ]),
   );
   const advantageTable = formatTable(
-    [names, 'rows', 'advantage, points', 'McNemar p'],
+    [names, 'rows', 'advantage, points', 'McNemar p', 'sign test p'],
     advantages.map((advantage) => [
       namesOf(advantage),
       String(advantage.rows),
       percentOf(advantage.difference),
       advantage.mcnemar?.toFixed(4) ?? '–',
+      advantage.signTest?.toFixed(4) ?? '–',
     ]),
   );
   return `${rateTable}\n${advantageTable}`;

@@ -35,9 +35,19 @@ const WORDS: ExportWords = {
   reviewed: 'Probatum',
   lowerIsBetter: 'minus melius',
   withoutNumber: 'sine numero',
+  mentalHealth: 'Medicum pete.',
 };
 const write = (format: ExportFormat, ...of: Parameters<typeof reviewed>) =>
   exportReview(format, reviewed(...of), WORDS);
+
+it('says with mental health, and only there, who helps', () => {
+  const { alignment, ...rest } = reviewed('A.', 'B.');
+  const about = { ...rest, alignment: { ...alignment, request: { ...alignment.request, template: 'imhi' as const } } };
+  expect(exportReview('markdown', about, WORDS)).toContain('# Textus\n\n> Medicum pete.\n\n');
+  expect(exportReview('html', about, WORDS)).toContain('<h1>Textus</h1>\n<p>Medicum pete.</p>\n<dl>');
+  expect(exportReview('text', about, WORDS)).toBe('B.');
+  for (const format of ['markdown', 'html'] as const) expect(write(format, 'A.', 'B.')).not.toContain('Medicum');
+});
 
 describe('scores', () => {
   const score = { value: 7.123456, spread: { low: 6, high: 8 }, replies: 3, invalid: 1 };

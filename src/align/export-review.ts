@@ -42,6 +42,8 @@ export interface ExportWords {
   lowerIsBetter: string;
   /** Of a judge's replies. */
   withoutNumber: string;
+  /** Stands with what the models on mental health wrote. */
+  mentalHealth: string;
 }
 
 /**
@@ -61,6 +63,11 @@ export function exportReview(format: ExportFormat, reviewed: ReviewedAlignment, 
     default:
       return format satisfies never;
   }
+}
+
+/** What has to be said with it, at the top. */
+function notes({ request: { template } }: Alignment, { mentalHealth }: ExportWords): string[] {
+  return template === 'imhi' ? [mentalHealth] : [];
 }
 
 /** What was asked of which model, as name and value. */
@@ -119,6 +126,7 @@ function markdown({ alignment, parts, decisions, scores }: ReviewedAlignment, wo
   });
   return [
     `# ${words.title}`,
+    ...notes(alignment, words).map((note) => `> ${escapeMarkdown(note)}`),
     ...facts(alignment, words).map(([name, value]) => `- **${name}:** ${escapeMarkdown(value)}`),
     `## ${words.context}`,
     escapeMarkdown(alignment.request.context),
@@ -181,7 +189,9 @@ table { border-collapse: collapse; font-size: 0.9em; }
 td, th { padding: 0.2em 0.8em 0.2em 0; text-align: start; vertical-align: top; }
 </style>
 <h1>${words.title}</h1>
-<dl>${rows.join('')}</dl>
+${notes(alignment, words)
+  .map((note) => `<p>${escapeHtml(note)}</p>\n`)
+  .join('')}<dl>${rows.join('')}</dl>
 <h2>${words.context}</h2>
 <p dir="auto">${escapeHtml(alignment.request.context)}</p>
 <h2>${words.changes}</h2>

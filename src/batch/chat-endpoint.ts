@@ -1,4 +1,3 @@
-import { AlignError } from '../align/errors.ts';
 import { type ModelEndpoint, type PostOptions, postWithBackOff } from './post-with-back-off.ts';
 
 export interface ChatMessage {
@@ -21,28 +20,32 @@ export interface ChatReply {
   replyTokens: number;
 }
 
-/** @throws AlignError as {@link postWithBackOff}, and `server-unreachable` for a reply that is no chat completion */
+/** @throws AlignError as {@link postWithBackOff}; a reply that is no chat completion is tried again too */
 export async function chat(endpoint: ModelEndpoint, content: ChatContent, options: PostOptions): Promise<ChatReply> {
-  const { url, body } = await postWithBackOff(endpoint, 'chat/completions', content, options);
+  const faultOf = (text: string) => (readReply(text) === undefined ? 'no chat completion' : undefined);
+  const { body } = await postWithBackOff(endpoint, 'chat/completions', content, { ...options, faultOf });
+  return readReply(body)!;
+}
+
+/** @returns undefined for what is no chat completion */
+function readReply(body: string): ChatReply | undefined {
   interface Completion {
-    choices?: { message?: { content?: unknown }; finish_reason?: unknown }[];
+    choices?: { message?: { content?: unknown } | null; finish_reason?: unknown }[];
     usage?: { prompt_tokens?: unknown; completion_tokens?: unknown };
   }
-  let value: Completion | null = null;
+  let value: Completion | null;
   try {
     value = JSON.parse(body) as Completion | null;
   } catch {
-    // Told below with what came instead.
+    return undefined;
   }
   const choice = value?.choices?.[0];
-  const message = choice?.message;
+  const content = choice?.message?.content;
   // A model that thought until its limit replies with null: an empty reply.
-  if (message === undefined || (typeof message.content !== 'string' && message.content !== null)) {
-    throw new AlignError('server-unreachable', `${url} answered with no chat completion: ${body.slice(0, 300)}`);
-  }
+  if (typeof content !== 'string' && content !== null) return undefined;
   const count = (tokens: unknown) => (Number.isSafeInteger(tokens) ? Math.max(0, tokens as number) : 0);
   return {
-    text: message.content ?? '',
+    text: content ?? '',
     ...(choice?.finish_reason === 'length' && { isCutOff: true }),
     promptTokens: count(value?.usage?.prompt_tokens),
     replyTokens: count(value?.usage?.completion_tokens),

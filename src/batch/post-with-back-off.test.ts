@@ -3,7 +3,10 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 
 import { AlignError } from '../align/errors.ts';
-import { postWithBackOff } from './post-with-back-off.ts';
+import { chat } from './chat-endpoint.ts';
+import { isOfOneCall, postWithBackOff } from './post-with-back-off.ts';
+
+const CONTENT = { model: 'm', messages: [{ role: 'user', content: 'q' }] } as const;
 
 const closers: (() => void)[] = [];
 afterEach(() => {
@@ -77,4 +80,27 @@ it('tries a failing server again', async () => {
   );
   expect(reply.body).toBe('{}');
   expect(calls).toHaveLength(2);
+});
+
+it.each(['{"error":{"message":"upstream","code":502}}', '<html>', '', 'null', '{"choices":[{"message":null}]}', '[7]'])(
+  'asks again where a chat answers 200 with %j',
+  async (odd) => {
+    const whole = JSON.stringify({ choices: [{ message: { content: '1' } }], usage: { prompt_tokens: 9 } });
+    const { url, calls } = await serve((_request, response) => response.end(calls.length === 1 ? odd : whole));
+    const { signal } = new AbortController();
+    const reply = await chat({ url, model: 'm', apiKey: undefined }, CONTENT, { signal, wait: async () => {} });
+    expect(reply).toEqual({ text: '1', promptTokens: 9, replyTokens: 0 });
+    expect(calls).toHaveLength(2);
+  },
+);
+
+it('gives up on a chat that goes on answering nonsense, which is a failure of one call', async () => {
+  const { url, calls } = await serve((_request, response) => response.end('nonsense'));
+  const { signal } = new AbortController();
+  const call = chat({ url, model: 'm', apiKey: undefined }, CONTENT, { signal, wait: async () => {} });
+  const error = await call.catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'server-unreachable' });
+  expect(String(error)).toContain('no chat completion: nonsense');
+  expect(isOfOneCall(error)).toBe(true);
+  expect(calls).toHaveLength(6);
 });

@@ -15,6 +15,11 @@ export interface PostOptions {
   wait?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
+interface ReplyOptions extends PostOptions {
+  /** What is wrong with a reply of status 200, as “no chat completion”: gateways answer so when the model behind them failed. */
+  faultOf?: (body: string) => string | undefined;
+}
+
 export interface Reply {
   /** Where it came from. */
   url: string;
@@ -26,7 +31,8 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 60_000;
 
 /**
- * Posts JSON. Too many requests, a server's failure and a lost connection are tried again, with growing waits.
+ * Posts JSON. Too many requests, a server's failure, a reply with a fault and a lost connection are tried again, with growing
+ * waits.
  *
  * @param path  below the endpoint's address, without a slash in front
  * @throws AlignError `server-unreachable` after the last attempt, or for an address or key that cannot work;
@@ -37,12 +43,12 @@ export async function postWithBackOff(
   endpoint: ModelEndpoint,
   path: string,
   content: Record<string, unknown>,
-  { signal, wait = waitFor }: PostOptions,
+  { signal, wait = waitFor, faultOf = () => undefined }: ReplyOptions,
 ): Promise<Reply> {
   const url = `${endpoint.url.replace(/\/+$/, '')}/${path}`;
   throwIfUnfit(endpoint);
   for (let attempt = 1; ; attempt++) {
-    const outcome = await attemptOnce(url, endpoint.apiKey, content, signal);
+    const outcome = withoutFault(await attemptOnce(url, endpoint.apiKey, content, signal), faultOf);
     if ('body' in outcome) return outcome;
     if (attempt === ATTEMPTS) throw outcome.error;
     const backOffMs = FIRST_WAIT_MS * 2 ** (attempt - 1);
@@ -70,6 +76,14 @@ export function isSendableKey(key: string): boolean {
 interface Retry {
   error: AlignError;
   retryAfterMs: number | undefined;
+}
+
+function withoutFault(outcome: Reply | Retry, faultOf: (body: string) => string | undefined): Reply | Retry {
+  const fault = 'body' in outcome ? faultOf(outcome.body) : undefined;
+  if (!('body' in outcome) || fault === undefined) return outcome;
+  const message = `${outcome.url} answered with ${fault}: ${outcome.body.slice(0, 300)}`;
+  const details = { attempts: ATTEMPTS };
+  return { error: new AlignError('server-unreachable', message, { details }), retryAfterMs: undefined };
 }
 
 async function attemptOnce(

@@ -51,18 +51,84 @@ export interface AnnotationReport {
   agreement: Record<AnnotatedAspect, number>;
 }
 
+/** A text with the answer that explanations are compared with. */
+export interface Reference {
+  /** Holds the post, and more. */
+  query: string;
+  reference: string;
+}
+
 /**
- * Correlates automatic metrics with what people thought, and people with each other.
+ * Finds the reference of a post: that of the shortest query that quotes it, since a longer one may quote another post of which
+ * this one is a part.
  *
- * @param referenceOf  the reference for a post, undefined where there is none
- * @param more         metrics beside BLEU and ROUGE
+ * @returns undefined for a blank post, and where no query quotes it
  */
-export async function compareWithAnnotators(
+export function referenceIn(references: readonly Reference[]): (post: string) => string | undefined {
+  const byLength = [...references].sort((one, other) => one.query.length - other.query.length);
+  return (post) => (post.trim() === '' ? undefined : byLength.find(({ query }) => query.includes(post))?.reference);
+}
+
+interface AnnotatedPair {
+  row: AnnotatedRow;
+  reference: string;
+}
+
+/**
+ * Correlates BLEU and ROUGE with what people thought, and people with each other.
+ *
+ * @param rows         at least one, all with as many ratings
+ * @param referenceOf  the reference for a post, undefined where there is none
+ */
+export function compareWithAnnotators(
   rows: readonly AnnotatedRow[],
   referenceOf: (post: string) => string | undefined,
-  more: readonly AnnotatedMetric[] = [],
+): AnnotationReport {
+  const { pairs, ...counts } = pairsOf(rows, referenceOf);
+  const kappa = (aspect: AnnotatedAspect) => fleissKappa(rows.map(({ ratings }) => ratings[aspect]));
+  return {
+    rows: pairs.length,
+    ...counts,
+    correlations: Object.entries(METRICS).flatMap(([metric, score]) =>
+      correlationsOf(
+        metric,
+        pairs,
+        pairs.map(({ row, reference }) => score(row.explanation, reference)),
+      ),
+    ),
+    agreement: {
+      fluency: kappa('fluency'),
+      completeness: kappa('completeness'),
+      reliability: kappa('reliability'),
+      overall: kappa('overall'),
+    },
+  };
+}
+
+/** As {@link compareWithAnnotators}, with the metrics that models make beside BLEU and ROUGE. */
+export async function compareMetricsWithAnnotators(
+  rows: readonly AnnotatedRow[],
+  referenceOf: (post: string) => string | undefined,
+  metrics: readonly AnnotatedMetric[],
 ): Promise<AnnotationReport> {
-  const pairs: { row: AnnotatedRow; reference: string }[] = [];
+  const report = compareWithAnnotators(rows, referenceOf);
+  const { pairs } = pairsOf(rows, referenceOf);
+  const texts = pairs.map(({ row }) => row.explanation);
+  const references = pairs.map(({ reference }) => reference);
+  const correlations = [...report.correlations];
+  for (const { name, scoreRows } of metrics) {
+    // A model is not asked about nothing.
+    const scores = pairs.length === 0 ? [] : await scoreRows(texts, references);
+    correlations.push(...correlationsOf(name, pairs, scores));
+  }
+  return { ...report, correlations };
+}
+
+function pairsOf(
+  rows: readonly AnnotatedRow[],
+  referenceOf: (post: string) => string | undefined,
+): Pick<AnnotationReport, 'withoutReference' | 'identical'> & { pairs: AnnotatedPair[] } {
+  const pairs: AnnotatedPair[] = [];
   let withoutReference = 0;
   let identical = 0;
   for (const row of rows) {
@@ -71,47 +137,31 @@ export async function compareWithAnnotators(
     else if (reference.trim() === row.explanation.trim()) identical += 1;
     else pairs.push({ row, reference });
   }
-  const correlations: MetricCorrelations[] = [];
-  const correlate = (metric: string, scores: readonly (number | null)[]) => {
-    const scored = pairs.flatMap(({ row }, i) => {
-      const score = scores[i] ?? null;
-      return score === null ? [] : [{ row, score }];
-    });
-    const values = scored.map(({ score }) => score);
-    for (const aspect of ANNOTATED_ASPECTS) {
-      const ratings = scored.map(({ row }) => mean(row.ratings[aspect]));
-      correlations.push({
-        metric,
-        rows: scored.length,
-        aspect,
-        pearson: pearson(values, ratings),
-        spearman: spearman(values, ratings),
-        kendall: kendall(values, ratings),
-      });
-    }
-  };
-  for (const [name, score] of Object.entries(METRICS)) {
-    correlate(
-      name,
-      pairs.map(({ row, reference }) => score(row.explanation, reference)),
-    );
-  }
-  const texts = pairs.map(({ row }) => row.explanation);
-  const references = pairs.map(({ reference }) => reference);
-  for (const { name, scoreRows } of more) correlate(name, await scoreRows(texts, references));
-  const kappa = (aspect: AnnotatedAspect) => fleissKappa(rows.map(({ ratings }) => ratings[aspect]));
-  return {
-    rows: pairs.length,
-    withoutReference,
-    identical,
-    correlations,
-    agreement: {
-      fluency: kappa('fluency'),
-      completeness: kappa('completeness'),
-      reliability: kappa('reliability'),
-      overall: kappa('overall'),
-    },
-  };
+  return { pairs, withoutReference, identical };
+}
+
+/** @param scores  one for each pair; null where it has none */
+function correlationsOf(
+  metric: string,
+  pairs: readonly AnnotatedPair[],
+  scores: readonly (number | null)[],
+): MetricCorrelations[] {
+  const scored = pairs.flatMap(({ row }, i) => {
+    const score = scores[i] ?? null;
+    return score === null ? [] : [{ row, score }];
+  });
+  const values = scored.map(({ score }) => score);
+  return ANNOTATED_ASPECTS.map((aspect) => {
+    const ratings = scored.map(({ row }) => mean(row.ratings[aspect]));
+    return {
+      metric,
+      rows: scored.length,
+      aspect,
+      pearson: pearson(values, ratings),
+      spearman: spearman(values, ratings),
+      kendall: kendall(values, ratings),
+    };
+  });
 }
 
 function mean(values: readonly number[]): number {

@@ -1,11 +1,13 @@
 /** A correlation with its 95 % confidence interval. */
 export interface Correlation {
-  /** -1 to 1; NaN where one of the lists is constant. */
+  /** -1 to 1; NaN where one of the lists is constant, or there are fewer than {@link MIN_PAIRS}: no interval then. */
   value: number;
   low: number;
   high: number;
 }
 
+/** Fewer have no interval. */
+const MIN_PAIRS = 5;
 /** The standard normal distribution's 0.975 quantile. */
 const Z_95 = 1.959963984540054;
 
@@ -23,8 +25,8 @@ export function spearman(xs: readonly number[], ys: readonly number[]): Correlat
 
 /** Tau-b. @see scipy.stats.kendalltau; the interval is that of Fieller, Hartley and Pearson 1957 */
 export function kendall(xs: readonly number[], ys: readonly number[]): Correlation {
+  if (!haveEnough(xs, ys)) return withInterval(NaN, NaN);
   let [concordant, discordant, tiedX, tiedY] = [0, 0, 0, 0];
-  requirePairs(xs, ys);
   for (let i = 0; i < xs.length; i++) {
     for (let j = i + 1; j < xs.length; j++) {
       const x = Math.sign(xs[i]! - xs[j]!);
@@ -41,7 +43,7 @@ export function kendall(xs: readonly number[], ys: readonly number[]): Correlati
 }
 
 function linearCorrelation(xs: readonly number[], ys: readonly number[]): number {
-  requirePairs(xs, ys);
+  if (!haveEnough(xs, ys)) return NaN;
   const meanX = mean(xs);
   const meanY = mean(ys);
   let [products, squaresX, squaresY] = [0, 0, 0];
@@ -74,11 +76,10 @@ function withInterval(value: number, standardError: number): Correlation {
   return { value, low: Math.tanh(z - Z_95 * standardError), high: Math.tanh(z + Z_95 * standardError) };
 }
 
-/** @throws RangeError for lists of unequal length or fewer than 5 pairs: no interval then */
-function requirePairs(xs: readonly number[], ys: readonly number[]): void {
-  if (xs.length !== ys.length || xs.length < 5) {
-    throw new RangeError(`${xs.length} and ${ys.length} values have no correlation with an interval: five pairs do.`);
-  }
+/** @returns whether they have a correlation with an interval @throws RangeError for lists of unequal length */
+function haveEnough(xs: readonly number[], ys: readonly number[]): boolean {
+  if (xs.length !== ys.length) throw new RangeError(`${xs.length} and ${ys.length} values are no pairs.`);
+  return xs.length >= MIN_PAIRS;
 }
 
 function mean(values: readonly number[]): number {

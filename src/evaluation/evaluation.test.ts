@@ -85,9 +85,13 @@ describe('correlations', () => {
     expect(kendall(xs, ys).value).toBeCloseTo(0.9258200997725515, 9);
   });
 
-  it('is not a number where a list is constant, and refuses lists that do not fit', () => {
+  it('are no numbers where a list is constant or too short for an interval, and lists that do not fit are refused', () => {
     expect(pearson([1, 1, 1, 1, 1], [1, 2, 3, 4, 5]).value).toBeNaN();
-    expect(() => pearson([1, 2, 3, 4], [1, 2, 3, 4])).toThrow('4 and 4 values');
+    for (const correlation of [pearson, spearman, kendall]) {
+      expect(correlation([1, 2, 3, 4], [1, 2, 4, 3])).toEqual({ value: NaN, low: NaN, high: NaN });
+      expect(correlation([], [])).toEqual({ value: NaN, low: NaN, high: NaN });
+      expect(correlation([1, 2, 3, 4, 5], [1, 2, 4, 3, 5]).value).toBeGreaterThan(0.7);
+    }
     expect(() => kendall([1, 2, 3, 4, 5], [1])).toThrow('5 and 1 values');
   });
 });

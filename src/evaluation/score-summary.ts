@@ -61,7 +61,10 @@ function summarize(group: readonly ObjectiveScore[]): ScoreSummary {
     without: group.length - pairs.length,
     original: mean('original'),
     edit: mean('edit'),
-    gain: gains.length < 2 ? undefined : bootstrapMean(gains, new SeededRandom(SEED), resamplesFor(gains.length)),
+    gain:
+      gains.length < 2
+        ? undefined
+        : bootstrapMean(gains, new SeededRandom(SEED), { resamples: resamplesFor(gains.length) }),
     comparison:
       outcomes.length === 0
         ? undefined

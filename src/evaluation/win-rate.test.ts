@@ -87,7 +87,9 @@ it('reports no rate of no rows', () => {
 it('measures a judge that always chooses the first place as one that tells nothing', () => {
   const rate = winRateOf([row('win', 'loss'), row('win', 'loss')], 0);
   expect(rate).toMatchObject({ ties: 2, positionConsistency: 0, firstPlaceShare: 1, lengthRatio: 0.5 });
-  expect(rate.winRate).toEqual({ value: 0.5, low: 0.5, high: 0.5 });
+  // Two ties tell next to nothing.
+  expect(rate.winRate!.value).toBe(0.5);
+  expect(rate.winRate!.low).toBeCloseTo(0.5 * 0.05 ** 0.5, 12);
 });
 
 it('corrects a judge with a preference for the first place: it moves one order both ways, both orders neither', () => {
@@ -110,6 +112,10 @@ it('corrects a judge with a preference for the first place: it moves one order b
   // Nearer to the middle than it should be, on the right side of it; where the orders agree it is as it should be.
   expect(both.winRate!.value).toBeCloseTo(0.68, 1);
   expect(both.wins / (both.wins + both.losses)).toBeCloseTo(0.8, 1);
+  const { value, low, high } = both.whereConsistent!;
+  expect(value).toBe(both.wins / (both.wins + both.losses));
+  expect(low).toBeLessThan(0.8);
+  expect(high).toBeGreaterThan(0.8);
   expect(both.firstPlaceShare).toBeGreaterThan(0.6);
   expect(both.positionConsistency).toBeLessThan(0.65);
 });
@@ -118,6 +124,8 @@ it('an advantage counts the rows that have a verdict in both comparisons, ties a
   const aligned = [row('win'), row('tie'), row('win'), row(undefined)];
   const original = [row('loss'), row('loss'), row(undefined), row('win')];
   expect(advantageOf(aligned, original, 0.5, 0)).toMatchObject({ rows: 2, difference: { value: 0.75 }, mcnemar: 1 });
+  // From a loss to a tie is better too: two rows of two.
+  expect(advantageOf(aligned, original, 0.5, 0).signTest).toBe(0.5);
   expect(advantageOf(aligned, original, 1, 0)).toMatchObject({ difference: { value: 1 }, mcnemar: 0.5 });
   expect(advantageOf(aligned, original, 0, 0)).toMatchObject({ difference: { value: 0.5 }, mcnemar: 1 });
 });

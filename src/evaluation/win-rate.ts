@@ -1,7 +1,15 @@
 import { SeededRandom } from '../align/random.ts';
 import type { Outcome, Place } from './judge-prompt.ts';
 import { lengthControlledRate } from './length-control.ts';
-import { bootstrapMean, cohenKappa, type Estimate, signTest, wilson } from './win-statistics.ts';
+import {
+  bootstrapMean,
+  cohenKappa,
+  DIFFERENCE_RANGE,
+  type Estimate,
+  SCORE_RANGE,
+  signTest,
+  wilson,
+} from './win-statistics.ts';
 
 /** What a tie is worth: the paper's text counts it as a loss, its script as a win. */
 export type TieValue = 0 | 0.5 | 1;
@@ -31,6 +39,11 @@ export interface WinRate {
   signTest: number | null;
   /** Share of the rows with the same verdict in both orders; null where there was one order. */
   positionConsistency: number | null;
+  /**
+   * With ties at a half, of those rows alone: a preference for a place decided none of them. It is what a fair judge would say if
+   * that preference is no matter of which answer is better. Null where there was one order, or no such row.
+   */
+  whereConsistent: Estimate | null;
   /** Of the verdicts that chose an answer, the share that chose the first: ½ for a judge without a preference for a place. */
   firstPlaceShare: number | null;
   /** Mean length of the judged answers over that of the others. */
@@ -82,6 +95,7 @@ export function winRateOf(judged: readonly JudgedRow[], seed: number): WinRate {
       tiesAsLosses: null,
       signTest: null,
       positionConsistency: null,
+      whereConsistent: null,
       firstPlaceShare: null,
       lengthRatio: null,
       lengthControlled: null,
@@ -91,7 +105,7 @@ export function winRateOf(judged: readonly JudgedRow[], seed: number): WinRate {
   const decided = valid.flatMap(({ verdicts }) => verdicts.filter(({ outcome }) => outcome !== 'tie'));
   const choseFirst = decided.filter(({ place, outcome }) => (place === 1) === (outcome === 'win')).length;
   const twice = valid.filter(({ verdicts }) => verdicts.length > 1);
-  const consistent = twice.filter(({ verdicts }) => verdicts[0]?.outcome === verdicts[1]?.outcome).length;
+  const consistent = twice.filter(({ verdicts }) => verdicts[0]?.outcome === verdicts[1]?.outcome);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const otherLength = sum(valid.map((row) => row.otherLength));
   const controlled = valid.map((row, i) => ({
@@ -100,15 +114,23 @@ export function winRateOf(judged: readonly JudgedRow[], seed: number): WinRate {
   }));
   return {
     ...counts,
-    winRate: bootstrapMean(scores, new SeededRandom(seed)),
+    winRate: rateOf(valid, seed),
     tiesAsWins: wilson(wins + ties, rows),
     tiesAsLosses: wilson(wins, rows),
     signTest: signTest(wins, losses),
-    positionConsistency: twice.length === 0 ? null : consistent / twice.length,
+    positionConsistency: twice.length === 0 ? null : consistent.length / twice.length,
+    whereConsistent: rateOf(consistent, seed),
     firstPlaceShare: decided.length === 0 ? null : choseFirst / decided.length,
     lengthRatio: otherLength === 0 ? null : sum(valid.map((row) => row.judgedLength)) / otherLength,
     lengthControlled: lengthControlledRate(controlled) ?? null,
   };
+}
+
+/** With ties at a half. @returns null without a row */
+function rateOf(rows: readonly { outcome: Outcome }[], seed: number): Estimate | null {
+  if (rows.length === 0) return null;
+  const scores = rows.map(({ outcome }) => scoreOf(outcome, 0.5));
+  return bootstrapMean(scores, new SeededRandom(seed), { range: SCORE_RANGE });
 }
 
 /** Rows whose answers differ about as much in length. */
@@ -143,6 +165,7 @@ export function lengthGroupsOf(judged: readonly JudgedRow[], tie: TieValue, seed
       winRate: bootstrapMean(
         part.map(({ score }) => score),
         new SeededRandom(seed),
+        { range: SCORE_RANGE },
       ),
     };
   });
@@ -155,6 +178,8 @@ export interface Advantage {
   difference: Estimate | null;
   /** McNemar's exact two-sided probability, of rows that only one of them won; ties are wins where they are worth 1. */
   mcnemar: number | null;
+  /** Two-sided, of rows where the first did better against those where it did worse: from a loss to a tie counts too. */
+  signTest: number | null;
 }
 
 /** The paper's measure: how much more often aligned answers win against the reference than the original ones. */
@@ -169,15 +194,16 @@ export function advantageOf(
     const theirs = outcomeOf(original[i]!);
     return ours === undefined || theirs === undefined ? [] : [{ ours, theirs }];
   });
-  if (pairs.length === 0) return { rows: 0, difference: null, mcnemar: null };
+  if (pairs.length === 0) return { rows: 0, difference: null, mcnemar: null, signTest: null };
   const differences = pairs.map(({ ours, theirs }) => scoreOf(ours, tie) - scoreOf(theirs, tie));
   const won = (outcome: Outcome) => scoreOf(outcome, tie) === 1;
   const gained = pairs.filter(({ ours, theirs }) => won(ours) && !won(theirs)).length;
   const lost = pairs.filter(({ ours, theirs }) => !won(ours) && won(theirs)).length;
   return {
     rows: pairs.length,
-    difference: bootstrapMean(differences, new SeededRandom(seed)),
+    difference: bootstrapMean(differences, new SeededRandom(seed), { range: DIFFERENCE_RANGE }),
     mcnemar: signTest(gained, lost),
+    signTest: signTest(differences.filter((one) => one > 0).length, differences.filter((one) => one < 0).length),
   };
 }
 

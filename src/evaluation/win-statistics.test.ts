@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../align/random.ts';
 import { difficultyControlledRate, lengthControlledRate } from './length-control.ts';
-import { bootstrapMean, cohenKappa, type Estimate, signTest, wilson } from './win-statistics.ts';
+import {
+  bootstrapMean,
+  cohenKappa,
+  DIFFERENCE_RANGE,
+  type Estimate,
+  SCORE_RANGE,
+  signTest,
+  wilson,
+} from './win-statistics.ts';
 
 /** Made by scripts/reference/win_statistics.py with scipy, statsmodels and scikit-learn. */
 const reference = JSON.parse(readFileSync(join(import.meta.dirname, 'fixtures/win-statistics.json'), 'utf8')) as {
@@ -102,6 +110,31 @@ describe.each(reference.difficulty)('with the difficulty of instructions', ({ mo
   });
 });
 
+describe('an interval of rows that are all alike', () => {
+  const mean = (values: readonly number[], range: typeof SCORE_RANGE) =>
+    bootstrapMean(values, new SeededRandom(1), { range });
+  // 0.05^(1/30): what is rarer than 9.5 % is seen in none of 30 rows once in twenty times.
+  const unseen = 1 - 0.05 ** (1 / 30);
+
+  it.each([
+    [1, SCORE_RANGE, 1 - unseen, 1],
+    [0, SCORE_RANGE, 0, unseen],
+    [0.5, SCORE_RANGE, 0.5 - unseen / 2, 0.5 + unseen / 2],
+    [0, DIFFERENCE_RANGE, -unseen, unseen],
+    [1, DIFFERENCE_RANGE, 1 - 2 * unseen, 1],
+  ])('of 30 times %f in %j reaches from %f to %f', (value, range, low, high) => {
+    expectClose(mean(new Array<number>(30).fill(value), range), [value, low, high], 1e-12);
+  });
+
+  it('is hardly wider with one row that differs, and where many do as the draws say', () => {
+    const nearly = mean([...new Array<number>(29).fill(1), 0.5], SCORE_RANGE);
+    expect(nearly.low).toBeLessThanOrEqual(1 - unseen);
+    const [first] = reference.cases;
+    const drawn = bootstrapMean(first!.scores, new SeededRandom(1));
+    expect(bootstrapMean(first!.scores, new SeededRandom(1), { range: SCORE_RANGE })).toEqual(drawn);
+  });
+});
+
 it('shares and means of nothing are refused', () => {
   expect(() => wilson(0, 0)).toThrow('0 of 0');
   expect(() => bootstrapMean([], new SeededRandom(1))).toThrow('No values');
@@ -134,14 +167,40 @@ describe('over 2,000 simulated runs of 300 rows', { timeout: 60_000 }, () => {
   it.each([
     [0.5, 0.2],
     [0.6, 0.1],
+    [0.2, 0.6],
+    [0.9, 0.05],
   ])('the bootstrap covers %f wins and %f ties at a half in 95 ± 1.5 %', (win, tie) => {
     const found = coverage(win + tie / 2, (random) => {
       const scores = Array.from({ length: ROWS }, () => {
         const draw = random.nextFraction();
         return draw < win ? 1 : draw < win + tie ? 0.5 : 0;
       });
-      return bootstrapMean(scores, random, 300);
+      return bootstrapMean(scores, random, { resamples: 300, range: SCORE_RANGE });
     });
     expect(Math.abs(found - 0.95)).toBeLessThanOrEqual(0.015);
   });
+
+  it('the bootstrap covers an advantage, paired, in 95 ± 1.5 %', () => {
+    // Won against the reference: by the edit alone 25 %, by the original alone 10 %, by both or neither the rest.
+    const found = coverage(0.15, (random) => {
+      const differences = Array.from({ length: ROWS }, () => {
+        const draw = random.nextFraction();
+        return draw < 0.25 ? 1 : draw < 0.35 ? -1 : 0;
+      });
+      return bootstrapMean(differences, random, { resamples: 300, range: DIFFERENCE_RANGE });
+    });
+    expect(Math.abs(found - 0.95)).toBeLessThanOrEqual(0.015);
+  });
+});
+
+it('of 30 rows, nearly all won, the interval still holds the truth', () => {
+  const random = new SeededRandom(7);
+  let covered = 0;
+  for (let run = 0; run < 500; run++) {
+    const scores = Array.from({ length: 30 }, () => (random.nextFraction() < 0.97 ? 1 : 0));
+    const { low, high } = bootstrapMean(scores, random, { resamples: 300, range: SCORE_RANGE });
+    if (low <= 0.97 && 0.97 <= high) covered += 1;
+  }
+  // Draws alone cover it in 60 % of the runs.
+  expect(covered / 500).toBeGreaterThan(0.93);
 });

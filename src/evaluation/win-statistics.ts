@@ -27,13 +27,35 @@ export function wilson(successes: number, count: number): Estimate {
   return { value, low: Math.max(0, centre - half), high: Math.min(1, centre + half) };
 }
 
+/** Between which values lie, whatever was seen of them. */
+export interface ValueRange {
+  min: number;
+  max: number;
+}
+
+/** Of scores: a loss, a win. */
+export const SCORE_RANGE: ValueRange = { min: 0, max: 1 };
+/** Of the difference of two scores. */
+export const DIFFERENCE_RANGE: ValueRange = { min: -1, max: 1 };
+
+const RESAMPLES = 10_000;
+
 /**
  * The mean of values with the bootstrap's percentile interval. Given each row's difference of two scores, this is the
  * paired bootstrap: a row is drawn with both of its scores.
  *
+ * A bootstrap draws only what it has seen: 30 wins in 30 rows would be a rate of 100 % with an interval of no width. With a
+ * range the interval is at least as wide as the rule of three demands: what is not among n rows is, at 95 %, rarer than
+ * 1 - 0.05^(1/n), and may have any value of the range.
+ *
+ * @param range      of a value; undefined where it has no bounds
  * @throws RangeError without a value
  */
-export function bootstrapMean(values: readonly number[], random: SeededRandom, resamples = 10_000): Estimate {
+export function bootstrapMean(
+  values: readonly number[],
+  random: SeededRandom,
+  { range, resamples = RESAMPLES }: { range?: ValueRange; resamples?: number } = {},
+): Estimate {
   const count = values.length;
   if (count === 0) throw new RangeError('No values have no mean.');
   const means = new Float64Array(resamples);
@@ -44,7 +66,15 @@ export function bootstrapMean(values: readonly number[], random: SeededRandom, r
   }
   means.sort();
   const value = values.reduce((sum, one) => sum + one, 0) / count;
-  return { value, low: quantile(means, 0.025), high: quantile(means, 0.975) };
+  const drawn = { value, low: quantile(means, 0.025), high: quantile(means, 0.975) };
+  if (range === undefined) return drawn;
+  // 1 - 0.05^(1/count). Powers differ in their last digit between browsers and Node, these functions do not.
+  const unseen = -Math.expm1(Math.log(0.05) / count);
+  return {
+    value,
+    low: Math.min(drawn.low, value - unseen * (value - range.min)),
+    high: Math.max(drawn.high, value + unseen * (range.max - value)),
+  };
 }
 
 /** Between the two nearest values, as numpy.quantile does. */

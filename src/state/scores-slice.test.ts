@@ -255,6 +255,20 @@ describe('scoring the edit on the page', () => {
     expect(run).toMatchObject({ scores: { scores: [{ scorer: { type: 'classifier' } }] } });
   });
 
+  it('says at once that a server’s model does not judge, and sends nothing', async () => {
+    const client = new FakeClient();
+    const store = createAppStore(fakeDependencies({ client }));
+    const loaded = store.getState().loadModel(demoModel, { device: 'auto', variant: 'auto' });
+    client.loads.at(-1)!.resolve({ device: 'server', host: 'gpu.example', variant: 'q4', contextLength: 512 });
+    await loaded;
+    store.getState().openRun(entry());
+    await store.getState().scoreRun({ ...PLAN, judge: 'page' }, undefined);
+    expect(client.asks).toHaveLength(0);
+    const { scoring } = store.getState();
+    expect(scoring).toMatchObject({ status: 'failed', error: { details: { host: 'gpu.example' } } });
+    expect(JSON.stringify(scoring)).toMatch(/runs at gpu\.example.*Load a chat model on this device/);
+  });
+
   it('takes no reply of a model that was exchanged meanwhile', async () => {
     const client = new FakeClient();
     const store = createAppStore(fakeDependencies({ client }));

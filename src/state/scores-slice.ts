@@ -63,11 +63,14 @@ export interface ScoresSlice {
   scoring: Scoring;
   /** Which classifiers there are: served, and kept in this browser. */
   listClassifiers: () => Promise<void>;
+  /** Which are kept in this browser. */
+  listKeptClassifiers: () => Promise<void>;
   /** @returns its id */
   pickClassifier: (files: readonly PickedFile[]) => string | undefined;
   /** Loads a classifier to see what its outputs are. */
   openClassifier: (id: string, plan: ScoringPlan) => Promise<ClassifierInfo | undefined>;
   closeOpening: () => void;
+  /** Frees its space. @throws AlignError where the browser does not let it go */
   forgetClassifier: (reference: string) => Promise<void>;
   setJudgeKey: (origin: string, key: string) => void;
   agreeTo: (origin: string | undefined) => void;
@@ -145,6 +148,7 @@ export function createScoresSlice({
             );
           }
           const { name } = model.model;
+          if (model.info.device === 'server') throw cannotJudge(name, model.info.host);
           // Its ratings stand under its name: another model may be in use by now.
           const throwIfExchanged = (signal: AbortSignal) => {
             const { model: now } = get();
@@ -244,6 +248,10 @@ export function createScoresSlice({
         } catch (error) {
           set({ servedClassifiers: { status: 'failed', error: toErrorData(error) } });
         }
+        await get().listKeptClassifiers();
+      },
+
+      async listKeptClassifiers() {
         // Where the browser keeps nothing there is nothing to list, and getting one says why.
         set({ keptClassifiers: await scoresClient.kept().catch(() => []) });
       },
@@ -269,7 +277,7 @@ export function createScoresSlice({
             if (opening === controller) set({ classifierOpening: { status: 'opening', id, progress } });
           });
           if (opening === controller) set({ classifierOpening: undefined });
-          if (id.startsWith('hub:')) set({ keptClassifiers: await scoresClient.kept().catch(() => []) });
+          if (id.startsWith('hub:')) await get().listKeptClassifiers();
           return info;
         } catch (error) {
           if (opening !== controller) return undefined;
@@ -286,7 +294,7 @@ export function createScoresSlice({
 
       async forgetClassifier(reference) {
         await scoresClient.forget(reference);
-        set({ keptClassifiers: await scoresClient.kept() });
+        await get().listKeptClassifiers();
       },
 
       setJudgeKey: (origin, key) => set(({ judgeKeys }) => ({ judgeKeys: { ...judgeKeys, [origin]: key } })),
@@ -370,6 +378,15 @@ function notInUse(name: string): AlignError {
     'invalid-request',
     `${name} is not in use any more, so its scoring has stopped; what is scored stays. Choose it again, or score with the model that is in use.`,
     { details: { name } },
+  );
+}
+
+/** A MetaAligner server writes edits for the page; it has no chat for it. */
+function cannotJudge(name: string, host: string): AlignError {
+  return new AlignError(
+    'invalid-request',
+    `${name} runs at ${host}, which writes edits and does not rate texts. Nothing was sent. Load a chat model on this device, or choose “A server” as the judge and give it the address of a chat.`,
+    { details: { name, host } },
   );
 }
 

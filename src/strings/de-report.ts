@@ -33,7 +33,7 @@ export const GERMAN_REPORT: ReportWords = {
   advantages:
     'Fassung abzüglich Original, jeweils gegen die Referenz, in Prozentpunkten; daneben Tabelle 2 des Aufsatzes',
   advantage: 'Vorsprung',
-  advantageInterval: '−100 bis 100',
+  advantageInterval: (low, high) => `${low} bis ${high}`,
   mcnemar: 'McNemar p',
   paperOf: (size) => `Aufsatz, ${size}`,
   tableTwo: 'Tabelle 2 des Aufsatzes zu diesen Zielen, alle Antwortmodelle',
@@ -45,7 +45,7 @@ export const GERMAN_REPORT: ReportWords = {
   onPolicy: (method, policy) => `${method} auf ${policy}`,
   rates: 'Gewinnraten mit 95-%-Intervallen; gestrichelt: so oft gewonnen wie verloren',
   rate: 'Gewinnrate %',
-  rateInterval: '0 bis 100 %',
+  rateInterval: (low, high) => `${low} bis ${high} %`,
   counts: 'Zählungen und Tests',
   invalid: 'Ungültig',
   leftOut: 'Ausgelassen',
@@ -56,6 +56,7 @@ export const GERMAN_REPORT: ReportWords = {
   tiesAsLosses: 'Gleichstände als Niederlagen %',
   signTest: 'Vorzeichentest p',
   consistent: 'Beständig %',
+  whereConsistent: 'Wo beständig %',
   choseFirst: 'Erster Platz gewählt %',
   lengthRatio: 'Längenverhältnis',
   atEqualLength: 'Bei gleicher Länge %',
@@ -82,7 +83,7 @@ export const GERMAN_REPORT: ReportWords = {
   original: 'Original',
   edit: 'Fassung',
   difference: 'Fassung abzüglich Original',
-  differenceInterval: '−10 bis 10',
+  differenceInterval: (low, high) => `${low} bis ${high}`,
 
   labels: 'Labels von IMHI',
   labelTable: 'Labels der Ausgaben gegen die der Referenzen, in Prozent',
@@ -113,14 +114,15 @@ export const GERMAN_REPORT: ReportWords = {
   judgedMethods: ({ judge, models, family, paper, repeats, seed }) =>
     `Urteilsmodell: ${models}, ${judge}, mit der veröffentlichten Vorlage der Familie ${family}. ` +
     (paper === null
-      ? 'Jedes Paar wurde in beiden Reihenfolgen beurteilt, bei Temperatur 0; widersprechen sie sich, ist es ein Gleichstand, und der zählt als halber Sieg. '
+      ? 'Jedes Paar wurde in beiden Reihenfolgen beurteilt, bei Temperatur 0; widersprechen sie sich, ist es ein Gleichstand, und der zählt als halber Sieg. ' +
+        '„Wo beständig“ ist die Rate der Zeilen, deren Reihenfolgen übereinstimmen: frei von einer Vorliebe für einen Platz, die nicht von den Antworten abhängt. '
       : `Wie im Aufsatz: Jedes Paar wurde einmal beurteilt, in zufälliger Reihenfolge (Startwert ${seed}), mit den Einstellungen des Urteilsmodells; ein Gleichstand zählt als ${paper === 'script' ? 'Sieg' : 'Niederlage'}. `) +
     (repeats === 1
       ? ''
       : `Jede Frage wurde ${repeats}-mal gestellt; es gilt, was die meisten Antworten sagen, ohne Mehrheit ein Gleichstand. `) +
     'Ungültig ist eine Zeile, wenn ein Aufruf scheiterte oder eine Antwort kein Urteil enthält; ungültige Zeilen zählen in keiner Rate. ' +
     'Intervalle gelten zu 95 %: nach Wilson, wo Gleichstände als Siege oder Niederlagen zählen, sonst das Perzentilintervall aus 10.000 ' +
-    `Bootstrap-Ziehungen über Zeilen (Startwert ${seed}), gepaart für Vorsprünge. McNemars und der Vorzeichentest sind exakt und ` +
+    `Bootstrap-Ziehungen über Zeilen (Startwert ${seed}), gepaart für Vorsprünge, und nie schmaler als nach der Dreierregel für Ausgänge, die keine Zeile hatte. McNemars Test, über die Zeilen, die nur eine Seite gewann, und der Vorzeichentest, über jene, in denen eine besser war, sind exakt und ` +
     'zweiseitig. Die Rate bei gleicher Länge kommt aus einer logistischen Regression mit dem Längenterm von AlpacaEval 2; die nach Schwierigkeit ' +
     'hat auch dessen Term für die Anfrage, deren Schwierigkeit aus den anderen Modellen dieses Berichts kommt, von einer Standardnormalverteilung nahe 0 gehalten, da es wenige sind. ' +
     'Veröffentlicht: arXiv 2403.17141v3, Tabellen 2 und 3, durch gpt-4-turbo-preview, einmal je Paar, Gleichstände als Niederlagen.',

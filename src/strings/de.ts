@@ -187,7 +187,7 @@ export const de: Strings = {
     why: 'Gewinnraten, Noten, Labels und Textgüte in einem Bericht, neben den Zahlen des Aufsatzes. Berichte kommen von „evaluate“ der Befehlszeile; Texte mit ihren Referenzen werden hier bewertet.',
     drop: 'Berichte, Urteile, Ausgaben eines Stapels oder Antworten hier ablegen, auch mehrere zugleich.',
     dropHint:
-      'JSON von „evaluate …“, verdicts.csv, CSV-Dateien eines Stapels oder CSV-Dateien mit goldens und generated_text (für IMHI nach dem Datensatz benannt, etwa DR.csv). Sie bleiben auf diesem Gerät.',
+      'JSON von „evaluate …“, verdicts.csv, CSV-Dateien eines Stapels oder CSV-Dateien mit goldens und generated_text (für IMHI nach dem Datensatz benannt, etwa DR.csv), dazu Bewertungen von Erklärungen durch Menschen mit der CSV-Datei ihrer Referenzen. Sie bleiben auf diesem Gerät.',
     choose: 'Dateien wählen …',
     files: (count) => (count === 1 ? '1 Datei' : `${formatCount(count)} Dateien`),
     add: 'Weitere Dateien …',
@@ -502,6 +502,9 @@ export const de: Strings = {
     importWhy: 'Eine Datei, die hier oder auf einem anderen Gerät exportiert wurde. Sie wird beim Lesen geprüft.',
     importing: (doneBytes, totalBytes) => `Importiert: ${formatBytes(doneBytes)} von ${formatBytes(totalBytes)}`,
     unfinished: 'Unfertige Downloads',
+    classifiers: 'In diesem Browser aufbewahrte Klassifikatoren',
+    classifiersWhy:
+      'Bewertungsmodelle vom Hub, die Texte bewerten. Ein gelöschtes wird wieder geholt, wenn Bewertungen es brauchen.',
     space: 'Platz',
     used: (usedBytes, quotaBytes) => `${formatBytes(usedBytes)} von ${formatBytes(quotaBytes)} belegt.`,
     usedUnknown: 'Dieser Browser sagt nicht, wie viel belegt ist.',

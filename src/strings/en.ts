@@ -204,7 +204,7 @@ export const en = {
     why: 'Win rates, ratings, labels and text quality as one report, beside the paper’s figures. Reports come from “evaluate” of the command line; texts beside their references are scored here.',
     drop: 'Drop reports, verdicts, batch outputs or answers here, several at once.',
     dropHint:
-      'JSON of “evaluate …”, verdicts.csv, CSV files of a batch, or CSV files with goldens and generated_text (for IMHI named after their data set, as DR.csv). They stay on this device.',
+      'JSON of “evaluate …”, verdicts.csv, CSV files of a batch, or CSV files with goldens and generated_text (for IMHI named after their data set, as DR.csv), and people’s ratings of explanations with the CSV file of their references. They stay on this device.',
     choose: 'Choose files…',
     files: (count: number) => (count === 1 ? '1 file' : `${formatCount(count)} files`),
     add: 'Add files…',
@@ -536,6 +536,9 @@ export const en = {
     importing: (doneBytes: number, totalBytes: number) =>
       `Importing: ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
     unfinished: 'Unfinished downloads',
+    classifiers: 'Classifiers kept in this browser',
+    classifiersWhy:
+      'Reward models of the hub that score texts. One that is deleted is fetched again when scores ask for it.',
     space: 'Space',
     used: (usedBytes: number, quotaBytes: number) => `${formatBytes(usedBytes)} of ${formatBytes(quotaBytes)} used.`,
     usedUnknown: 'This browser does not tell how much is used.',

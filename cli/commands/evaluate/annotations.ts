@@ -1,13 +1,20 @@
 import type { Command } from 'commander';
-import { AlignError } from '../../../src/align/errors.ts';
 import {
   ANNOTATED_ASPECTS,
   type AnnotatedMetric,
   type AnnotatedRow,
   type AnnotationReport,
-  compareWithAnnotators,
+  compareMetricsWithAnnotators,
+  type Reference,
+  referenceIn,
 } from '../../../src/evaluation/annotations.ts';
 import type { Correlation } from '../../../src/evaluation/correlation.ts';
+import {
+  annotatedRows,
+  ANNOTATION_COLUMNS,
+  explanationColumn,
+  referenceColumn,
+} from '../../../src/evaluation/report/annotated-rows.ts';
 import { readColumns } from '../../batch/read-rows.ts';
 import { RESPONSIBLE_USE } from '../../imhi/responsible-use.ts';
 import { addMetricOptions, type MetricOptions, startModelMetric } from '../../quality/metric-options.ts';
@@ -38,8 +45,7 @@ interface AnnotationsOptions extends MetricOptions {
 }
 
 async function run(options: AnnotationsOptions): Promise<void> {
-  const references = await readReferences(options.references);
-  const referenceOf = (post: string) => references.find(({ query }) => query.includes(post))?.reference;
+  const referenceOf = referenceIn(await readReferences(options.references));
   const files: { file: string; rows: AnnotatedRow[] }[] = [];
   for (const { dataset, path } of await listOutputs(options.annotations)) {
     files.push({ file: dataset, rows: await readAnnotations(path) });
@@ -58,7 +64,7 @@ async function run(options: AnnotationsOptions): Promise<void> {
     }
     const reports: { file: string; report: AnnotationReport }[] = [];
     for (const { file, rows } of files) {
-      reports.push({ file, report: await compareWithAnnotators(rows, referenceOf, metrics) });
+      reports.push({ file, report: await compareMetricsWithAnnotators(rows, referenceOf, metrics) });
     }
     if (options.json) await print(`${JSON.stringify(reports, undefined, 2)}\n`);
     else await print(reports.map(({ file, report }) => markdownOf(file, report)).join('\n'));
@@ -71,36 +77,15 @@ async function run(options: AnnotationsOptions): Promise<void> {
   }
 }
 
-async function readReferences(path: string): Promise<{ query: string; reference: string }[]> {
-  const column = (await readColumns({ path, format: 'csv' })).find((name) => name !== 'query') ?? 'reference';
+async function readReferences(path: string): Promise<Reference[]> {
+  const column = referenceColumn(await readColumns({ path, format: 'csv' })) ?? 'reference';
   const rows = await readCells(path, ['query', column]);
   return rows.map((row) => ({ query: row.query!, reference: row[column]! }));
 }
 
 async function readAnnotations(path: string): Promise<AnnotatedRow[]> {
-  const others: readonly string[] = ['text', 'label', ...ANNOTATED_ASPECTS];
-  const column = (await readColumns({ path, format: 'csv' })).find((name) => !others.includes(name)) ?? 'explanation';
-  const rows = await readCells(path, ['text', column, ...ANNOTATED_ASPECTS]);
-  return rows.map((row, i) => ({
-    post: row.text!,
-    explanation: row[column]!,
-    ratings: {
-      fluency: parseRatings(row.fluency!, path, i),
-      completeness: parseRatings(row.completeness!, path, i),
-      reliability: parseRatings(row.reliability!, path, i),
-      overall: parseRatings(row.overall!, path, i),
-    },
-  }));
-}
-
-/** `[3, 2, 3]` */
-function parseRatings(text: string, path: string, index: number): number[] {
-  if (!/^\[\s*\d+(\s*,\s*\d+)+\s*\]$/.test(text.trim())) {
-    throw new AlignError('invalid-request', `Row ${index + 1} of ${path} has “${text}” where ratings should be.`, {
-      details: { path, row: index + 1 },
-    });
-  }
-  return JSON.parse(text) as number[];
+  const column = explanationColumn(await readColumns({ path, format: 'csv' })) ?? 'explanation';
+  return annotatedRows(path, column, await readCells(path, [...ANNOTATION_COLUMNS, column]));
 }
 
 function markdownOf(file: string, report: AnnotationReport): string {
@@ -120,7 +105,7 @@ function markdownOf(file: string, report: AnnotationReport): string {
     ),
     '',
     `Agreement of the annotators (Fleiss’ kappa, all rows): ${ANNOTATED_ASPECTS.map(
-      (aspect) => `${aspect} ${agreement[aspect].toFixed(2)}`,
+      (aspect) => `${aspect} ${Number.isNaN(agreement[aspect]) ? '–' : agreement[aspect].toFixed(2)}`,
     ).join(', ')}.`,
     '',
   ];

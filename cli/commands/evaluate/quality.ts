@@ -37,19 +37,22 @@ export function addQualityCommand(evaluate: Command): void {
 
 async function run(options: QualityOptions): Promise<void> {
   const names = parseMetrics(options.metrics);
-  const files = await listOutputs(options.outputs);
+  // All are read before anything is scored: a faulty one would otherwise be found when others have taken their time.
+  const files: { dataset: string; texts: string[]; references: string[] }[] = [];
+  for (const { dataset, path } of await listOutputs(options.outputs)) {
+    const rows = await readCells(path, ['goldens', 'generated_text']);
+    const texts = rows.map(({ generated_text }) => generated_text);
+    files.push({ dataset, texts, references: rows.map(({ goldens }) => goldens) });
+  }
   const signal = interruptSignal();
   const metrics: Pick<TextMetric, 'score' | 'dispose'>[] = [];
   try {
     for (const name of names) metrics.push(await startMetric(name, options, signal));
     const reports: QualityReport[] = [];
-    for (const { dataset, path } of files) {
-      const rows = await readCells(path, ['goldens', 'generated_text']);
-      const texts = rows.map(({ generated_text }) => generated_text);
-      const references = rows.map(({ goldens }) => goldens);
+    for (const { dataset, texts, references } of files) {
       const scores: Record<string, number | null> = {};
       for (const metric of metrics) Object.assign(scores, await metric.score(texts, references));
-      reports.push({ dataset, rows: rows.length, scores });
+      reports.push({ dataset, rows: texts.length, scores });
     }
     await print(options.json ? jsonOf(reports) : tableOf(reports));
     if (files.some(({ dataset }) => isImhiDataset(dataset))) note(RESPONSIBLE_USE);

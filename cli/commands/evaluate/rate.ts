@@ -2,21 +2,25 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Objective } from '../../../src/align/objectives.ts';
+import type { TemplateId } from '../../../src/align/prompt.ts';
 import { SeededRandom } from '../../../src/align/random.ts';
 import { ratingMessages, readRating } from '../../../src/evaluation/judge-prompt.ts';
 import { bootstrapMean, type Estimate } from '../../../src/evaluation/win-statistics.ts';
 import { callOf, type JudgeCall } from '../../judge/ask-judge.ts';
 import { addJudgeOptions, findJudges, type JudgeRunOptions, runJudge } from '../../judge/judge-run.ts';
+import { EMPTY_REPORT, isAboutMentalHealth } from '../../../src/evaluation/report/evaluation-report.ts';
 import type { RatingReport, Ratings } from '../../../src/evaluation/report/rating-report.ts';
 import { csvOf } from '../../../src/evaluation/report/report-csv.ts';
 import type { VerdictCache } from '../../judge/verdict-cache.ts';
-import { readObjectives } from '../../request-options.ts';
-import { print } from '../../terminal.ts';
+import { RESPONSIBLE_USE } from '../../imhi/responsible-use.ts';
+import { familyOption, readObjectives } from '../../request-options.ts';
+import { note, print } from '../../terminal.ts';
 import { formatTable, listAligners, readCells } from './outputs.ts';
 
 const COLUMNS = ['query', 'origin_responses', 'aligned_responses'] as const;
 
 interface RateOptions extends JudgeRunOptions {
+  family: TemplateId;
   judgeModel: string;
   json?: true;
 }
@@ -30,6 +34,7 @@ export function addRateCommand(evaluate: Command): void {
       `CSV files as batch writes them, one a policy model: ${COLUMNS.join(', ')}; repeated, as NAME=FOLDER: one for each aligner`,
       (value: string, previous: string[] = []) => [...previous, value],
     )
+    .addOption(familyOption('whose texts of the objectives are meant').default('ultrafeedback'))
     .requiredOption('--judge-model <name>', 'its name at the address, or a converted model’s folder or id')
     .requiredOption('--report <folder>', 'for ratings.json, ratings.csv, replies.csv and the judge’s replies')
     .option('--json', 'print ratings.json');
@@ -46,8 +51,8 @@ interface RatedList {
 }
 
 async function run(options: RateOptions): Promise<void> {
-  // The published prompt is UltraFeedback's: its objectives' texts are meant.
-  const objectives = readObjectives({ ...options, promptStyle: 'bare' }, 'ultrafeedback');
+  // The published prompt is UltraFeedback's, and so are the objectives' texts unless another family is named.
+  const objectives = readObjectives({ ...options, promptStyle: 'bare' }, options.family);
   const judges = await findJudges([options.judgeModel], options);
   const lists: RatedList[] = [];
   for (const { aligner, files } of await listAligners(options.outputs)) {
@@ -78,14 +83,15 @@ async function run(options: RateOptions): Promise<void> {
   const calls = lists.flatMap(({ rows }) => rows.flatMap(({ original, aligned }) => [original, aligned]));
   await runJudge(calls, judges, options, async (cache) => {
     const ratings = lists.map((list) => ratingsOf(list, cache, options.seed));
-    const { judgeModel: model, seed } = options;
-    const settings = { judge: judges.description, model, seed, versions: judges.versions };
+    const { judgeModel: model, family, seed } = options;
+    const settings = { judge: judges.description, model, family, seed, versions: judges.versions };
     const report: RatingReport = { settings, ratings };
     const json = `${JSON.stringify(report, undefined, 2)}\n`;
     await writeFile(join(options.report, 'ratings.json'), json);
     await writeFile(join(options.report, 'ratings.csv'), csvOf(ratings));
     await writeFile(join(options.report, 'replies.csv'), csvOf(lists.flatMap((list) => repliesOf(list, cache))));
     await print(options.json ? json : tableOf(ratings));
+    if (isAboutMentalHealth({ ...EMPTY_REPORT, ratings: [report] })) note(RESPONSIBLE_USE);
   });
 }
 

@@ -7,6 +7,7 @@ import { assembleReport } from '../../../src/evaluation/report/assemble-report.t
 import { isAboutMentalHealth } from '../../../src/evaluation/report/evaluation-report.ts';
 import {
   type EvaluationPart,
+  faultBeside,
   readEvaluationRows,
   readReportJson,
 } from '../../../src/evaluation/report/read-evaluation-file.ts';
@@ -25,7 +26,7 @@ export function addReportCommand(evaluate: Command): void {
     .description('one report of all that was measured: a page of HTML, JSON that opens again, and CSV tables')
     .argument(
       '<files...>',
-      'JSON of win-rate, rate, imhi, quality or annotations; verdicts.csv; a batch’s outputs; CSV files with goldens, generated_text',
+      'JSON of win-rate, rate, imhi, quality or annotations; verdicts.csv; a batch’s outputs; CSV files with goldens, generated_text; people’s ratings with the CSV file of references',
     )
     .requiredOption('--to <folder>', 'for report.html, report.json and the tables')
     .action(run);
@@ -37,6 +38,10 @@ async function run(paths: string[], { to }: { to: string }): Promise<void> {
   if (taken !== undefined) throw new UsageError(`${taken} lies in --to, where the report's own files are written.`);
   const parts: EvaluationPart[] = [];
   for (const path of paths) parts.push(await readPart(path));
+  for (const [i, part] of parts.entries()) {
+    const fault = faultBeside(part, paths[i]!, parts);
+    if (fault !== undefined) throw fault;
+  }
   const versions = { metaaligner: packageVersion(), 'Node.js': process.versions.node };
   const report = assembleReport(parts, versions);
   await mkdir(to, { recursive: true });

@@ -8,10 +8,34 @@ export interface Scale {
   max: number;
   /** Where a dashed line stands: a value that means no difference. */
   neutral: number;
+  /** By which values are shown: 100 for percent. */
+  factor: number;
+  /** Behind the point. */
+  digits: number;
 }
 
-export const SHARE_SCALE: Scale = { min: 0, max: 1, neutral: 0.5 };
-export const DIFFERENCE_SCALE: Scale = { min: -1, max: 1, neutral: 0 };
+export const SHARE_SCALE: Scale = { min: 0, max: 1, neutral: 0.5, factor: 100, digits: 1 };
+export const DIFFERENCE_SCALE: Scale = { min: -1, max: 1, neutral: 0, factor: 100, digits: 1 };
+export const RATING_DIFFERENCE_SCALE: Scale = { min: -10, max: 10, neutral: 0, factor: 1, digits: 2 };
+export const CORRELATION_SCALE: Scale = { min: -1, max: 1, neutral: 0, factor: 1, digits: 2 };
+
+/** A scale ends at such a share of the whole. */
+const STEPS = 20;
+
+/**
+ * The part of a scale that all intervals and the neutral value lie in: on the whole one, those of hundreds of rows are no wider
+ * than their dots.
+ */
+export function scaleAround(estimates: readonly (Estimate | null)[], whole: Scale): Scale {
+  const { min, max, neutral } = whole;
+  const known = estimates.filter((one) => one !== null);
+  if (known.length === 0) return whole;
+  const place = (value: number) => ((value - min) / (max - min)) * STEPS;
+  const at = (step: number) => min + (step * (max - min)) / STEPS;
+  const first = Math.max(0, Math.floor(place(Math.min(neutral, ...known.map(({ low }) => low)))));
+  const last = Math.min(STEPS, Math.ceil(place(Math.max(neutral, ...known.map(({ high }) => high)))));
+  return { ...whole, min: at(Math.min(first, STEPS - 1)), max: at(Math.max(last, first + 1)) };
+}
 
 /** One line of a forest plot: the interval, a dot at the value, and the neutral value dashed. */
 export function intervalDrawing({ value, low, high }: Estimate, scale: Scale, label: string): Drawing {
@@ -28,6 +52,9 @@ export function intervalDrawing({ value, low, high }: Estimate, scale: Scale, la
     shapes: [
       { type: 'line', x1: x(scale.neutral), x2: x(scale.neutral), y1: 0, y2: height, tone: 'frame', isDashed: true },
       { type: 'line', x1: x(low), x2: x(high), y1: middle, y2: middle, tone: 'mark' },
+      ...[low, high].map((end): Shape => {
+        return { type: 'line', x1: x(end), x2: x(end), y1: middle - 4, y2: middle + 4, tone: 'mark' };
+      }),
       { type: 'dot', x: x(value), y: middle },
     ],
   };

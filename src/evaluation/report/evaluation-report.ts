@@ -1,3 +1,4 @@
+import { OBJECTIVES } from '../../align/objectives.ts';
 import type { AnnotationReport } from '../annotations.ts';
 import { isImhiDataset } from '../imhi-labels.ts';
 import type { LabelReport } from './label-report.ts';
@@ -41,10 +42,19 @@ export const EMPTY_REPORT: EvaluationReport = {
   versions: {},
 };
 
+/** Objectives of no other family. */
+const MENTAL_HEALTH_OBJECTIVES = new Set(
+  OBJECTIVES.filter(({ trainedIn }) => trainedIn.every((family) => family === 'imhi') && trainedIn.length > 0).map(
+    ({ key }) => key,
+  ),
+);
+
 /** Whether it speaks of mental health: the note on professional help stands with it. */
-export function isAboutMentalHealth({ winRates, labels, quality, annotations }: EvaluationReport): boolean {
+export function isAboutMentalHealth({ winRates, ratings, labels, quality, annotations }: EvaluationReport): boolean {
+  const isTheirs = ({ objective }: { objective: string }) => MENTAL_HEALTH_OBJECTIVES.has(objective);
   return (
-    winRates.some(({ settings }) => settings.family === 'imhi') ||
+    winRates.some(({ settings, rates }) => settings.family === 'imhi' || rates.some(isTheirs)) ||
+    ratings.some(({ settings, ratings: rows }) => settings.family === 'imhi' || rows.some(isTheirs)) ||
     labels.length > 0 ||
     annotations.length > 0 ||
     quality.some(({ reports }) => reports.some(({ dataset }) => isImhiDataset(dataset)))

@@ -1,3 +1,4 @@
+import type { TemplateId } from '../../align/prompt.ts';
 import type { Estimate } from '../win-statistics.ts';
 
 /** What a judge gave the originals and the edits of one file, from 0 to 10. */
@@ -19,6 +20,8 @@ export interface RatingReport {
   settings: {
     judge: string;
     model: string;
+    /** Whose texts of the objectives the judge was given; undefined in reports of before. */
+    family?: TemplateId | undefined;
     seed: number;
     versions: Readonly<Record<string, string>>;
   };

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { AlignError } from '../../align/errors.ts';
 import { cellText, requireColumns, type SourceRow } from '../../batch/row-format.ts';
+import type { AnnotatedRow, Reference } from '../annotations.ts';
 import { isImhiDataset } from '../imhi-labels.ts';
+import { annotatedRows, ANNOTATION_COLUMNS, explanationColumn, referenceColumn } from './annotated-rows.ts';
 import { COMPARISONS } from './contest.ts';
 import { EMPTY_REPORT, type EvaluationReport } from './evaluation-report.ts';
 import { classifierReportOf, type LabelReport, ruleReportOf } from './label-report.ts';
@@ -23,6 +25,10 @@ export interface EvaluationPart {
   verdicts?: Verdicts;
   /** Of a batch's output, for the texts of verdicts. */
   outputs?: { policy: string; rows: OutputRow[] };
+  /** Explanations that people rated. Their references are in another file. */
+  annotated?: { file: string; rows: AnnotatedRow[] };
+  /** Of a test set: what annotated explanations are compared with. */
+  references?: Reference[];
 }
 
 export type OutputRow = Record<(typeof OUTPUT_COLUMNS)[number], string>;
@@ -62,7 +68,8 @@ export function readReportJson(name: string, value: unknown): EvaluationPart {
 }
 
 /**
- * Rows to evaluate: a judge's verdicts, a batch's output, or texts beside their references. The columns tell which.
+ * Rows to evaluate: a judge's verdicts, a batch's output, texts beside their references, explanations that people rated, or
+ * the test set with the references of these. The columns tell which.
  *
  * @param name    the file's: it names a policy model, or a data set of IMHI
  * @param source  what the report calls the file
@@ -82,10 +89,49 @@ export function readEvaluationRows(
   }
   if (hasAll(OUTPUT_COLUMNS)) return outputPart(name, source, cellsOf(name, rows, OUTPUT_COLUMNS));
   if (hasAll(IMHI_COLUMNS)) return imhiPart(name, source, columns, rows);
+  const explanations = explanationColumn(columns);
+  if (hasAll(ANNOTATION_COLUMNS) && explanations !== undefined) {
+    const cells = cellsOf(name, rows, [...ANNOTATION_COLUMNS, explanations]);
+    return { report: EMPTY_REPORT, annotated: { file: source, rows: annotatedRows(name, explanations, cells) } };
+  }
+  const references = referenceColumn(columns);
+  if (columns.length === 2 && references !== undefined) {
+    const cells = cellsOf<string>(name, rows, ['query', references]);
+    return {
+      report: EMPTY_REPORT,
+      references: cells.map((row) => ({ query: row.query!, reference: row[references]! })),
+    };
+  }
   throw unusable(
-    `${name} has the columns ${columns.join(', ') || 'none'}. Evaluated are files with ${IMHI_COLUMNS.join(', ')} (texts), ${OUTPUT_COLUMNS.join(', ')} (a batch’s output), or verdicts.csv of “evaluate win-rate”.`,
+    `${name} has the columns ${columns.join(', ') || 'none'}. Evaluated are files with ${IMHI_COLUMNS.join(', ')} (texts), ${OUTPUT_COLUMNS.join(', ')} (a batch’s output), ${ANNOTATION_COLUMNS.join(', ')} (people’s ratings), or verdicts.csv of “evaluate win-rate”.`,
     name,
   );
+}
+
+/**
+ * What a part lacks beside the others: ratings without references, or references that nothing is compared with.
+ *
+ * @param name  the part's file's
+ * @returns AlignError `invalid-request`
+ */
+export function faultBeside(
+  part: EvaluationPart,
+  name: string,
+  all: readonly EvaluationPart[],
+): AlignError | undefined {
+  if (part.annotated !== undefined && !all.some(({ references }) => references !== undefined)) {
+    return unusable(
+      `${name} holds people’s ratings of explanations. Add the CSV file with the references too: its columns are query, which quotes the posts, and the answers (test_instruction/DR.csv).`,
+      name,
+    );
+  }
+  if (part.references !== undefined && !all.some(({ annotated }) => annotated !== undefined)) {
+    return unusable(
+      `${name} holds queries and references, but no answers to compare. Add the CSV file with people’s ratings of them (${ANNOTATION_COLUMNS.join(', ')}), or open the answers themselves: ${IMHI_COLUMNS.join(', ')}.`,
+      name,
+    );
+  }
+  return undefined;
 }
 
 /** Originals and edits against the references. Rows with a blank text are left out of their comparison. */

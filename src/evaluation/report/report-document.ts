@@ -4,7 +4,16 @@ import { labelNames } from '../imhi-labels.ts';
 import { PAPER_SIZES, publishedAdvantages, type PublishedRates } from '../paper-results.ts';
 import type { Estimate } from '../win-statistics.ts';
 import type { Comparison, ContestNames } from './contest.ts';
-import { DIFFERENCE_SCALE, intervalDrawing, lengthDrawing, type Scale, SHARE_SCALE } from './drawings.ts';
+import {
+  CORRELATION_SCALE,
+  DIFFERENCE_SCALE,
+  intervalDrawing,
+  lengthDrawing,
+  RATING_DIFFERENCE_SCALE,
+  type Scale,
+  scaleAround,
+  SHARE_SCALE,
+} from './drawings.ts';
 import {
   type AnnotationFile,
   type EvaluationReport,
@@ -57,6 +66,10 @@ function advantageTables(report: WinRateReport, words: ReportWords): Block[] {
   const { advantages, settings } = report;
   if (advantages.length === 0) return [];
   const published = publishedAdvantages(settings.family);
+  const scale = scaleAround(
+    advantages.map(({ difference }) => difference),
+    DIFFERENCE_SCALE,
+  );
   return [
     {
       type: 'table',
@@ -64,18 +77,20 @@ function advantageTables(report: WinRateReport, words: ReportWords): Block[] {
       names: contestColumns(report, words).length,
       columns: [
         ...contestColumns(report, words),
-        words.advantageInterval,
+        words.advantageInterval(...endsOf(scale, words)),
         words.advantage,
         words.rows,
         words.mcnemar,
+        words.signTest,
         ...PAPER_SIZES.map(words.paperOf),
       ],
       rows: advantages.map((row) => [
         ...contestCells(report, row),
-        interval(row.difference, DIFFERENCE_SCALE, words),
+        interval(row.difference, scale, words),
         percent(row.difference, words),
         String(row.rows),
         probability(row.mcnemar, words),
+        probability(row.signTest, words),
         ...PAPER_SIZES.map((size) => shown(row.published?.[size] ?? null, 2, words)),
       ]),
     },
@@ -133,17 +148,20 @@ function methodTable({ rates, published }: WinRateReport, words: ReportWords): B
 }
 
 function forestPlot(report: WinRateReport, words: ReportWords): Block {
+  const estimates = report.rates.map((rate) => headlineOf(rate, report.settings.paper));
+  const scale = scaleAround(estimates, SHARE_SCALE);
+  const title = words.rateInterval(...endsOf(scale, words));
   return {
     type: 'table',
     caption: words.rates,
     names: contestColumns(report, words).length + 1,
-    columns: [...contestColumns(report, words), words.comparison, words.rateInterval, words.rate, words.rows],
-    rows: report.rates.map((rate) => {
-      const estimate = headlineOf(rate, report.settings.paper);
+    columns: [...contestColumns(report, words), words.comparison, title, words.rate, words.rows],
+    rows: report.rates.map((rate, i) => {
+      const estimate = estimates[i]!;
       return [
         ...contestCells(report, rate),
         words.comparisons[rate.comparison],
-        interval(estimate, SHARE_SCALE, words),
+        interval(estimate, scale, words),
         percent(estimate, words),
         String(rate.rows),
       ];
@@ -169,6 +187,7 @@ function countTable(report: WinRateReport, words: ReportWords): Block {
       words.tiesAsLosses,
       words.signTest,
       words.consistent,
+      words.whereConsistent,
       words.choseFirst,
       words.lengthRatio,
       words.atEqualLength,
@@ -182,6 +201,7 @@ function countTable(report: WinRateReport, words: ReportWords): Block {
       percent(rate.tiesAsLosses, words),
       probability(rate.signTest, words),
       share(rate.positionConsistency),
+      percent(rate.whereConsistent, words),
       share(rate.firstPlaceShare),
       shown(rate.lengthRatio, 2, words),
       share(rate.lengthControlled),
@@ -198,6 +218,10 @@ function lengthBlocks(report: WinRateReport, words: ReportWords): Block[] {
     return [{ lengthRatio: rate.lengthRatio, winRate: estimate.value, title: titleOf(rate, words) }];
   });
   const { lengthTitle: label, lengthAxis: x, rateAxis: y, decimal } = words;
+  const scale = scaleAround(
+    lengths.map(({ winRate }) => winRate),
+    SHARE_SCALE,
+  );
   return [
     { type: 'figure', caption: words.lengthFigure, drawing: lengthDrawing(points, { label, x, y, decimal }) },
     {
@@ -213,7 +237,7 @@ function lengthBlocks(report: WinRateReport, words: ReportWords): Block[] {
             words.comparison,
             words.lengthGroup,
             words.meanDifference,
-            words.rateInterval,
+            words.rateInterval(...endsOf(scale, words)),
             words.rate,
             words.rows,
           ],
@@ -222,7 +246,7 @@ function lengthBlocks(report: WinRateReport, words: ReportWords): Block[] {
             words.comparisons[row.comparison],
             String(row.group),
             shown(row.meanDifference, 0, words),
-            interval(row.winRate, SHARE_SCALE, words),
+            interval(row.winRate, scale, words),
             percent(row.winRate, words),
             String(row.rows),
           ]),
@@ -256,7 +280,10 @@ function exampleOf({ outcome, row, query, judged, other }: ExampleRow, words: Re
 }
 
 function ratingBlocks(reports: readonly RatingReport[], words: ReportWords): Block[] {
-  const scale: Scale = { min: -10, max: 10, neutral: 0 };
+  const scale = scaleAround(
+    reports.flatMap(({ ratings }) => ratings.map(({ difference }) => difference)),
+    RATING_DIFFERENCE_SCALE,
+  );
   const estimate = (one: Estimate | null) => estimateText(one, 1, 2, words);
   return [
     { type: 'heading', level: 2, text: words.ratings },
@@ -269,7 +296,7 @@ function ratingBlocks(reports: readonly RatingReport[], words: ReportWords): Blo
         words.objective,
         words.aligner,
         words.judge,
-        words.differenceInterval,
+        words.differenceInterval(...endsOf(scale, words)),
         words.difference,
         words.original,
         words.edit,
@@ -374,7 +401,6 @@ function qualityBlocks({ quality }: EvaluationReport, words: ReportWords): Block
 }
 
 function annotationBlocks(files: readonly AnnotationFile[], words: ReportWords): Block[] {
-  const scale: Scale = { min: -1, max: 1, neutral: 0 };
   const correlation = (one: Correlation) => (Number.isNaN(one.value) ? words.none : estimateText(one, 1, 2, words));
   return [
     { type: 'heading', level: 2, text: words.annotations },
@@ -387,7 +413,7 @@ function annotationBlocks(files: readonly AnnotationFile[], words: ReportWords):
         rows: report.correlations.map(({ metric, aspect, spearman, pearson, kendall, rows }) => [
           metric,
           aspect,
-          interval(Number.isNaN(spearman.value) ? null : spearman, scale, words),
+          interval(Number.isNaN(spearman.value) ? null : spearman, CORRELATION_SCALE, words),
           ...[spearman, pearson, kendall].map(correlation),
           String(rows),
         ]),
@@ -443,8 +469,13 @@ function titleOf(names: ContestNames & { comparison: Comparison }, words: Report
 
 function interval(estimate: Estimate | null, scale: Scale, words: ReportWords): Cell {
   if (estimate === null) return words.none;
-  const factor = scale.max === 1 ? 100 : 1;
-  return intervalDrawing(estimate, scale, estimateText(estimate, factor, factor === 100 ? 1 : 2, words));
+  return intervalDrawing(estimate, scale, estimateText(estimate, scale.factor, scale.digits, words));
+}
+
+/** From where to where a scale reaches, as a heading says it. */
+function endsOf({ min, max, factor }: Scale, { decimal }: ReportWords): [low: string, high: string] {
+  const end = (value: number) => decimal(Math.abs(factor * value), 0);
+  return [min < 0 ? `−${end(min)}` : end(min), max < 0 ? `−${end(max)}` : end(max)];
 }
 
 function percent(estimate: Estimate | null, words: ReportWords): string {

@@ -1,4 +1,5 @@
 import type { EvaluationReport } from './evaluation-report.ts';
+import type { LabelReport } from './label-report.ts';
 import { csvOf } from './report-csv.ts';
 import { reportHtml } from './report-html.ts';
 import type { ReportWords } from './report-words.ts';
@@ -40,13 +41,18 @@ function csvTables({ winRates, ratings, labels, quality, annotations }: Evaluati
     ratings: ratings.flatMap(({ settings: { judge, model }, ratings: rows }) =>
       rows.map((row) => ({ judge, model, ...row })),
     ),
-    labels: labelled.map(({ labels: _labels, confusion: _confusion, ...row }) => row),
+    labels: labelled.map(({ source, dataset, labels: _labels, confusion: _confusion, ...row }) => ({
+      source,
+      dataset,
+      method: methodOf(row),
+      ...row,
+    })),
     confusion: labelled.flatMap(({ source, dataset, outOfDomain, labels: names = [], confusion = [] }) =>
       confusion.flatMap((counts, i) =>
         counts.map((count, j) => ({
           source,
           dataset,
-          method: outOfDomain === undefined ? 'classifier' : 'rule',
+          method: methodOf({ outOfDomain }),
           reference: names[i],
           output: names[j],
           count,
@@ -57,4 +63,8 @@ function csvTables({ winRates, ratings, labels, quality, annotations }: Evaluati
     correlations: annotations.flatMap(({ file, report }) => report.correlations.map((row) => ({ file, ...row }))),
     annotators: annotations.map(({ file, report: { correlations: _correlations, ...row } }) => ({ file, ...row })),
   };
+}
+
+function methodOf({ outOfDomain }: Pick<LabelReport, 'outOfDomain'>): 'classifier' | 'rule' {
+  return outOfDomain === undefined ? 'classifier' : 'rule';
 }

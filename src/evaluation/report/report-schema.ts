@@ -44,6 +44,7 @@ export const winRateReportSchema = z.object({
       tiesAsLosses: optionalEstimate,
       signTest: z.number().nullable(),
       positionConsistency: z.number().nullable(),
+      whereConsistent: optionalEstimate.default(null),
       firstPlaceShare: z.number().nullable(),
       lengthRatio: z.number().nullable(),
       lengthControlled: z.number().nullable(),
@@ -57,6 +58,7 @@ export const winRateReportSchema = z.object({
       rows: count,
       difference: optionalEstimate,
       mcnemar: z.number().nullable(),
+      signTest: z.number().nullable().default(null),
       published: z.record(z.string(), z.number()).nullable(),
     }),
   ),
@@ -91,7 +93,13 @@ export const winRateReportSchema = z.object({
 }) satisfies z.ZodType<WinRateReport>;
 
 export const ratingReportSchema = z.object({
-  settings: z.object({ judge: z.string(), model: z.string(), seed: z.int().min(0), versions: versions.default({}) }),
+  settings: z.object({
+    judge: z.string(),
+    model: z.string(),
+    family: z.enum(TEMPLATE_IDS).optional(),
+    seed: z.int().min(0),
+    versions: versions.default({}),
+  }),
   ratings: z.array(
     z.object({
       aligner: z.string(),

@@ -30,7 +30,7 @@ export interface ReportWords {
   families: Readonly<Record<TemplateId, string>>;
   advantages: string;
   advantage: string;
-  advantageInterval: string;
+  advantageInterval: (low: string, high: string) => string;
   mcnemar: string;
   paperOf: (size: string) => string;
   tableTwo: string;
@@ -41,7 +41,7 @@ export interface ReportWords {
   onPolicy: (method: string, policy: string) => string;
   rates: string;
   rate: string;
-  rateInterval: string;
+  rateInterval: (low: string, high: string) => string;
   counts: string;
   invalid: string;
   leftOut: string;
@@ -52,6 +52,7 @@ export interface ReportWords {
   tiesAsLosses: string;
   signTest: string;
   consistent: string;
+  whereConsistent: string;
   choseFirst: string;
   lengthRatio: string;
   atEqualLength: string;
@@ -76,7 +77,7 @@ export interface ReportWords {
   original: string;
   edit: string;
   difference: string;
-  differenceInterval: string;
+  differenceInterval: (low: string, high: string) => string;
 
   labels: string;
   labelTable: string;
@@ -151,7 +152,7 @@ export const ENGLISH: ReportWords = {
   families: { 'hh-rlhf': 'HH-RLHF', ultrafeedback: 'UltraFeedback', imhi: 'IMHI' },
   advantages: 'Edit less original, each against the reference, in percentage points; beside it the paper’s Table 2',
   advantage: 'Advantage',
-  advantageInterval: '−100 to 100',
+  advantageInterval: (low, high) => `${low} to ${high}`,
   mcnemar: 'McNemar p',
   paperOf: (size) => `Paper, ${size}`,
   tableTwo: 'The paper’s Table 2 for these objectives, all policy models',
@@ -163,7 +164,7 @@ export const ENGLISH: ReportWords = {
   onPolicy: (method, policy) => `${method} on ${policy}`,
   rates: 'Win rates with 95 % intervals; dashed: as often won as lost',
   rate: 'Win rate %',
-  rateInterval: '0 to 100 %',
+  rateInterval: (low, high) => `${low} to ${high} %`,
   counts: 'Counts and tests',
   invalid: 'Invalid',
   leftOut: 'Left out',
@@ -174,6 +175,7 @@ export const ENGLISH: ReportWords = {
   tiesAsLosses: 'Ties as losses %',
   signTest: 'Sign test p',
   consistent: 'Consistent %',
+  whereConsistent: 'Where consistent %',
   choseFirst: 'Chose first %',
   lengthRatio: 'Length ratio',
   atEqualLength: 'At equal length %',
@@ -198,7 +200,7 @@ export const ENGLISH: ReportWords = {
   original: 'Original',
   edit: 'Edit',
   difference: 'Edit less original',
-  differenceInterval: '−10 to 10',
+  differenceInterval: (low, high) => `${low} to ${high}`,
 
   labels: 'Labels of IMHI',
   labelTable: 'Labels of the outputs against those of the references, in percent',
@@ -229,14 +231,17 @@ export const ENGLISH: ReportWords = {
   judgedMethods: ({ judge, models, family, paper, repeats, seed }) =>
     `Judge: ${models} at ${judge}, with the published prompt of the ${family} family. ` +
     (paper === null
-      ? 'Every pair was judged in both orders, at temperature 0; orders that disagree are a tie, and a tie counts as half a win. '
+      ? 'Every pair was judged in both orders, at temperature 0; orders that disagree are a tie, and a tie counts as half a win. ' +
+        'The rate where consistent is of the rows whose orders agree: it is free of a preference for a place that does not depend on the answers. '
       : `As the paper’s judge: every pair was judged once, in random order (seed ${seed}), with the judge’s own settings; a tie counts as a ${paper === 'script' ? 'win' : 'loss'}. `) +
     (repeats === 1
       ? ''
       : `Each question was put ${repeats} times; what most replies say counts, a tie where none leads. `) +
     'A row is invalid where a call failed, or a reply has no verdict; invalid rows are left out of all rates. ' +
     'Intervals are of 95 %: Wilson’s where ties count as wins or as losses, elsewhere the percentile interval of 10,000 ' +
-    `bootstrap resamples over rows (seed ${seed}), paired for advantages. McNemar’s and the sign test are exact and ` +
+    `bootstrap resamples over rows (seed ${seed}), paired for advantages, and never narrower than the rule of three makes ` +
+    'it for outcomes that no row had. McNemar’s test, of the rows that one of ' +
+    'both won, and the sign test, of those that one did better in, are exact and ' +
     'two-sided. The rate at equal length is a logistic regression’s with AlpacaEval 2’s length term; the one by difficulty ' +
     'has its term for the instruction too, whose difficulty comes from the other models of this report, held near 0 by a ' +
     'standard normal prior since they are few. Published: arXiv 2403.17141v3, Tables 2 and 3, by gpt-4-turbo-preview, once a pair, ties as losses.',

@@ -3,8 +3,9 @@ import type { SourceRow } from '../../batch/row-format.ts';
 import type { Outcome, Place } from '../judge-prompt.ts';
 import { assembleReport } from './assemble-report.ts';
 import type { JudgedContest } from './contest.ts';
+import { scaleAround, SHARE_SCALE } from './drawings.ts';
 import { EMPTY_REPORT, type EvaluationReport } from './evaluation-report.ts';
-import { readEvaluationRows, readReportJson } from './read-evaluation-file.ts';
+import { faultBeside, readEvaluationRows, readReportJson } from './read-evaluation-file.ts';
 import type { Block } from './report-blocks.ts';
 import { reportDocument } from './report-document.ts';
 import { reportFiles } from './report-files.ts';
@@ -129,6 +130,66 @@ describe('a report of win rates', () => {
   });
 });
 
+it.each([
+  ['cut off in a contest', 3, /has 6 rows of rule on ours .*, and \d of .*: some are missing/],
+  ['cut off between the orders of a row', 2, /one order only of row 5, .*: some are missing/],
+])('refuses verdicts that are %s', (_what, count, message) => {
+  const { columns, rows } = rowsOf(verdictCells());
+  const cut = rows.slice(0, rows.length - count);
+  expect(() => readEvaluationRows('verdicts.csv', columns, cut)).toThrow(message);
+});
+
+it('refuses verdicts of two judges of which one lacks a comparison', () => {
+  const both = verdictCells().flatMap((cells) => [cells, { ...cells, judge: 'other' }]);
+  const some = both.filter(({ judge, comparison }) => judge === 'rule' || comparison === 'aligned-goldens');
+  const { columns, rows } = rowsOf(some);
+  expect(() => readEvaluationRows('verdicts.csv', columns, rows)).toThrow(/no verdicts of other on ours .*missing/);
+});
+
+describe('a scale of intervals', () => {
+  const estimate = (value: number, half: number) => ({ value, low: value - half, high: value + half });
+
+  it.each([
+    [[estimate(0.644, 0.027), estimate(0.505, 0.03)], 0.45, 0.7],
+    // What means no difference is on it, wherever the intervals lie.
+    [[estimate(0.9, 0.02)], 0.5, 0.95],
+    [[estimate(0.1, 0.02), null], 0.05, 0.5],
+    [[{ value: 1, low: 0.99, high: 1 }], 0.5, 1],
+    [[{ value: 0.5, low: 0.5, high: 0.5 }], 0.5, 0.55],
+    [[null], 0, 1],
+    [[], 0, 1],
+  ])('of %j reaches from %f to %f', (estimates, min, max) => {
+    const scale = scaleAround(estimates, SHARE_SCALE);
+    expect(scale.min).toBeCloseTo(min, 12);
+    expect(scale.max).toBeCloseTo(max, 12);
+  });
+
+  it('is told over its column, and an interval of a few points is wider than its dot', () => {
+    const rates = WIN_RATES.rates.map((rate) => ({ ...rate, winRate: estimate(0.644, 0.027) }));
+    const narrow = { ...EMPTY_REPORT, winRates: [{ ...WIN_RATES, rates }] };
+    const tables = reportDocument(narrow, ENGLISH).flatMap((block) => (block.type === 'table' ? [block] : []));
+    const forest = tables.find(({ caption }) => caption.startsWith('Win rates with 95 %'))!;
+    const at = forest.columns.indexOf('50 to 70 %');
+    const drawing = forest.rows[0]![at];
+    if (typeof drawing !== 'object') throw new Error('There is no drawing.');
+    expect(drawing.label).toBe('64.4 [61.7, 67.1]');
+    const [, whole] = drawing.shapes.filter(({ type }) => type === 'line');
+    expect(whole).toMatchObject({ tone: 'mark' });
+    if (whole?.type === 'line') expect(whole.x2 - whole.x1).toBeGreaterThan(40);
+  });
+
+  it('of a correlation says the number that the table has', () => {
+    const one = { value: 0.16, low: -0.02, high: 0.33 };
+    const correlations = [
+      { metric: 'BLEU', rows: 121, aspect: 'fluency' as const, spearman: one, pearson: one, kendall: one },
+    ];
+    const agreement = { fluency: 0, completeness: 0, reliability: 0, overall: 0 };
+    const report = { rows: 121, withoutReference: 0, identical: 0, correlations, agreement };
+    const text = textOf(reportDocument({ ...EMPTY_REPORT, annotations: [{ file: 'a', report }] }, ENGLISH));
+    expect(text).toContain('"label":"0.16 [-0.02, 0.33]"');
+  });
+});
+
 describe('files of texts', () => {
   const rows = [
     { goldens: 'Yes. Reasoning: so.', generated_text: 'yes it is. Reasoning: so.' },
@@ -179,6 +240,61 @@ describe('files of texts', () => {
     expect(() => readEvaluationRows('DR.csv', ['goldens', 'generated_text'], broken)).toThrow(
       'Row 1 of DR.csv cannot be read',
     );
+  });
+});
+
+describe('people’s ratings', () => {
+  const RATINGS = ['[3, 3, 2]', '[1, 0, 1]', '[2, 3, 2]', '[0, 0, 1]', '[2, 1, 2]', '[3, 2, 3]'];
+  const post = (i: number) => `post ${'x'.repeat(i + 1)}`;
+  const annotated = RATINGS.map((rating, i) => ({
+    text: post(i),
+    label: '1',
+    'gpt-3.5-turbo': `yes since ${['all of it', 'no', 'most of it', 'never', 'some', 'all of it, so'][i]!}`,
+    ...{ fluency: rating, completeness: rating, reliability: rating, overall: rating },
+  }));
+  const queries = RATINGS.map((_, i) => ({
+    // A post is a part of the later ones: each is meant to find its own.
+    query: `Consider this post: "${post(i)}" Does it show?`,
+    'gpt-3.5-turbo': i === 5 ? 'yes since all of it, so' : 'yes since all of it',
+  }));
+  const read = (name: string, cells: Record<string, string>[]) => {
+    const { columns, rows } = rowsOf(cells);
+    return readEvaluationRows(name, columns, rows);
+  };
+
+  it('are compared with the references of another file, whichever comes first', () => {
+    const parts = [read('DR.csv', queries.toReversed()), read('people.csv', annotated)];
+    const { annotations } = assembleReport(parts, VERSIONS);
+    expect(annotations).toMatchObject([
+      // The first explanation is its reference, and so is the last one, whose reference is its own.
+      { file: 'people.csv', report: { rows: 4, withoutReference: 0, identical: 2 } },
+    ]);
+    expect(assembleReport(parts.toReversed(), VERSIONS).annotations).toEqual(annotations);
+    // Four rows have no interval: no number is shown for them.
+    const text = textOf(reportDocument(assembleReport(parts, VERSIONS), ENGLISH));
+    expect(text).toContain('people.csv: 4 rows compared; 0 without a reference and 2 identical');
+    expect(text).toContain('should see a professional');
+    expect(text).not.toContain('NaN');
+    const more = [...annotated, { ...annotated[1]!, 'gpt-3.5-turbo': 'yes' }, { ...annotated[2]!, text: ' ' }];
+    const [whole] = assembleReport([read('DR.csv', queries), read('people.csv', more)], VERSIONS).annotations;
+    // A blank post is quoted by every query, and is none of theirs.
+    expect(whole!.report).toMatchObject({ rows: 5, withoutReference: 1 });
+    expect(whole!.report.correlations.find(({ metric }) => metric === 'ROUGE-1')!.pearson.value).toBeGreaterThan(0);
+  });
+
+  it('alone say what they lack, and so do references alone', () => {
+    const [people, references] = [read('people.csv', annotated), read('DR.csv', queries)];
+    expect(faultBeside(people, 'people.csv', [people])?.message).toContain('Add the CSV file with the references too');
+    expect(faultBeside(references, 'DR.csv', [references])?.message).toContain('no answers to compare');
+    for (const part of [people, references]) expect(faultBeside(part, 'x', [people, references])).toBeUndefined();
+  });
+
+  it.each([
+    ['no list', 'often', /^Row 2 of people\.csv has “often” where ratings should be/],
+    ['fewer ratings', '[1, 2]', /^Row 2 of people\.csv has 2 ratings of completeness; the first row has 3/],
+  ])('with %s are refused with their row', (_what, completeness, message) => {
+    const odd = annotated.map((row, i) => (i === 1 ? { ...row, completeness } : row));
+    expect(() => read('people.csv', odd)).toThrow(message);
   });
 });
 

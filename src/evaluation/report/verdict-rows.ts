@@ -53,7 +53,7 @@ const line = z.object({
   seed: count,
 });
 
-/** @throws AlignError `invalid-request` for a row that is no verdict, or of another run than the first */
+/** @throws AlignError `invalid-request` for a row that is no verdict, of another run than the first, or where some are missing */
 export function parseVerdicts(
   name: string,
   cells: readonly Record<(typeof VERDICT_COLUMNS)[number], string>[],
@@ -69,7 +69,9 @@ export function parseVerdicts(
   if (other >= 0) {
     throw unusable(`Row ${other + 1} of ${name} is of another run than the first: family, paper or seed differ.`, name);
   }
-  const contests = groupBy(lines, (one) => JSON.stringify([namesIn(one), one.comparison]));
+  const byContest = groupBy(lines, (one) => JSON.stringify([namesIn(one), one.comparison]));
+  const contests = [...byContest.values()].map((own) => contestOf(name, own, paper !== null));
+  throwIfUneven(name, contests);
   return {
     settings: {
       judge: name,
@@ -79,11 +81,36 @@ export function parseVerdicts(
       repeats: Math.max(1, ...new Set(lines.map(({ repeat = 1 }) => repeat))),
       seed,
     },
-    contests: [...contests.values()].map((own) => contestOf(name, own)),
+    contests,
   };
 }
 
-function contestOf(name: string, lines: readonly z.output<typeof line>[]): JudgedContest {
+/** Contests are compared row by row: a file that was cut off would be compared with itself one row on. */
+function throwIfUneven(name: string, contests: readonly JudgedContest[]): void {
+  const byOutputs = groupBy(contests, ({ aligner, policy }) => JSON.stringify([aligner, policy]));
+  for (const [first, ...others] of byOutputs.values()) {
+    const other = others.find(({ rows }) => rows.length !== first!.rows.length);
+    if (other === undefined) continue;
+    throw unusable(
+      `${name} has ${first!.rows.length} rows of ${titleOf(first!)}, and ${other.rows.length} of ${titleOf(other)}: some are missing.`,
+      name,
+    );
+  }
+  const byJudge = groupBy(contests, ({ judge }) => judge);
+  const [most] = [...byJudge.values()].sort((one, other) => other.length - one.length);
+  for (const [judge, own] of byJudge) {
+    const lacking = most!.find((one) => !own.some((two) => titleOf({ ...two, judge: one.judge }) === titleOf(one)));
+    if (lacking !== undefined) {
+      throw unusable(`${name} has no verdicts of ${titleOf({ ...lacking, judge })}: some are missing.`, name);
+    }
+  }
+}
+
+function titleOf({ judge, aligner, policy, objective, comparison }: Omit<JudgedContest, 'rows'>): string {
+  return `${judge} on ${aligner} on ${policy}, ${objective}, ${comparison}`;
+}
+
+function contestOf(name: string, lines: readonly z.output<typeof line>[], isAskedOnce: boolean): JudgedContest {
   const first = lines[0]!;
   const byRow = groupBy(lines, ({ row }) => String(row));
   // Every row has a line, so as many rows end at that number.
@@ -99,6 +126,11 @@ function contestOf(name: string, lines: readonly z.output<typeof line>[]): Judge
     const { instruction, judgedLength, otherLength } = own[0]!;
     return { asked, instruction, judgedLength, otherLength, texts: undefined };
   });
+  const hasOneOrder = ({ asked }: (typeof rows)[number]) => new Set(asked.map(({ place }) => place)).size === 1;
+  const single = isAskedOnce ? -1 : rows.findIndex(hasOneOrder);
+  if (single >= 0) {
+    throw unusable(`${name} has one order only of row ${single + 1}, ${titleOf(first)}: some are missing.`, name);
+  }
   return { ...namesIn(first), comparison: first.comparison, rows };
 }
 

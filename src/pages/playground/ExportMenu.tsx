@@ -20,7 +20,7 @@ export function ExportMenu({ reviewed }: { reviewed: ReviewedAlignment }) {
   const close = () => menu.current?.removeAttribute('open');
   const save = (format: ExportFormat) => {
     const { extension, type } = EXPORT_FILES[format];
-    const text = exportReview(format, reviewed, { language, ...strings.edit.exportWords });
+    const text = exportReview(format, reviewed, { language, mentalHealth: strings.imhi, ...strings.edit.exportWords });
     saveFile(new Blob([text], { type: `${type};charset=utf-8` }), `aligned.${extension}`);
     close();
   };

@@ -1,10 +1,12 @@
 import { useEffect, useState } from 'react';
 
+import type { AlignErrorData } from '../../align/errors.ts';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
 import { FileButton } from '../../components/FileButton/FileButton.tsx';
 import { GetModel } from '../../components/GetModel/GetModel.tsx';
 import { ProgressBar } from '../../components/ProgressBar/ProgressBar.tsx';
 import { focusNeighbour, SureButton } from '../../components/SureButton/SureButton.tsx';
+import { toErrorData } from '../../state/error-data.ts';
 import { isEndpoint } from '../../state/settings-store.ts';
 import { useApp, useSettings } from '../../state/stores.ts';
 import { storedModelId, type StoredModelTask } from '../../state/weights-slice.ts';
@@ -36,6 +38,7 @@ export function Storage() {
         <>
           <Models models={store.report.models} />
           {store.report.unfinished.length > 0 && <Unfinished models={store.report.unfinished} />}
+          <Classifiers />
           <Space report={store.report} />
         </>
       )}
@@ -194,6 +197,58 @@ function Unfinished({ models }: { models: readonly UnfinishedModel[] }) {
           </li>
         ))}
       </ul>
+    </section>
+  );
+}
+
+/** What scores were made with: got from the hub, and kept beside the models. */
+function Classifiers() {
+  const kept = useApp((app) => app.keptClassifiers);
+  const list = useApp((app) => app.listKeptClassifiers);
+  const forget = useApp((app) => app.forgetClassifier);
+  const listStored = useApp((app) => app.listStored);
+  const [error, setError] = useState<AlignErrorData>();
+  useEffect(() => void list(), [list]);
+  if (kept.length === 0 && error === undefined) return null;
+  const remove = async (reference: string) => {
+    setError(undefined);
+    try {
+      await forget(reference);
+    } catch (thrown) {
+      setError(toErrorData(thrown));
+    }
+    // The space that it took is free.
+    await listStored();
+  };
+  return (
+    <section className={classNames(controls.panel, styles.section)} aria-labelledby="storage-classifiers">
+      <h3 id="storage-classifiers">{strings.storage.classifiers}</h3>
+      <p className={controls.hint}>{strings.storage.classifiersWhy}</p>
+      <ul className={styles.list}>
+        {kept.map(({ reference, storedBytes }) => (
+          <li key={reference} className={styles.item} aria-label={reference}>
+            <div className={styles.about}>
+              <p className={styles.name}>{reference}</p>
+              <p className={controls.hint}>{strings.scores.keptSize(storedBytes)}</p>
+            </div>
+            <div className={styles.line}>
+              <SureButton
+                className={controls.button}
+                label={strings.storage.removeLabel(reference)}
+                question={strings.storage.removeSure}
+                sure={strings.storage.remove}
+                onSure={(button) => {
+                  focusNeighbour(button);
+                  void remove(reference);
+                }}
+              >
+                {strings.storage.remove}
+              </SureButton>
+            </div>
+          </li>
+        ))}
+      </ul>
+      {error !== undefined && <ErrorBox error={error} />}
     </section>
   );
 }
