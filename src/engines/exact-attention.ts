@@ -1,11 +1,10 @@
 import { ELEMENT_TYPES, GraphBuilder } from '../convert/onnx/graph-builder.ts';
-import { type MessageField, MessageWriter, readFields } from '../convert/onnx/protobuf.ts';
+import { readFields } from '../convert/onnx/protobuf.ts';
+import { type GraphNode, messagesAt, readNodes, replaceNodes } from '../convert/onnx/rewrite-graph.ts';
 
 /** Field numbers of onnx.proto3. */
 const MODEL_GRAPH = 7;
-const GRAPH = { node: 1, input: 11 };
-const NODE = { input: 1, output: 2, type: 4, attribute: 5 };
-const ATTRIBUTE = { name: 1, float: 2, int: 3 };
+const GRAPH_INPUT = 11;
 
 /** Kernels that add up one row of floats in another order than two or more. */
 const FLOAT_PRODUCTS = ['MatMul', 'MatMulNBits', 'Gemm', 'FusedMatMul'];
@@ -30,41 +29,26 @@ const SUM_COLUMNS = 16;
  * @returns unchanged if it computes in float16; `isOneRowExact` says whether a step of one token is as exact as a longer one
  */
 export function exactAttention(model: Uint8Array): { model: Uint8Array; isOneRowExact: boolean } {
-  const types = new Set<string>();
-  const attentions: AttentionNode[] = [];
-  const others = new MessageWriter();
-  for (const field of fieldsAt(model, MODEL_GRAPH).flatMap((graph) => readFields(graph.bytes!))) {
-    const node = field.number === GRAPH.node && field.bytes !== undefined ? readNode(field.bytes) : undefined;
-    if (node !== undefined) types.add(node.type);
-    if (node?.type === 'GroupQueryAttention') attentions.push(readAttention(node));
-    else others.copy(field);
-  }
+  const nodes = readNodes(model);
+  const isAttention = ({ type }: GraphNode) => type === 'GroupQueryAttention';
+  const attentions = nodes.filter(isAttention).map(readAttention);
   if (attentions.length === 0 || !hasFloatCache(model)) return { model, isOneRowExact: false };
-
-  const result = new MessageWriter();
-  for (const field of readFields(model)) if (field.number !== MODEL_GRAPH) result.copy(field);
-  const written = result.message(MODEL_GRAPH, others).message(MODEL_GRAPH, writeAttentions(attentions).additions());
-  return { model: written.finish(), isOneRowExact: !FLOAT_PRODUCTS.some((type) => types.has(type)) };
+  return {
+    model: replaceNodes(model, (index) => isAttention(nodes[index]!), writeAttentions(attentions)),
+    isOneRowExact: !nodes.some(({ type }) => FLOAT_PRODUCTS.includes(type)),
+  };
 }
 
 /** Whether keys and values are float32. */
 function hasFloatCache(model: Uint8Array): boolean {
   const at = (messages: readonly Uint8Array[], field: number) =>
-    messages.flatMap((message) => fieldsAt(message, field).map((found) => found.bytes!));
-  const inputs = at(at([model], MODEL_GRAPH), GRAPH.input);
+    messages.flatMap((message) => messagesAt(message, field));
+  const inputs = at(at([model], MODEL_GRAPH), GRAPH_INPUT);
   const pasts = inputs.filter((input) =>
     at([input], 1).some((name) => new TextDecoder().decode(name).startsWith('past_')),
   );
   const tensors = at(at(pasts, 2), 1);
   return tensors.every((tensor) => readFields(tensor)[0]?.int === ELEMENT_TYPES.float32.code);
-}
-
-interface GraphNode {
-  type: string;
-  inputs: string[];
-  outputs: string[];
-  /** Integers and floats by name. */
-  attributes: Map<string, number | undefined>;
 }
 
 interface AttentionNode {
@@ -73,25 +57,6 @@ interface AttentionNode {
   headCount: number;
   keyHeadCount: number;
   scale: number;
-}
-
-function readNode(bytes: Uint8Array): GraphNode {
-  const decoder = new TextDecoder();
-  const texts = (message: Uint8Array, field: number) =>
-    fieldsAt(message, field).map((one) => decoder.decode(one.bytes));
-  return {
-    type: texts(bytes, NODE.type)[0] ?? '',
-    inputs: texts(bytes, NODE.input),
-    outputs: texts(bytes, NODE.output),
-    attributes: new Map(
-      fieldsAt(bytes, NODE.attribute).map(({ bytes: attribute }) => [
-        texts(attribute!, ATTRIBUTE.name)[0] ?? '',
-        readFields(attribute!).flatMap(({ number, int, float }) =>
-          number === ATTRIBUTE.int ? [int] : number === ATTRIBUTE.float ? [float] : [],
-        )[0],
-      ]),
-    ),
-  };
 }
 
 function readAttention({ inputs, outputs, attributes }: GraphNode): AttentionNode {
@@ -229,8 +194,4 @@ function writeAttention(graph: GraphBuilder, attention: AttentionNode, step: Ste
     : part(mean, 0, -1, 'by.head');
   const byToken = node('Transpose', [byHead], `${name}.by.token`, { perm: [0, 2, 1, 3] });
   node('Reshape', [byToken, sizes('output.shape', 0, 0, -1)], outputs.output);
-}
-
-function fieldsAt(message: Uint8Array, field: number): MessageField[] {
-  return readFields(message).filter(({ number, bytes }) => number === field && bytes !== undefined);
 }

@@ -1,4 +1,5 @@
-import { MessageWriter, readFields } from '../convert/onnx/protobuf.ts';
+import { MessageWriter } from '../convert/onnx/protobuf.ts';
+import { messagesAt } from '../convert/onnx/rewrite-graph.ts';
 
 /** int64 [batch, kvHeads, tokens, 2]: head and position of each new row in what the graph calls `present`. */
 export const NEW_POSITIONS = 'new_positions';
@@ -51,10 +52,6 @@ function presentOutputs(model: Uint8Array): string[] {
     }
   }
   return names;
-}
-
-function messagesAt(message: Uint8Array, field: number): Uint8Array[] {
-  return readFields(message).flatMap(({ number, bytes }) => (number === field && bytes !== undefined ? [bytes] : []));
 }
 
 function int64Input(name: string, dims: readonly (string | number)[]): MessageWriter {

@@ -10,6 +10,7 @@ import { ReturnedKvCache } from './kv-cache.ts';
 import { nextTask } from './next-task.ts';
 import { OrtDecoder } from './ort-decoder.ts';
 import { exactAttention } from './exact-attention.ts';
+import { fuseScales } from './fused-scales.ts';
 
 export interface WebEngineOptions {
   device: 'wasm' | 'webgpu';
@@ -77,7 +78,7 @@ async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder>
   const ort = await import('onnxruntime-web/wasm');
   ort.env.wasm.numThreads = options.threads;
   const { prefillChunkTokens = PREFILL_CHUNK_TOKENS.wasm, graph } = options;
-  const { model: bytes, isOneRowExact } = exactAttention(graph.bytes);
+  const { model: bytes, isOneRowExact } = exactAttention(fuseScales(graph.bytes));
   const session = await createSession(ort, { ...options, graph: { ...graph, bytes } }, 'wasm');
   return orRelease(session, (shape) => {
     return new OrtDecoder({
