@@ -1,4 +1,3 @@
-import { AlignError } from '../align/errors.ts';
 import type { SamplingOptions } from '../align/engine.ts';
 import { type ModelEndpoint, type PostOptions, postWithBackOff } from './post-with-back-off.ts';
 import type { EditOutcome } from './run-batch.ts';
@@ -11,17 +10,19 @@ export interface CompletionRequest {
 }
 
 /**
- * One completion, tried again as {@link postWithBackOff} does.
+ * One completion, tried again as {@link postWithBackOff} does, and where a reply is no completion.
  *
- * @throws AlignError as there, and `server-unreachable` for a reply that is no completion
+ * @throws AlignError as there
  */
 export async function complete(
   endpoint: ModelEndpoint,
   request: CompletionRequest,
   options: PostOptions,
 ): Promise<EditOutcome> {
-  const { url, body } = await postWithBackOff(endpoint, 'completions', bodyOf(endpoint.model, request), options);
-  return readCompletion(body, url);
+  const faultOf = (text: string) => (readCompletion(text) === undefined ? 'no completion' : undefined);
+  const content = bodyOf(endpoint.model, request);
+  const { body } = await postWithBackOff(endpoint, 'completions', content, { ...options, faultOf });
+  return readCompletion(body)!;
 }
 
 function bodyOf(model: string, { prompt, maxNewTokens, sampling }: CompletionRequest): Record<string, unknown> {
@@ -41,21 +42,20 @@ export function samplingFields(sampling: SamplingOptions | undefined): Record<st
   };
 }
 
-function readCompletion(body: string, url: string): EditOutcome {
+/** @returns undefined for what is no completion */
+function readCompletion(body: string): EditOutcome | undefined {
   interface Completion {
     choices?: { text?: unknown; finish_reason?: unknown }[];
     usage?: { prompt_tokens?: unknown; completion_tokens?: unknown };
   }
-  let value: Completion | null = null;
+  let value: Completion | null;
   try {
     value = JSON.parse(body) as Completion | null;
   } catch {
-    // Told below with what came instead.
+    return undefined;
   }
   const choice = value?.choices?.[0];
-  if (typeof choice?.text !== 'string') {
-    throw new AlignError('server-unreachable', `${url} answered with no completion: ${body.slice(0, 300)}`);
-  }
+  if (typeof choice?.text !== 'string') return undefined;
   const count = (tokens: unknown) => (Number.isSafeInteger(tokens) ? Math.max(0, tokens as number) : 0);
   return {
     edit: choice.text,

@@ -4,6 +4,7 @@ import { afterEach, expect, it } from 'vitest';
 
 import { AlignError } from '../align/errors.ts';
 import { chat } from './chat-endpoint.ts';
+import { complete } from './completions-endpoint.ts';
 import { isOfOneCall, postWithBackOff } from './post-with-back-off.ts';
 
 const CONTENT = { model: 'm', messages: [{ role: 'user', content: 'q' }] } as const;
@@ -103,4 +104,14 @@ it('gives up on a chat that goes on answering nonsense, which is a failure of on
   expect(String(error)).toContain('no chat completion: nonsense');
   expect(isOfOneCall(error)).toBe(true);
   expect(calls).toHaveLength(6);
+});
+
+it('asks again where a completion answers 200 with an error', async () => {
+  const whole = JSON.stringify({ choices: [{ text: 'so', finish_reason: 'length' }] });
+  const { url, calls } = await serve((_request, response) => response.end(calls.length === 1 ? '{"error":1}' : whole));
+  const { signal } = new AbortController();
+  const request = { prompt: 'q', maxNewTokens: 1, sampling: undefined };
+  const outcome = await complete({ url, model: 'm', apiKey: undefined }, request, { signal, wait: async () => {} });
+  expect(outcome).toEqual({ edit: 'so', finishReason: 'length', promptTokens: 0, editTokens: 0 });
+  expect(calls).toHaveLength(2);
 });
