@@ -36,7 +36,7 @@ it('says once, with the first line that is written again, how many lines were lo
   note('and on');
   disk.endWrites();
   note('later');
-  expect(disk.text).toBe('before\n3 lines before this one could not be written.\nagain\nand on\nlater\n');
+  expect(disk.text).toBe('before\n\n3 lines before this one could not be written.\nagain\nand on\nlater\n');
   disk.endWrites();
 });
 
@@ -49,6 +49,6 @@ it('counts a line that was to tell of others with them where it is lost too', ()
   disk.endWrites();
   disk.isFull = false;
   note('again');
-  expect(disk.text).toBe('2 lines before this one could not be written.\nagain\n');
+  expect(disk.text).toBe('\n2 lines before this one could not be written.\nagain\n');
   disk.endWrites();
 });

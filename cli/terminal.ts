@@ -7,7 +7,8 @@ export function note(message: string): void {
   const lost = lostNotes;
   // Told by this line alone, unless it is lost too: another may be written before this one's end is known.
   lostNotes = 0;
-  const told = lost === 0 ? '' : `${lost} lines before this one could not be written.\n`;
+  // Of the first of them a part may have been written: what follows is a line of its own.
+  const told = lost === 0 ? '' : `\n${lost} lines before this one could not be written.\n`;
   process.stderr.write(`${told}${message}\n`, (error) => {
     if (error instanceof Error) lostNotes += lost + 1;
   });

@@ -1,13 +1,15 @@
 /**
- * What `metaaligner serve` bears, in three parts, each against a server in a process of its own:
+ * What `metaaligner serve` bears, in parts, each against a server in a process of its own:
  *
  * - streams: so many clients that each read one streamed edit after the other, every event checked, every edit compared with
  *   what the same request gave alone; the server's memory at the beginning and at the end
  * - malformed: 10,000 requests that are none; the answers and their times
  * - throughput: 16 requests at a time beside the reference's way (batches of 16 through Hugging Face transformers, float32,
  *   same weights, rows, new tokens and threads); q4 is reported beside. Needs what scripts/bench-batch.ts needs
+ * - sharing: 16 clients before a server that runs them one after the other, with drafts, or 4 or 16 of them in each step. Only
+ *   where it is named
  *
- * Usage: npm run bench:server -- [--only streams,malformed,throughput] [--clients 200] [--seconds 60] [--rows 48]
+ * Usage: npm run bench:server -- [--only streams,malformed,throughput,sharing] [--clients 200] [--seconds 60] [--rows 48]
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -47,7 +49,7 @@ const threads = availableParallelism();
 console.log(
   `${cpus().length} cores of ${cpus()[0]?.model.trim()}, load ${loadavg()[0]?.toFixed(1)}, Node ${process.version}\n`,
 );
-const parts: Record<string, () => Promise<void>> = { streams, malformed, throughput };
+const parts: Record<string, () => Promise<void>> = { streams, malformed, throughput, sharing };
 for (const name of values.only.split(',')) await parts[name]!();
 
 async function streams(): Promise<void> {
@@ -163,10 +165,7 @@ interface Throughput {
 async function throughput(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'metaaligner-bench-server-'));
   const input = join(folder, 'rows.csv');
-  const rows = parse<Record<string, string>>(readFileSync(join(DATA, 'hh-rlhf/Claude-3.csv')), { columns: true })
-    .map((row) => COLUMNS.map((column) => row[column] ?? ''))
-    .filter((cells) => cells.join('').length <= MAX_CHARACTERS && cells[2]?.trim() !== '')
-    .slice(0, Number(values.rows));
+  const rows = readRows();
   writeFileSync(input, formatHeader('csv', COLUMNS) + rows.map((cells) => formatRow('csv', COLUMNS, cells)).join(''));
   const turns: Record<'transformers' | 'fp32' | 'q4', Throughput>[] = [];
   for (let turn = 0; turn < Number(values.turns); turn++) {
@@ -187,6 +186,33 @@ async function throughput(): Promise<void> {
   }
 }
 
+async function sharing(): Promise<void> {
+  const rows = readRows();
+  console.log(
+    `sharing: SmolLM2-135M-Instruct, ${rows.length} rows of HH-RLHF, ${AT_A_TIME} clients, ` +
+      `${values['new-tokens']} new tokens at most, ${threads} threads, ${values.turns} turns, medians`,
+  );
+  for (const variant of ['q4', 'fp32']) {
+    for (const atATime of [1, 4, AT_A_TIME]) {
+      const turns: Throughput[] = [];
+      for (let turn = 0; turn < Number(values.turns); turn++) turns.push(await runOurs(variant, rows, atATime));
+      const of = (read: (turn: Throughput) => number) => median(turns.map(read)).toFixed(2);
+      console.log(
+        `  ${variant}, ${atATime} at a time: ${of((turn) => turn.rowsPerSecond)} rows/s, ` +
+          `${of((turn) => turn.tokensPerSecond)} tokens/s; load ${loadavg()[0]?.toFixed(1)}`,
+      );
+    }
+  }
+}
+
+/** Of the reference's own inputs, the first short ones. */
+function readRows(): string[][] {
+  return parse<Record<string, string>>(readFileSync(join(DATA, 'hh-rlhf/Claude-3.csv')), { columns: true })
+    .map((row) => COLUMNS.map((column) => row[column] ?? ''))
+    .filter((cells) => cells.join('').length <= MAX_CHARACTERS && cells[2]?.trim() !== '')
+    .slice(0, Number(values.rows));
+}
+
 function runReference(input: string): Throughput {
   const script = join(ROOT, 'scripts/reference/batch_generate.py');
   const args = [
@@ -205,8 +231,8 @@ function runReference(input: string): Throughput {
   return { rowsPerSecond: rows / seconds, tokensPerSecond: tokens / seconds };
 }
 
-async function runOurs(variant: string, rows: readonly string[][]): Promise<Throughput> {
-  const concurrency = ['--concurrency', String(AT_A_TIME)];
+async function runOurs(variant: string, rows: readonly string[][], atATime = AT_A_TIME): Promise<Throughput> {
+  const concurrency = ['--concurrency', String(atATime)];
   const server = await startServe([
     '--model',
     SMOLLM2,
