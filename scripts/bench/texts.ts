@@ -49,11 +49,12 @@ export function story(tokenizer: Tokenizer, newTokens: number): Text {
   return { name: 'own text, a story', promptIds: [...tokenizer.encode(STORY)], promptText: STORY, newTokens };
 }
 
-/** SmolLM2 goes on with the text before, word for word but for a comma. */
+/** What SmolLM2 copies in every variant, once it was shown what is wanted: word for word but for a comma now and then. */
 export function corrected(tokenizer: Tokenizer, newTokens: number): Text {
-  const before = tokenizer.encode('Original:').length;
-  const promptIds = [...tokenizer.encode(`Original: ${MILL}\n\nCorrected:`)];
-  const answerRange = [before, before + encodeText(tokenizer, ` ${MILL}`).length] as const;
+  const before = `Original: ${CITY}\n\nCorrected: ${CITY}\n\nOriginal:`;
+  const start = tokenizer.encode(before).length;
+  const promptIds = [...tokenizer.encode(`${before} ${MILL}\n\nCorrected:`)];
+  const answerRange = [start, start + encodeText(tokenizer, ` ${MILL}`).length] as const;
   return { name: 'own text, a copy', promptIds, answerRange, newTokens };
 }
 
