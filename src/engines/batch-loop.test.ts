@@ -1,9 +1,10 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Engine, GenerateOptions } from '../align/engine.ts';
 import { GREEDY } from '../align/request.ts';
 import { VARIANT_FILE_NAMES } from '../convert/write-graphs.ts';
 import { BatchLoop, type SlotDecoder } from './batch-loop.ts';
+import { DraftLength } from './draft-length.ts';
 import { ENGINE_CONTRACT, type Subject } from './engine.contract.ts';
 import { createNodeEngine } from './node-engine.ts';
 import { allScores, type RowScores } from './scores.ts';
@@ -200,10 +201,14 @@ describe('the batch loop', () => {
     const engine = new BatchLoop(decoder, { ...config, contextLength: 1000 });
     const repeating = Int32Array.of(1, ...Array<number>(20).fill(7));
     const steps: number[] = [];
+    const learn = vi.spyOn(DraftLength.prototype, 'learn');
     for await (const step of engine.generate(repeating, { ...GREEDY, maxNewTokens: 60 }, never))
       steps.push(step.length);
     expect(steps.reduce((sum, tokens) => sum + tokens)).toBe(60);
     expect(Math.max(...steps)).toBeGreaterThan(1);
+    // How long a draft may be follows from how many guesses were right before.
+    expect(learn.mock.calls.filter(([isRight]) => isRight).length).toBeGreaterThan(30);
+    learn.mockRestore();
     // The first token comes with the prompt. What a step takes more than it writes was drafted wrongly: nothing here.
     expect([1, ...decoder.lone]).toEqual(steps);
     expect(decoder.batches).toEqual([]);

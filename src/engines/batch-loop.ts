@@ -208,7 +208,7 @@ export class BatchLoop implements Engine {
     if (this.#drafting !== sequence) this.#draftLength.begin();
     this.#drafting = sequence;
     const { tokenIds, readTokens } = sequence;
-    const draft = sequence.draft(this.#draftLength.choose(sequence.room - 1));
+    const draft = sequence.draft(this.#draftLength);
     const unread = Int32Array.of(tokenIds[readTokens] as number, ...draft);
     const startMs = performance.now();
     const rows = await this.#decoder.step(unread, readTokens, unread.length);
@@ -298,13 +298,18 @@ class Sequence {
     return this.#fullLength - this.tokenIds.length;
   }
 
-  /** @returns guesses of what comes next, at most `most` */
-  draft(most: number): number[] {
+  /**
+   * Guesses of what comes next.
+   *
+   * @param length  learns of the guesses since the last call, then says how many there are to be
+   */
+  draft(length: DraftLength): number[] {
     // Only here: with others beside it nothing is drafted.
     for (; this.#draftedFrom < this.tokenIds.length; this.#draftedFrom++) {
-      this.#drafter.accept(this.tokenIds[this.#draftedFrom] as number);
+      const isRight = this.#drafter.accept(this.tokenIds[this.#draftedFrom] as number);
+      if (isRight !== undefined) length.learn(isRight);
     }
-    return this.#drafter.draft(most);
+    return this.#drafter.draft(length.choose(this.room - 1));
   }
 
   /** @param tokenIds  of one step, no more than have room */
