@@ -58,6 +58,15 @@ describe('Drafter', () => {
   });
 });
 
+describe('a text that repeats itself', () => {
+  it('is drafted beyond its end', () => {
+    const drafter = new Drafter(Int32Array.of(1), undefined);
+    for (const tokenId of [5, 6, 7, 5, 6]) drafter.accept(tokenId);
+    expect(drafter.draft(8)).toEqual([7, 5, 6, 7, 5, 6, 7, 5]);
+    expect(drafter.draft(0)).toEqual([]);
+  });
+});
+
 describe('the decode loop with drafts', () => {
   const config = { vocabularySize: 100, contextLength: 200, eosTokenIds: [2] };
   const never = new AbortController().signal;

@@ -35,9 +35,14 @@ export class Drafter {
   /** @returns at most `most` tokens; none where nothing is known */
   draft(most: number): number[] {
     if (this.#place === undefined) return [];
+    const ids = this.#tokenIds;
+    const place = this.#place;
     // After the answer the prompt goes on with what no edit holds.
-    const end = this.#place < this.#answerEnd ? this.#answerEnd : this.#tokenIds.length;
-    return this.#tokenIds.slice(this.#place, Math.min(end, this.#place + most));
+    const count = place < this.#answerEnd ? Math.min(most, this.#answerEnd - place) : most;
+    const draft = ids.slice(place, place + count);
+    // What the text does not hold yet goes on as what it repeats.
+    for (let at = draft.length; at < count; at++) draft.push(draft[at + place - ids.length] as number);
+    return draft;
   }
 
   /**
