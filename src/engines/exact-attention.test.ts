@@ -13,7 +13,7 @@ it.each([
   async (_, config) => {
     const { files } = await convertedSmallLlama(['fp32'], config);
     const graph = files.get('onnx/model.onnx')!;
-    const { model, isOneRowExact } = exactAttention(graph);
+    const { model, isOneRowExact } = exactAttention(graph, 1);
     expect(new TextDecoder().decode(model)).not.toContain('GroupQueryAttention');
     // Its weights are floats.
     expect(isOneRowExact).toBe(false);
@@ -33,17 +33,21 @@ it.each([
   },
 );
 
-it('says that one row is exact where all weights are rows of 8 bits, and leaves float16 as it is', async () => {
+it('says that one row is exact where all weights are rows of 8 bits, and leaves float16 and too many threads as they are', async () => {
   const { files } = await convertedSmallLlama(['q8', 'q4', 'fp16'], CONTRACT_CONFIG);
-  const rewritten = (name: string) => exactAttention(files.get(`onnx/${name}.onnx`)!);
+  const rewritten = (name: string) => exactAttention(files.get(`onnx/${name}.onnx`)!, 2);
   expect(rewritten('model_quantized').isOneRowExact).toBe(true);
   expect(rewritten('model_q4').isOneRowExact).toBe(false);
+  // Then a head's columns would be cut, and its sums elsewhere for each number of rows.
+  const graph = files.get('onnx/model_quantized.onnx')!;
+  const threads = CONTRACT_CONFIG.kvHeadCount + 1;
+  expect(exactAttention(graph, threads)).toEqual({ model: graph, isOneRowExact: false });
   const half = files.get('onnx/model_fp16.onnx')!;
-  expect(exactAttention(half)).toEqual({ model: half, isOneRowExact: false });
+  expect(exactAttention(half, 1)).toEqual({ model: half, isOneRowExact: false });
 });
 
 it('leaves a graph without attention as it is', () => {
   const node = new MessageWriter().string(1, 'a').string(2, 'b').string(4, 'Neg');
   const bytes = new MessageWriter().int(1, 10).message(7, new MessageWriter().message(1, node)).finish();
-  expect(exactAttention(bytes).model).toBe(bytes);
+  expect(exactAttention(bytes, 1).model).toBe(bytes);
 });

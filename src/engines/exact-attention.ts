@@ -1,9 +1,8 @@
 import { ELEMENT_TYPES, GraphBuilder } from '../convert/onnx/graph-builder.ts';
 import { readFields } from '../convert/onnx/protobuf.ts';
-import { type GraphNode, messagesAt, readNodes, replaceNodes } from '../convert/onnx/rewrite-graph.ts';
+import { type GraphNode, messagesAt, MODEL_GRAPH, readNodes, replaceNodes } from '../convert/onnx/rewrite-graph.ts';
 
 /** Field numbers of onnx.proto3. */
-const MODEL_GRAPH = 7;
 const GRAPH_INPUT = 11;
 
 /** Kernels that add up one row of floats in another order than two or more. */
@@ -25,14 +24,17 @@ const SUM_COLUMNS = 16;
  *
  * `past_key_values` must hold the tokens before the step and no others.
  *
- * @param model  an onnx.ModelProto of src/convert/onnx/llama-graph.ts without its external data
- * @returns unchanged if it computes in float16; `isOneRowExact` says whether a step of one token is as exact as a longer one
+ * @param model    an onnx.ModelProto of src/convert/onnx/llama-graph.ts without its external data
+ * @param threads  each takes whole heads; more than there are with keys would cut a head's columns, and with them its sums,
+ *   in another way for each number of rows
+ * @returns unchanged if it computes in float16 or on too many threads; `isOneRowExact` says whether a step of one token is as exact as a longer one
  */
-export function exactAttention(model: Uint8Array): { model: Uint8Array; isOneRowExact: boolean } {
+export function exactAttention(model: Uint8Array, threads: number): { model: Uint8Array; isOneRowExact: boolean } {
   const nodes = readNodes(model);
   const isAttention = ({ type }: GraphNode) => type === 'GroupQueryAttention';
   const attentions = nodes.filter(isAttention).map(readAttention);
-  if (attentions.length === 0 || !hasFloatCache(model)) return { model, isOneRowExact: false };
+  const isCut = attentions.some(({ keyHeadCount }) => keyHeadCount < threads);
+  if (attentions.length === 0 || isCut || !hasFloatCache(model)) return { model, isOneRowExact: false };
   return {
     model: replaceNodes(model, (index) => isAttention(nodes[index]!), writeAttentions(attentions)),
     isOneRowExact: !nodes.some(({ type }) => FLOAT_PRODUCTS.includes(type)),

@@ -36,9 +36,10 @@ export async function probeWebGpu(gpu: GPU | undefined): Promise<WebGpuReport> {
   };
 }
 
-/** How many threads wasm gets: decoding waits for memory, so cores beyond a few add nothing. */
+/**
+ * How many threads wasm gets: decoding waits for memory, so cores beyond a few add nothing; and `exactAttention` allows as many
+ * as a model has heads with keys, four in the 1.1B.
+ */
 export function wasmThreads(): number {
-  if (!globalThis.crossOriginIsolated) return 1;
-  const cores = navigator.hardwareConcurrency;
-  return cores <= 4 ? cores : Math.min(8, Math.ceil(cores / 2));
+  return globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
 }

@@ -78,7 +78,7 @@ async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder>
   const ort = await import('onnxruntime-web/wasm');
   ort.env.wasm.numThreads = options.threads;
   const { prefillChunkTokens = PREFILL_CHUNK_TOKENS.wasm, graph } = options;
-  const { model: bytes, isOneRowExact } = exactAttention(fuseScales(graph.bytes));
+  const { model: bytes, isOneRowExact } = exactAttention(fuseScales(graph.bytes), options.threads);
   const session = await createSession(ort, { ...options, graph: { ...graph, bytes } }, 'wasm');
   return orRelease(session, (shape) => {
     return new OrtDecoder({

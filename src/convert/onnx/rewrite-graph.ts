@@ -2,7 +2,7 @@ import type { GraphBuilder } from './graph-builder.ts';
 import { MessageWriter, readFields } from './protobuf.ts';
 
 /** Field numbers of onnx.proto3. */
-const MODEL_GRAPH = 7;
+export const MODEL_GRAPH = 7;
 const GRAPH_NODE = 1;
 const NODE = { input: 1, output: 2, type: 4, attribute: 5 };
 const ATTRIBUTE = { name: 1, float: 2, int: 3 };
