@@ -74,3 +74,16 @@ for (const [name, kill] of [
     await expect(playground.loaded).toBeVisible();
   });
 }
+
+test('a part of the page that cannot be fetched is asked for again, and the rest stays', async ({ playground }) => {
+  const { page } = playground;
+  await expect(page.getByRole('button', { name: /^Load and align/ })).toBeVisible();
+  const script = /\/assets\/ModelChoices-.*\.js$/;
+  await page.route(script, (route) => route.abort());
+  await page.getByRole('button', { name: 'Change', exact: true }).click();
+  const dialog = page.getByRole('dialog', { name: 'Models' });
+  await expect(dialog.getByRole('alert')).toContainText('This part of the page could not be fetched.');
+  await page.unroute(script);
+  await dialog.getByRole('button', { name: 'Try again' }).click();
+  await expect(dialog.getByRole('heading', { name: 'Ready to run' })).toBeVisible();
+});

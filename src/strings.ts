@@ -11,14 +11,24 @@ type Translation<Original> = Original extends string
 /** What a language has to say. */
 export type Strings = Translation<typeof en>;
 
-/** English is what the page falls back to, and comes with it; another language is fetched where it is wanted. */
+/** English comes with the page; another language is fetched where it is wanted. */
 const LOADERS: Record<Language, () => Strings | Promise<Strings>> = {
   en: () => en,
   de: async () => (await import('./strings/de.ts')).de,
 };
 
+async function load(): Promise<Strings> {
+  try {
+    return await LOADERS[language]();
+  } catch (error) {
+    // A page in English says more than none.
+    console.error(error);
+    return en;
+  }
+}
+
 /**
  * The page's words in its language. To add one: a file beside `en.ts`, its code in `LANGUAGES`, and a line above. What the
  * models read (objectives, templates) and error messages, which the command line and the server share, stay English.
  */
-export const strings: Strings = await LOADERS[language]();
+export const strings: Strings = await load();

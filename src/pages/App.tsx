@@ -1,6 +1,7 @@
-import { lazy, Suspense, useEffect } from 'react';
+import { useEffect } from 'react';
 
 import { Icon } from '../components/Icon/Icon.tsx';
+import { late } from '../components/Late/Late.tsx';
 import { ProgramNotice } from '../components/ProgramNotice/ProgramNotice.tsx';
 import { Segmented } from '../components/Segmented/Segmented.tsx';
 import { keepLanguage, language, LANGUAGES } from '../locale.ts';
@@ -17,11 +18,11 @@ import { type Route, useRoute } from './use-route.ts';
 const THEME_ICONS = { system: 'screen', light: 'sun', dark: 'moon' } as const;
 
 // Other views come when they are opened: the first visit waits for the playground alone.
-const Batch = lazy(async () => ({ default: (await import('./batch/Batch.tsx')).Batch }));
-const Data = lazy(async () => ({ default: (await import('./data/Data.tsx')).Data }));
-const Evaluate = lazy(async () => ({ default: (await import('./evaluate/Evaluate.tsx')).Evaluate }));
-const History = lazy(async () => ({ default: (await import('./history/History.tsx')).History }));
-const Storage = lazy(async () => ({ default: (await import('./storage/Storage.tsx')).Storage }));
+const Batch = late(async () => (await import('./batch/Batch.tsx')).Batch);
+const Data = late(async () => (await import('./data/Data.tsx')).Data);
+const Evaluate = late(async () => (await import('./evaluate/Evaluate.tsx')).Evaluate);
+const History = late(async () => (await import('./history/History.tsx')).History);
+const Storage = late(async () => (await import('./storage/Storage.tsx')).Storage);
 
 export function App() {
   const theme = useSettings((settings) => settings.theme);
@@ -96,9 +97,7 @@ export function App() {
         </p>
       )}
       <SharedNotice />
-      <Suspense>
-        <Page route={route} />
-      </Suspense>
+      <Page route={route} />
       <footer className={styles.footer}>
         <p>{strings.research}</p>
         <p>

@@ -301,7 +301,12 @@ export const de: Strings = {
     reload: 'Seite neu laden',
   },
 
-  error: { retry: 'Noch einmal' },
+  error: {
+    retry: 'Noch einmal',
+    partMissing: 'Dieser Teil der Seite konnte nicht geholt werden.',
+    partMissingRemedy:
+      'Prüfen Sie die Verbindung und versuchen Sie es noch einmal. Wurde die Seite inzwischen erneuert, öffnen Sie sie neu.',
+  },
 
   model: {
     title: 'Modell',

@@ -330,6 +330,8 @@ export const en = {
 
   error: {
     retry: 'Try again',
+    partMissing: 'This part of the page could not be fetched.',
+    partMissingRemedy: 'Check the connection, then try again. If the page was renewed meanwhile, open it anew.',
   },
 
   model: {

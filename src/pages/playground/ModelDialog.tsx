@@ -1,9 +1,10 @@
-import { lazy, type RefObject } from 'react';
+import type { RefObject } from 'react';
 
 import { Dialog } from '../../components/Dialog/Dialog.tsx';
+import { late } from '../../components/Late/Late.tsx';
 import { strings } from '../../strings.ts';
 
-const ModelChoices = lazy(async () => ({ default: (await import('./ModelChoices.tsx')).ModelChoices }));
+const ModelChoices = late(async () => (await import('./ModelChoices.tsx')).ModelChoices);
 
 export function ModelDialog({ dialog }: { dialog: RefObject<HTMLDialogElement | null> }) {
   return (
