@@ -8,10 +8,26 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: 'may not be read or written by you',
   EROFS: 'lies on a disk that can only be read',
   ENAMETOOLONG: 'has too long a name',
-  ENOSPC: 'cannot be written: the disk is full. What was finished before is kept',
-  EDQUOT: 'cannot be written: your share of the disk is used up. What was finished before is kept',
+  ENOSPC: 'cannot be written: the disk is full',
+  EDQUOT: 'cannot be written: your share of the disk is used up',
   EMFILE: 'cannot be opened: too many files are open',
 };
+
+/** Failed writes to files that keep what was written to them before. */
+const keeping = new WeakSet<Error>();
+
+/**
+ * For what the system says of a file that is open, which goes without its path.
+ *
+ * @param keepsEarlier  the file keeps what was finished before it was written to, and the next run goes on from there
+ * @returns the same error, with the path
+ */
+export function atPath(error: unknown, path: string, { keepsEarlier = false } = {}): unknown {
+  if (!(error instanceof Error)) return error;
+  (error as NodeJS.ErrnoException).path ??= path;
+  if (keepsEarlier) keeping.add(error);
+  return error;
+}
 
 /** @returns a path that cannot be used, and why, as a sentence; undefined for another error */
 export function diskFault(error: unknown): string | undefined {
@@ -19,6 +35,7 @@ export function diskFault(error: unknown): string | undefined {
   const { code = '', path, syscall } = error as NodeJS.ErrnoException;
   const reason = REASONS[code];
   if (reason === undefined || syscall === undefined) return undefined;
-  // A file that is open already goes without its path.
-  return `${path ?? 'A file'} ${reason}.`;
+  const kept = keeping.has(error) ? ' What was finished before is kept.' : '';
+  if (path === undefined && code === 'EISDIR') return `A folder was given where a file is wanted.${kept}`;
+  return `${path ?? 'A file'} ${reason}.${kept}`;
 }

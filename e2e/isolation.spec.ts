@@ -9,12 +9,15 @@ test('is cross-origin isolated in the page and in the worker, and runs with thre
 });
 
 test('violates no Content-Security-Policy and asks no other host', async ({ playground }) => {
+  // Beside the time that the GPU may take.
+  test.setTimeout(360_000);
   for (const [device, variant] of [
     ['wasm', 'q8'],
     ['webgpu', 'q4'],
   ] as const) {
     await playground.use('Tiny', { device, variant });
-    await expect(playground.loaded).toBeVisible();
+    // A software GPU takes its time to start.
+    await expect(playground.loaded).toBeVisible({ timeout: 240_000 });
   }
   expect(playground.consoleErrors).toEqual([]);
   expect(playground.foreignRequests).toEqual([]);

@@ -25,7 +25,7 @@ export interface AppOptions {
   hosts?: readonly string[];
   /** A connection on which nothing moves for so long is ended: what its reader does not take is held in memory. */
   slowReaderMs: number;
-  /** Files that are sent at a time. */
+  /** Large files that are sent at a time. */
   filesAtATime?: number;
   /** What `/v1` is; without it there is none. */
   api?: ApiOptions | undefined;
@@ -35,10 +35,13 @@ export interface AppOptions {
 const HASHED_PATH = /^assets\/.*-[\w-]{8}\.\w+$/;
 
 /**
- * Files that are sent at a time: so many times what one takes is held at most, however many clients ask and read slowly. Those
- * of each address wait in a line of their own.
+ * Large files that are sent at a time: so many times what one takes is held at most, however many clients ask and read slowly.
+ * Those of each address wait in a line of their own.
  */
 const FILES_AT_A_TIME = 64;
+
+/** Of these, for one address: who reads steadily and never ends keeps the rest for others. */
+const SHARE_OF_AN_ADDRESS = 1 / 4;
 
 /** The page, the models that it can load, and the interface for other programs. */
 export function createApp({
@@ -85,7 +88,8 @@ function addPage(
   },
 ): void {
   // As many wait as there may be connections.
-  const files = new WorkQueue({ atATime: filesAtATime, maxWaiting: Infinity });
+  const perClient = Math.ceil(filesAtATime * SHARE_OF_AN_ADDRESS);
+  const files = new WorkQueue({ atATime: filesAtATime, perClient, maxWaiting: Infinity });
   const optionsOf: FileOptionsOf = ({ env }, cacheControl) => ({
     cacheControl,
     async enter(signal) {

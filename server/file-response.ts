@@ -1,19 +1,25 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open, realpath } from 'node:fs/promises';
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import { getMimeType } from 'hono/utils/mime';
 
-/** Pieces that weights are read in: larger ones cost memory, smaller ones time. Of one file three or so are held at a time. */
-const PIECE_BYTES = 1 << 18;
+/** Above it, a file waits for a place: weights, tokenizers and onnxruntime's binaries, and nothing else of the page. */
+const LARGE_FILE_BYTES = 1 << 20;
+
+/** Pieces that large files are read in: larger ones cost memory, smaller ones time. Of one file three or so are held at a time. */
+const LARGE_PIECE_BYTES = 1 << 18;
+
+/** Any number of small files may be sent at a time, to clients that read slowly too. */
+const SMALL_PIECE_BYTES = 1 << 16;
 
 export interface FileOptions {
   /** For the answer. */
   cacheControl: string;
   /**
-   * Waits until the file may be opened.
+   * Waits until a large file may be opened.
    *
    * @returns to be called when it was sent
    * @throws the signal's reason
@@ -45,8 +51,12 @@ export async function fileResponse(
   path: string,
   { cacheControl, enter }: FileOptions,
 ): Promise<Response | undefined> {
-  const leave = await enter(request.signal);
-  const file = await openInside(root, path).catch((error: unknown) => {
+  const found = await findInside(root, path);
+  if (found === undefined) return undefined;
+  // Before it is opened: those who wait hold nothing.
+  const isLarge = found.sizeBytes > LARGE_FILE_BYTES;
+  const leave = isLarge && request.method !== 'HEAD' ? await enter(request.signal) : () => {};
+  const file = await openFound(found.path).catch((error: unknown) => {
     leave();
     throw error;
   });
@@ -79,7 +89,8 @@ export async function fileResponse(
     const status = range === undefined ? 200 : 206;
     if (request.method === 'HEAD' || end === start) return new Response(null, { status, headers });
     // The stream closes the file, at its end or when the client leaves.
-    const stream = file.createReadStream({ start, end: end - 1, highWaterMark: PIECE_BYTES });
+    const highWaterMark = isLarge ? LARGE_PIECE_BYTES : SMALL_PIECE_BYTES;
+    const stream = file.createReadStream({ start, end: end - 1, highWaterMark });
     stream.once('close', leave);
     // A client that left before anything was read of it leaves nobody else to close it.
     request.signal.addEventListener('abort', () => stream.destroy(), { once: true });
@@ -93,22 +104,35 @@ export async function fileResponse(
   }
 }
 
-async function openInside(root: string, path: string): Promise<FileHandle | undefined> {
+/** @returns its real path, in which no link is left */
+async function findInside(root: string, path: string): Promise<{ path: string; sizeBytes: number } | undefined> {
   if (!path.split('/').every(isPlainName)) return undefined;
-  try {
+  return unlessAbsent(async () => {
     const inside = await realpath(root);
     const file = await realpath(join(inside, path));
-    if (!file.startsWith(inside + sep)) return undefined;
-    // The real path has no link left; one that is put there now is not followed.
-    const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    return file.startsWith(inside + sep) ? { path: file, sizeBytes: (await stat(file)).size } : undefined;
+  });
+}
+
+async function openFound(path: string): Promise<FileHandle | undefined> {
+  return unlessAbsent(async () => {
+    // A link that is put there now is not followed.
+    const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     if ((await handle.stat()).isFile()) return handle;
     await handle.close();
+    return undefined;
+  });
+}
+
+async function unlessAbsent<T>(look: () => Promise<T | undefined>): Promise<T | undefined> {
+  try {
+    return await look();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     const isAbsent = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'EACCES', 'ENAMETOOLONG'].includes(String(code));
     if (!isAbsent) throw error;
+    return undefined;
   }
-  return undefined;
 }
 
 /** Neither a step up nor a second separator nor a drive, and no hidden file. */

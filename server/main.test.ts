@@ -329,55 +329,80 @@ describe('what lies outside', () => {
   });
 });
 
-it('ends the connections of clients that take nothing of a file, and has a bounded number of files open for them', async () => {
-  const page = join(root, 'slow');
-  await mkdir(page);
-  await writeFile(join(page, 'index.html'), '');
-  const path = join(await realpath(page), 'weights.bin');
-  await writeFile(path, '');
-  // Far more than lies in the buffers between.
-  await truncate(path, 200e6);
-  const slow = await startServer({ port: 0, pageDirectory: page, slowReaderMs: 300, filesAtATime: 2 });
-  const port = Number(new URL(slow.url).port);
+describe('clients that do not read', () => {
+  let page: string;
+  let weights: string;
+  beforeAll(async () => {
+    page = join(root, 'slow');
+    await mkdir(page);
+    await writeFile(join(page, 'index.html'), '<!doctype html>');
+    weights = join(await realpath(page), 'weights.bin');
+    await writeFile(weights, '');
+    // Far more than lies in the buffers between.
+    await truncate(weights, 200e6);
+  });
+
   const timesOpen = async () => {
     const open = await readdir('/proc/self/fd');
     const targets = await Promise.all(open.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
-    return targets.filter((target) => target === path).length;
+    return targets.filter((target) => target === weights).length;
   };
-  const sockets = Array.from({ length: 5 }, () => {
-    const socket = connect(port, '127.0.0.1').on('error', () => {});
-    socket.pause().write('GET /weights.bin HTTP/1.1\r\nhost: localhost\r\n\r\n');
-    return socket;
-  });
-  let most = 0;
-  await vi.waitFor(
-    async () => {
-      most = Math.max(most, await timesOpen());
-      expect(most).toBe(2);
-    },
-    { timeout: 10_000, interval: 10 },
-  );
-  // Another address has a line of its own: it is next when the first place is free.
-  const status = await new Promise((resolve, reject) => {
-    httpRequest({ host: '127.0.0.1', localAddress: '127.0.0.2', port, path: '/' }, (response) => {
-      resolve(response.resume().statusCode);
-    })
-      .on('error', reject)
-      .end();
-  });
-  expect(status).toBe(200);
-  await vi.waitFor(
-    async () => {
-      const times = await timesOpen();
-      most = Math.max(most, times);
-      expect(times).toBe(0);
-    },
-    { timeout: 20_000, interval: 10 },
-  );
-  expect(most).toBe(2);
-  for (const socket of sockets) socket.destroy();
-  await slow.close();
-}, 60_000);
+
+  /** Five from each address, which ask for the weights and take nothing. */
+  const askFrom = (addresses: readonly string[], port: number) =>
+    addresses.flatMap((localAddress) =>
+      Array.from({ length: 5 }, () => {
+        const socket = connect({ port, host: '127.0.0.1', localAddress }).on('error', () => {});
+        socket.pause().write('GET /weights.bin HTTP/1.1\r\nhost: localhost\r\n\r\n');
+        return socket;
+      }),
+    );
+
+  it('are cut off, and a bounded number of files is open for them, of one address and of all', async () => {
+    const slow = await startServer({ port: 0, pageDirectory: page, slowReaderMs: 300, filesAtATime: 8 });
+    const port = Number(new URL(slow.url).port);
+    for (const [addresses, bound] of [
+      [['127.0.0.1'], 2],
+      [['127.0.0.1', '127.0.0.2', '127.0.0.3', '127.0.0.4', '127.0.0.5'], 8],
+    ] as const) {
+      const sockets = askFrom(addresses, port);
+      let most = 0;
+      const sample = async () => {
+        const times = await timesOpen();
+        most = Math.max(most, times);
+        return times;
+      };
+      const wait = { timeout: 20_000, interval: 10 };
+      await vi.waitFor(async () => expect(await sample()).toBe(bound), wait);
+      await vi.waitFor(async () => expect(await sample()).toBe(0), wait);
+      expect(most).toBe(bound);
+      for (const socket of sockets) socket.destroy();
+    }
+    await slow.close();
+  }, 60_000);
+
+  it('keep nobody from the page, and no other address from its weights', async () => {
+    // None of them is cut off here.
+    const slow = await startServer({ port: 0, pageDirectory: page, slowReaderMs: 120_000, filesAtATime: 4 });
+    const port = Number(new URL(slow.url).port);
+    const sockets = askFrom(['127.0.0.1'], port);
+    await vi.waitFor(async () => expect(await timesOpen()).toBe(1), { timeout: 10_000, interval: 10 });
+    const statusOf = (localAddress: string, path: string) =>
+      new Promise((resolve, reject) => {
+        const headers = { range: 'bytes=0-9' };
+        httpRequest({ host: '127.0.0.1', localAddress, port, path, headers, timeout: 10_000 }, (response) => {
+          resolve(response.resume().statusCode);
+        })
+          .on('timeout', () => reject(new Error(`${localAddress} waits for ${path}`)))
+          .on('error', reject)
+          .end();
+      });
+    expect(await statusOf('127.0.0.1', '/index.html')).toBe(206);
+    expect(await statusOf('127.0.0.2', '/weights.bin')).toBe(206);
+    for (const socket of sockets) socket.destroy();
+    await slow.close();
+  }, 60_000);
+});
 
 describe('startServer', () => {
   it('says which port is taken and what to do', async () => {

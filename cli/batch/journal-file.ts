@@ -10,6 +10,7 @@ import {
   type RowResult,
 } from '../../src/batch/journal.ts';
 import { splitLines } from '../../src/batch/split-lines.ts';
+import { atPath } from '../disk-fault.ts';
 import { UsageError } from '../usage-error.ts';
 
 /**
@@ -112,8 +113,12 @@ export class JournalFile {
     let offset = 0;
     const write = this.#lastWrite.then(async () => {
       offset = this.#endOffset;
-      await this.#file.appendFile(bytes);
-      await this.#file.datasync();
+      try {
+        await this.#file.appendFile(bytes);
+        await this.#file.datasync();
+      } catch (error) {
+        throw atPath(error, this.#path, { keepsEarlier: this.#offsets.some((at) => at !== 0) });
+      }
       this.#endOffset += bytes.length;
     });
     this.#lastWrite = write;

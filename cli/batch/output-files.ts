@@ -1,5 +1,6 @@
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { atPath } from '../disk-fault.ts';
 import { syncFolder } from './journal-file.ts';
 
 /** The journal and the lists that stand beside `NAME.csv`: `NAME.journal.jsonl`, `NAME.errors.jsonl`, … */
@@ -15,8 +16,11 @@ export async function writeWhole(
   const partPath = `${path}.part`;
   const file: FileHandle = await open(partPath, 'w');
   let pending = '';
+  const fault = (error: unknown) => {
+    throw atPath(error, path);
+  };
   const flush = async () => {
-    await file.appendFile(pending);
+    await file.appendFile(pending).catch(fault);
     pending = '';
   };
   try {
@@ -25,7 +29,7 @@ export async function writeWhole(
       if (pending.length > 1 << 20) await flush();
     });
     await flush();
-    await file.sync();
+    await file.sync().catch(fault);
   } finally {
     await file.close();
   }

@@ -5,6 +5,7 @@ import { type CsvError, parse } from 'csv-parse';
 import { AlignError } from '../../src/align/errors.ts';
 import { DELIMITERS, nameCells, parseJsonLine, type RowFormat, type SourceRow } from '../../src/batch/row-format.ts';
 import { splitLines } from '../../src/batch/split-lines.ts';
+import { atPath } from '../disk-fault.ts';
 
 export interface RowFile {
   path: string;
@@ -148,7 +149,11 @@ async function* readJsonLines(path: string): AsyncGenerator<SourceRow, void, voi
 async function* readFileBytes(path: string): AsyncGenerator<Buffer, void, void> {
   const source = createReadStream(path);
   if (!path.toLowerCase().endsWith('.gz')) {
-    yield* source as AsyncIterable<Buffer>;
+    try {
+      yield* source as AsyncIterable<Buffer>;
+    } catch (error) {
+      throw atPath(error, path);
+    }
     return;
   }
   const plain = createGunzip();
@@ -156,7 +161,7 @@ async function* readFileBytes(path: string): AsyncGenerator<Buffer, void, void> 
   try {
     yield* source.pipe(plain) as AsyncIterable<Buffer>;
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))) throw error;
+    if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))) throw atPath(error, path);
     throw new AlignError('invalid-request', `${path} is no gzip file, or damaged or cut short: ${error.message}.`, {
       cause: error,
       details: { path },

@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import type { ChatReply } from '../../src/batch/chat-endpoint.ts';
+import { atPath } from '../disk-fault.ts';
 
 /**
  * Replies by what was asked, a JSON line each: a call that was paid for is not made again. Holds a digest of the question, not its
  * text. Several runs may append to one file.
  */
 export class VerdictCache {
+  readonly #path: string;
   readonly #file: FileHandle;
   readonly #replies: Map<string, ChatReply>;
 
-  private constructor(file: FileHandle, replies: Map<string, ChatReply>) {
+  private constructor(path: string, file: FileHandle, replies: Map<string, ChatReply>) {
+    this.#path = path;
     this.#file = file;
     this.#replies = replies;
   }
@@ -25,7 +28,7 @@ export class VerdictCache {
       if (entry !== undefined) replies.set(entry.key, entry.reply);
     }
     if (text !== '' && !text.endsWith('\n')) await file.appendFile('\n');
-    return new VerdictCache(file, replies);
+    return new VerdictCache(path, file, replies);
   }
 
   get(key: string): ChatReply | undefined {
@@ -34,7 +37,11 @@ export class VerdictCache {
 
   /** Resolves once a kill of this process cannot lose the reply. */
   async add(key: string, reply: ChatReply): Promise<void> {
-    await this.#file.appendFile(`${JSON.stringify({ key, reply })}\n`);
+    try {
+      await this.#file.appendFile(`${JSON.stringify({ key, reply })}\n`);
+    } catch (error) {
+      throw atPath(error, this.#path, { keepsEarlier: this.#replies.size > 0 });
+    }
     this.#replies.set(key, reply);
   }
 

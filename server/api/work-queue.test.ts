@@ -60,6 +60,27 @@ it('gives the last place of the longest line to a client with a shorter one, and
   expect(started).toEqual(['a1', 'a2', 'b1', 'a3']);
 });
 
+it('leaves places that one client may not have to others', async () => {
+  const queue = new WorkQueue({ atATime: 3, perClient: 2, maxWaiting: 10 });
+  const { started, enter, end } = startRequests(queue);
+  for (const name of ['a1', 'a2', 'a3', 'a4']) enter('a', name);
+  await settled();
+  expect([started, queue.running, queue.waiting]).toEqual([['a1', 'a2'], 2, 2]);
+  for (const name of ['b1', 'b2']) enter('b', name);
+  await settled();
+  expect(started).toEqual(['a1', 'a2', 'b1']);
+  // The place is handed to its own client, whose turn it is, and then to none that has its share.
+  await end('a1');
+  expect(started).toEqual(['a1', 'a2', 'b1', 'a3']);
+  await end('b1');
+  expect(started).toEqual(['a1', 'a2', 'b1', 'a3', 'b2']);
+  await end('b2');
+  expect([started.length, queue.running, queue.waiting]).toEqual([5, 2, 1]);
+  await end('a2');
+  for (const name of ['a3', 'a4']) await end(name);
+  expect([started.at(-1), queue.running, queue.waiting]).toEqual(['a4', 0, 0]);
+});
+
 it('forgets who leaves while they wait', async () => {
   const queue = new WorkQueue({ atATime: 1, maxWaiting: 3 });
   const { started, refused, enter, end } = startRequests(queue);

@@ -13,20 +13,33 @@ interface Place {
   refuse: (error: Error) => void;
 }
 
+interface QueueLimits {
+  /** Jobs that run at a time. */
+  atATime: number;
+  /** Jobs that run at a time for one client, the rest of the places being left to others; at least 1. By default all. */
+  perClient?: number;
+  /** Of all clients together. */
+  maxWaiting: number;
+}
+
 /**
  * Runs a few jobs at a time; a bounded number of others wait, in a line for each client. The lines take turns, each in the
  * order in which its requests came: who sends many slows down none but himself.
  */
 export class WorkQueue {
   readonly atATime: number;
+  readonly #perClient: number;
   readonly #maxWaiting: number;
   #running = 0;
   #waiting = 0;
+  /** How many run for each client; none is 0. */
+  readonly #held = new Map<Client, number>();
   /** The line whose turn it is comes first; none is empty. */
   readonly #lines = new Map<Client, Place[]>();
 
-  constructor({ atATime, maxWaiting }: { atATime: number; maxWaiting: number }) {
+  constructor({ atATime, perClient = atATime, maxWaiting }: QueueLimits) {
     this.atATime = atATime;
+    this.#perClient = perClient;
     this.#maxWaiting = maxWaiting;
   }
 
@@ -47,19 +60,29 @@ export class WorkQueue {
    */
   async enter(signal: AbortSignal, client?: Client): Promise<() => void> {
     signal.throwIfAborted();
-    if (this.#running >= this.atATime) {
+    if (this.#running >= this.atATime || this.#hasAll(client)) {
       if (this.#waiting >= this.#maxWaiting) this.#makeRoomFor(client);
       // The place of a request that ended is handed on: nobody can take it in between.
       await this.#turn(signal, client);
-    } else this.#running += 1;
+    } else this.#count(client, 1);
     let isHeld = true;
     return () => {
       if (!isHeld) return;
       isHeld = false;
-      const next = this.#next();
-      if (next === undefined) this.#running -= 1;
-      else next.start();
+      this.#count(client, -1);
+      this.#startNext();
     };
+  }
+
+  #hasAll(client: Client): boolean {
+    return (this.#held.get(client) ?? 0) >= this.#perClient;
+  }
+
+  #count(client: Client, change: 1 | -1): void {
+    this.#running += change;
+    const held = (this.#held.get(client) ?? 0) + change;
+    if (held > 0) this.#held.set(client, held);
+    else this.#held.delete(client);
   }
 
   /** Else a client that fills the queue would keep the others out of it. */
@@ -74,15 +97,17 @@ export class WorkQueue {
     last.refuse(busy());
   }
 
-  #next(): Place | undefined {
+  #startNext(): void {
     for (const [client, line] of this.#lines) {
+      if (this.#hasAll(client)) continue;
       const place = line[0] as Place;
       this.#remove(client, place);
       // To the end: the others' turns come first.
       if (this.#lines.delete(client)) this.#lines.set(client, line);
-      return place;
+      this.#count(client, 1);
+      place.start();
+      return;
     }
-    return undefined;
   }
 
   #remove(client: Client, place: Place): void {

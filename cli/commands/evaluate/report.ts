@@ -15,6 +15,7 @@ import { reportFiles } from '../../../src/evaluation/report/report-files.ts';
 import { ENGLISH } from '../../../src/evaluation/report/report-words.ts';
 import { writeWhole } from '../../batch/output-files.ts';
 import { readColumns, readRows } from '../../batch/read-rows.ts';
+import { atPath } from '../../disk-fault.ts';
 import { RESPONSIBLE_USE } from '../../imhi/responsible-use.ts';
 import { packageVersion } from '../../package-version.ts';
 import { note } from '../../terminal.ts';
@@ -65,7 +66,9 @@ async function readPart(path: string): Promise<EvaluationPart> {
 }
 
 async function readJson(path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8');
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw atPath(error, path);
+  });
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
