@@ -10,7 +10,8 @@ const EOS = 31;
 /** Depends on all that came before. */
 const script = (ids: readonly number[]) =>
   ids.length >= 24 ? EOS : (ids.reduce((sum, id) => sum * 3 + id, 7) % 29) + 1;
-const config: DecoderConfig = { contextLength: 64, vocabularySize: 32, eosTokenIds: [EOS] };
+/** A step for each token. */
+const config: DecoderConfig = { contextLength: 64, vocabularySize: 32, eosTokenIds: [EOS], mayDraft: false };
 const options: GenerateOptions = { ...GREEDY, maxNewTokens: 40 };
 const PROMPT = Int32Array.of(1, 5, 9);
 
