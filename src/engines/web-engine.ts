@@ -107,7 +107,7 @@ async function createGpuDecoder(options: WebEngineOptions): Promise<GpuDecoder> 
     const decoder = await orRelease(session, (shape) =>
       GpuDecoder.create({ Tensor: ort.Tensor, session, shape, watch, prefillChunkTokens }),
     );
-    await warmUp(decoder, options.config.mayDraft ?? true);
+    await warmUp(decoder);
     return decoder;
   } catch (error) {
     watch.end();
@@ -132,22 +132,20 @@ function createSession(
 
 /**
  * Tokens of the steps that are tried at the load. ORT has other shaders for one row, for a few (2, 4 and 9 were seen to differ)
- * and for many (33); 256 rows compile nothing that 33 do not.
+ * and for many (33); the widest step with drafts has 17, and 256 rows compile nothing that 33 do not.
  */
-const WARM_UP_TOKENS = { prompt: 33, drafts: [17, 9, 5, 3, 2], one: 1 } as const;
+const WARM_UP_TOKENS = [33, 17, 9, 5, 3, 2, 1];
 
-/** Compiles the shaders of the steps that a request makes now, not in the first one, and shows that they run. */
-async function warmUp(decoder: GpuDecoder, mayDraft: boolean): Promise<void> {
-  const { prompt, drafts, one } = WARM_UP_TOKENS;
-  const steps = [prompt, ...(mayDraft ? drafts : []), one];
+/** Compiles the shaders of steps of all kinds now, not in the first request, and shows that they run. */
+async function warmUp(decoder: GpuDecoder): Promise<void> {
   decoder.reserve(
-    steps.reduce((sum, tokens) => sum + tokens + 1, 0),
+    WARM_UP_TOKENS.reduce((sum, tokens) => sum + tokens + 1, 0),
     0,
   );
   let pastTokens = 0;
-  for (const tokens of steps) {
-    // Of a prompt only the end is scored, of drafts each token.
-    const rows = tokens === prompt ? 1 : tokens;
+  for (const tokens of WARM_UP_TOKENS) {
+    // The first as the end of a prompt, the others as one token and those drafted after it.
+    const rows = tokens === WARM_UP_TOKENS[0] ? 1 : tokens;
     await decoder.step(new Int32Array(tokens), pastTokens, rows, { type: 'largest' });
     pastTokens += tokens;
   }
