@@ -2,7 +2,7 @@
  * `npm test`: every check in turn, all of them even after one failed, then one line with the counts of the tests.
  * The exit code is 1 if anything failed.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 
 const reports = '.cache/test-reports';
@@ -19,6 +19,25 @@ function run(script, args = [], env = {}) {
   return status === 0;
 }
 
+/** Beside others; what it says is printed when it has ended. @returns whether the command succeeded */
+function runBeside(script) {
+  return new Promise((resolve) => {
+    const child = spawn('npm', ['run', '-s', script], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const output = [];
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => output.push(bytes));
+    const end = (isDone) => {
+      console.log(`\n── npm run ${script}`);
+      process.stdout.write(Buffer.concat(output));
+      resolve(isDone);
+    };
+    child.on('error', (error) => {
+      output.push(Buffer.from(`${error.message}\n`));
+      end(false);
+    });
+    child.on('close', (code) => end(code === 0));
+  });
+}
+
 function readReport(name) {
   try {
     return JSON.parse(readFileSync(`${reports}/${name}`, 'utf8'));
@@ -27,7 +46,10 @@ function readReport(name) {
   }
 }
 
-const failedChecks = ['test:types', 'test:lint', 'test:format'].filter((script) => !run(script));
+// Each takes one core.
+const checks = ['test:types', 'test:lint', 'test:format'];
+const outcomes = await Promise.all(checks.map(runBeside));
+const failedChecks = checks.filter((_, i) => !outcomes[i]);
 if (!run('test:unit', ['--reporter=default', '--reporter=json', `--outputFile.json=${reports}/unit.json`])) {
   failedChecks.push('test:unit');
 }
