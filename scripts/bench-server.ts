@@ -226,7 +226,7 @@ function runReference(input: string): Throughput {
     '--threads',
     String(threads),
   ];
-  const output = execFileSync(PYTHON, args, { stdio: ['ignore', 'pipe', 'ignore'] }).toString();
+  const output = execFileSync(PYTHON, args, { stdio: ['ignore', 'pipe', 'inherit'] }).toString();
   const { rows, tokens, seconds } = JSON.parse(output) as { rows: number; tokens: number; seconds: number };
   return { rowsPerSecond: rows / seconds, tokensPerSecond: tokens / seconds };
 }
