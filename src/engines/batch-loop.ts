@@ -3,6 +3,7 @@ import { AlignError } from '../align/errors.ts';
 import { roomToGenerate } from '../align/request.ts';
 import { checkGeneration } from './check-generation.ts';
 import type { DecoderConfig } from './decode-loop.ts';
+import { decidedTokens } from './decided-tokens.ts';
 import { DraftLength } from './draft-length.ts';
 import { Drafter } from './drafter.ts';
 import { toEngineError } from './engine-error.ts';
@@ -222,25 +223,12 @@ export class BatchLoop implements Engine {
     this.#draftLength.record(draft.length, sequence.hasStopped ? written : Math.max(0, written - 1), stepMs);
   }
 
-  /**
-   * The tokens that a step decides: the drafted ones as long as they are what the model writes, then the one that it writes
-   * in place of the next.
-   *
-   * @param scores  of draft + 1 positions
-   */
+  /** @param scores  of draft + 1 positions */
   #choose(sequence: Sequence, scores: readonly RowScores[], draft: readonly number[] = []): void {
-    const tokenIds: number[] = [];
     try {
-      for (const [row, rowScores] of scores.entries()) {
-        const tokenId = sequence.sampler.sample(rowScores);
-        if (this.#eosTokenIds.has(tokenId)) {
-          sequence.add(tokenIds);
-          return sequence.finish('stop');
-        }
-        tokenIds.push(tokenId);
-        if (tokenId !== draft[row]) break;
-      }
+      const { tokenIds, isEnd } = decidedTokens(scores, draft, sequence.sampler, this.#eosTokenIds);
       sequence.add(tokenIds);
+      if (isEnd) sequence.finish('stop');
     } catch (error) {
       sequence.fail(toEngineError(error, this.device, 'generating'));
     }

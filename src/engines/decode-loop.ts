@@ -4,6 +4,7 @@ import { roomToGenerate } from '../align/request.ts';
 import type { LlamaConfig } from '../convert/llama-config.ts';
 import { checkGeneration } from './check-generation.ts';
 import type { Decoder } from './decoder.ts';
+import { decidedTokens } from './decided-tokens.ts';
 import { DraftLength } from './draft-length.ts';
 import { Drafter } from './drafter.ts';
 import { toEngineError } from './engine-error.ts';
@@ -74,7 +75,7 @@ export class DecodeLoop implements Engine {
       let stepMs: number | undefined;
       let endMs = 0;
       for (let newTokens = 0; ;) {
-        const { tokenIds, isEnd } = this.#choose(scores, draft, sampler);
+        const { tokenIds, isEnd } = decidedTokens(scores, draft, sampler, this.#eosTokenIds);
         if (stepMs !== undefined) {
           this.#draftLength.record(draft.length, isEnd ? tokenIds.length : tokenIds.length - 1, stepMs);
         }
@@ -115,28 +116,6 @@ export class DecodeLoop implements Engine {
   dispose(): Promise<void> {
     this.#disposed ??= this.#stepRunning.then(() => this.#decoder.dispose());
     return this.#disposed;
-  }
-
-  /**
-   * The tokens that a step decides: the drafted ones as long as they are what the model writes, then the one that it
-   * writes in place of the next. Each is chosen from the model's own scores, so that the text is that without drafts, drawn
-   * texts included.
-   *
-   * @param scores  of draft + 1 positions
-   */
-  #choose(
-    scores: readonly RowScores[],
-    draft: readonly number[],
-    sampler: Sampler,
-  ): { tokenIds: number[]; isEnd: boolean } {
-    const tokenIds: number[] = [];
-    for (const [row, rowScores] of scores.entries()) {
-      const tokenId = sampler.sample(rowScores);
-      if (this.#eosTokenIds.has(tokenId)) return { tokenIds, isEnd: true };
-      tokenIds.push(tokenId);
-      if (tokenId !== draft[row]) break;
-    }
-    return { tokenIds, isEnd: false };
   }
 
   /**

@@ -89,13 +89,17 @@ export class DraftLength {
 
   /** A token was guessed, drafted or not. */
   learn(isRight: boolean): void {
-    const i = RUNS.findLastIndex(({ from }) => from <= this.#run);
-    const chance = this.#chances[i]!;
-    this.#chances[i] = Math.min(MAX_CHANCE, chance + LEARNING * ((isRight ? 1 : 0) - chance));
+    const kind = kindOfRun(this.#run);
+    const chance = this.#chances[kind]!;
+    this.#chances[kind] = Math.min(MAX_CHANCE, chance + LEARNING * ((isRight ? 1 : 0) - chance));
     this.#run = isRight ? this.#run + 1 : 0;
   }
 
-  /** A step was made. @param accepted  of the drafted tokens, those that were right */
+  /**
+   * A step was made.
+   *
+   * @param accepted  of the drafted tokens, those that were right
+   */
   record(drafted: number, accepted: number, ms: number): void {
     const tokens = Math.max(drafted + 1, this.#minStepTokens);
     const known = this.#stepMs.get(tokens);
@@ -115,7 +119,7 @@ export class DraftLength {
   }
 
   #chanceAfter(run: number): number {
-    return this.#chances[RUNS.findLastIndex(({ from }) => from <= run)]!;
+    return this.#chances[kindOfRun(run)]!;
   }
 
   /** Each drafted token counts if all before it did; the token after the last right one comes in any case. */
@@ -146,4 +150,9 @@ export class DraftLength {
     const marginal = below[0] > fewest ? (below[1] - one) / (below[0] - fewest) : FIRST_MARGINAL_COST * one;
     return below[1] + Math.max(0, marginal) * (tokens - below[0]);
   }
+}
+
+/** @returns its place in `RUNS` */
+function kindOfRun(run: number): number {
+  return RUNS.findLastIndex(({ from }) => from <= run);
 }

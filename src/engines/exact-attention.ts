@@ -27,7 +27,8 @@ const SUM_COLUMNS = 16;
  * @param model    an onnx.ModelProto of src/convert/onnx/llama-graph.ts without its external data
  * @param threads  each takes whole heads; more than there are with keys would cut a head's columns, and with them its sums,
  *   in another way for each number of rows
- * @returns unchanged if it computes in float16 or on too many threads; `isOneRowExact` says whether a step of one token is as exact as a longer one
+ * @returns unchanged if it computes in float16 or on too many threads; `isOneRowExact` says whether a step of one token is as
+ *   exact as a longer one
  */
 export function exactAttention(model: Uint8Array, threads: number): { model: Uint8Array; isOneRowExact: boolean } {
   const nodes = readNodes(model);
