@@ -87,8 +87,8 @@ function addPage(
     hasApi: boolean;
   },
 ): void {
-  // As many wait as there may be connections.
   const perClient = Math.ceil(filesAtATime * SHARE_OF_AN_ADDRESS);
+  // As many wait as there may be connections.
   const files = new WorkQueue({ atATime: filesAtATime, perClient, maxWaiting: Infinity });
   const optionsOf: FileOptionsOf = ({ env }, cacheControl) => ({
     cacheControl,

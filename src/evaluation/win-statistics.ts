@@ -68,7 +68,7 @@ export function bootstrapMean(
   const value = values.reduce((sum, one) => sum + one, 0) / count;
   const drawn = { value, low: quantile(means, 0.025), high: quantile(means, 0.975) };
   if (range === undefined) return drawn;
-  // 1 - 0.05^(1/count). Powers differ in their last digit between browsers and Node, these functions do not.
+  // 1 - 0.05^(1/count). Powers were seen to differ in their last digit between Chromium and Node, these functions not.
   const unseen = -Math.expm1(Math.log(0.05) / count);
   return {
     value,

@@ -7,8 +7,8 @@ import type { ScoringOutput } from '../../state/scoring-settings.ts';
 import { useApp, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import controls from '../../styles/controls.module.css';
+import entries from '../../styles/entries.module.css';
 import type { ClassifierInfo } from '../../../workers/scores-protocol.ts';
-import dialogStyles from '../Dialog/Dialog.module.css';
 import { ErrorBox } from '../ErrorBox/ErrorBox.tsx';
 import { Icon } from '../Icon/Icon.tsx';
 import { ProgressBar } from '../ProgressBar/ProgressBar.tsx';
@@ -175,10 +175,10 @@ function Sources({ chosenId, onChoose }: { chosenId: string; onChoose: (id: stri
         </p>
       </form>
       {kept.length > 0 && (
-        <ul className={dialogStyles.list} aria-label={text.fromKept}>
+        <ul className={entries.list} aria-label={text.fromKept}>
           {kept.map(({ reference: name, storedBytes }) => (
-            <li key={name} className={dialogStyles.item}>
-              <p className={dialogStyles.about}>
+            <li key={name} className={entries.item}>
+              <p className={entries.about}>
                 {name} <span className={controls.hint}>{text.keptSize(storedBytes)}</span>
               </p>
               <button

@@ -15,10 +15,11 @@ import { isReadableOnTheWay } from '../../state/server-slice.ts';
 import { useApp, useSettings, useStores } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import controls from '../../styles/controls.module.css';
-import dialogStyles from '../Dialog/Dialog.module.css';
+import entries from '../../styles/entries.module.css';
 import { Icon } from '../Icon/Icon.tsx';
 import { NumberField } from '../NumberField/NumberField.tsx';
 import { Segmented } from '../Segmented/Segmented.tsx';
+import { TextField } from '../TextField/TextField.tsx';
 import { AddOutput } from './AddOutput.tsx';
 import styles from './ScoringChoices.module.css';
 
@@ -128,7 +129,7 @@ function Outputs({ outputs, labelOf, onRemove }: OutputsProps) {
   const infos = useApp((app) => app.classifierInfos);
   if (outputs.length === 0) return <p>{text.noOutputs}</p>;
   return (
-    <ul className={dialogStyles.list}>
+    <ul className={entries.list}>
       {outputs.map((output, i) => {
         const { classifierId, objectiveKey, labelIndex, reading, input, isLowerBetter } = output;
         const label = infos[classifierId]?.labels[labelIndex];
@@ -140,9 +141,9 @@ function Outputs({ outputs, labelOf, onRemove }: OutputsProps) {
               ? text.outputValue(label)
               : text.outputProbability(label);
         return (
-          <li key={i} className={dialogStyles.item}>
-            <div className={dialogStyles.about}>
-              <p className={dialogStyles.name}>{labelOf(objectiveKey)}</p>
+          <li key={i} className={entries.item}>
+            <div className={entries.about}>
+              <p className={entries.name}>{labelOf(objectiveKey)}</p>
               <p className={controls.hint}>{text.outputLine(name, what, text.inputs[input], isLowerBetter)}</p>
             </div>
             <button
@@ -166,81 +167,43 @@ function nameOf(classifierId: string): string {
 
 /** Whom to ask. What is typed holds at once; what is no address is no judge. */
 function Endpoint({ scoring: { judgeUrl, judgeModel }, onChange }: ChoiceProps) {
-  const id = useId();
   const keys = useApp((app) => app.judgeKeys);
   const setKey = useApp((app) => app.setJudgeKey);
   // What is no address may hold a password: it stands in the field alone, and is not kept.
   const [typed, setTyped] = useState(judgeUrl);
-  const isFaulty = typed !== '' && !isJudgeUrl(typed);
   const origin = judgeOrigin({ judge: 'endpoint', judgeUrl });
   const key = origin === undefined ? '' : (keys[origin] ?? '');
-  const isKeyFaulty = !isSendableKey(key);
+  const type = (url: string) => {
+    setTyped(url);
+    onChange({ judgeUrl: isJudgeUrl(url) ? url : '' });
+  };
   return (
     <div className={styles.fields}>
       <p className={controls.hint}>
         {text.judgeEndpoint}
         {origin !== undefined && ` ${strings.scores.sendsWhat(origin)}`}
       </p>
-      <div className={controls.field}>
-        <label className={controls.label} htmlFor={`${id}-url`}>
-          {text.url}
-        </label>
-        <input
-          id={`${id}-url`}
-          className={controls.input}
-          type="url"
-          value={typed}
-          placeholder={text.urlPlaceholder}
-          aria-invalid={isFaulty}
-          aria-describedby={isFaulty ? `${id}-fault` : undefined}
-          onChange={(event) => {
-            const url = event.target.value.trim();
-            setTyped(url);
-            onChange({ judgeUrl: isJudgeUrl(url) ? url : '' });
-          }}
-        />
-        {isFaulty && (
-          <p id={`${id}-fault`} className={controls.fault}>
-            {text.urlFault}
-          </p>
-        )}
-        {origin !== undefined && isReadableOnTheWay(origin) && (
-          <p className={controls.hint}>{strings.server.readable}</p>
-        )}
-      </div>
+      <TextField
+        label={text.url}
+        type="url"
+        value={typed}
+        placeholder={text.urlPlaceholder}
+        fault={typed === '' || isJudgeUrl(typed) ? undefined : text.urlFault}
+        hint={origin !== undefined && isReadableOnTheWay(origin) ? strings.server.readable : undefined}
+        onChange={(url) => type(url.trim())}
+      />
       <div className={styles.two}>
-        <label className={controls.field}>
-          <span className={controls.label}>{text.judgeModel}</span>
-          <input
-            className={controls.input}
-            value={judgeModel}
-            onChange={(event) => onChange({ judgeModel: event.target.value })}
-          />
-        </label>
-        <div className={controls.field}>
-          <label className={controls.label} htmlFor={`${id}-key`}>
-            {text.key}
-          </label>
-          <input
-            id={`${id}-key`}
-            className={controls.input}
-            type="password"
-            autoComplete="off"
-            value={key}
-            disabled={origin === undefined}
-            aria-invalid={isKeyFaulty}
-            aria-describedby={isKeyFaulty ? `${id}-key-fault ${id}-key-why` : `${id}-key-why`}
-            onChange={(event) => origin !== undefined && setKey(origin, event.target.value)}
-          />
-          {isKeyFaulty && (
-            <p id={`${id}-key-fault`} className={controls.fault}>
-              {text.keyFault}
-            </p>
-          )}
-          <p id={`${id}-key-why`} className={controls.hint}>
-            {text.keyWhy}
-          </p>
-        </div>
+        <TextField label={text.judgeModel} value={judgeModel} onChange={(model) => onChange({ judgeModel: model })} />
+        <TextField
+          label={text.key}
+          hint={text.keyWhy}
+          type="password"
+          autoComplete="off"
+          value={key}
+          disabled={origin === undefined}
+          fault={isSendableKey(key) ? undefined : text.keyFault}
+          onChange={(typedKey) => origin !== undefined && setKey(origin, typedKey)}
+        />
       </div>
     </div>
   );

@@ -12,6 +12,7 @@ import { useApp, useCurrentModel } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
+import entries from '../../styles/entries.module.css';
 import type { ConvertedModel } from '../../worker-client/model-library.ts';
 import { pullCommand } from './commands.ts';
 import styles from './ModelChoices.module.css';
@@ -42,7 +43,7 @@ export function ModelChoices({ onClose }: ModelChoicesProps) {
       <section className={dialogStyles.section} aria-labelledby="models-published">
         <h3 id="models-published">{strings.model.published}</h3>
         <p className={controls.hint}>{strings.model.publishedWhy}</p>
-        <ul className={dialogStyles.list}>
+        <ul className={entries.list}>
           {CATALOGUE.map((model) => (
             <PublishedModel key={model.id} model={model} onUse={use} />
           ))}
@@ -74,7 +75,7 @@ function Ready({ onUse }: { onUse: (model: ConvertedModel) => void }) {
       )}
       {library.status === 'ready' && models.length === 0 && <p className={controls.hint}>{strings.model.servedNone}</p>}
       {models.length > 0 && (
-        <ul className={dialogStyles.list}>
+        <ul className={entries.list}>
           {models.map((model) => (
             <ReadyModel key={model.id} model={model} onUse={() => onUse(model)} />
           ))}
@@ -98,9 +99,9 @@ function ReadyModel({ model, onUse }: { model: ConvertedModel; onUse: () => void
   const isInUse = current?.id === model.id && status === 'ready';
   const host = hostOfModel(model);
   return (
-    <li className={dialogStyles.item}>
-      <div className={dialogStyles.about}>
-        <p className={dialogStyles.name}>{model.name}</p>
+    <li className={entries.item}>
+      <div className={entries.about}>
+        <p className={entries.name}>{model.name}</p>
         <p className={controls.hint}>{strings.model.facts(model.family, model.parameterCount, model.contextLength)}</p>
         {model.variants.length > 0 && (
           <p className={controls.hint}>
@@ -169,9 +170,9 @@ function Disk({ onUse }: { onUse: (model: ConvertedModel) => void }) {
 
 function PublishedModel({ model, onUse }: { model: CatalogueModel; onUse: (model: ConvertedModel) => void }) {
   return (
-    <li className={dialogStyles.item}>
-      <div className={dialogStyles.about}>
-        <p className={dialogStyles.name}>{model.id.slice(model.id.indexOf('/') + 1)}</p>
+    <li className={entries.item}>
+      <div className={entries.about}>
+        <p className={entries.name}>{model.id.slice(model.id.indexOf('/') + 1)}</p>
         <p className={controls.hint}>{strings.model.base(model.base, model.contextLength, model.licence)}</p>
       </div>
       <span className={controls.hint}>{strings.model.download(model.downloadBytes)}</span>

@@ -2,6 +2,7 @@ import { useId, useState } from 'react';
 
 import dialogStyles from '../../components/Dialog/Dialog.module.css';
 import { ErrorBox } from '../../components/ErrorBox/ErrorBox.tsx';
+import { TextField } from '../../components/TextField/TextField.tsx';
 import { addressAsKept, isReadableOnTheWay, type KnownServer } from '../../state/server-slice.ts';
 import { useApp, useSettings } from '../../state/stores.ts';
 import { strings } from '../../strings.ts';
@@ -137,35 +138,23 @@ function AddressForm() {
         void submit();
       }}
     >
-      <div className={controls.field}>
-        <label className={controls.label} htmlFor={`${id}-address`}>
-          {text.address}
-        </label>
-        <input
-          id={`${id}-address`}
-          className={controls.input}
-          value={shown}
-          placeholder={text.addressPlaceholder}
-          inputMode="url"
-          autoComplete="off"
-          spellCheck={false}
-          onChange={(event) => setAddress(event.target.value)}
-        />
-      </div>
-      <div className={controls.field}>
-        <label className={controls.label} htmlFor={`${id}-key`}>
-          {text.key}
-        </label>
-        <input
-          id={`${id}-key`}
-          className={controls.input}
-          type="password"
-          value={key}
-          autoComplete="off"
-          aria-describedby={`${id}-key-why`}
-          onChange={(event) => setKey(event.target.value)}
-        />
-      </div>
+      <TextField
+        label={text.address}
+        value={shown}
+        placeholder={text.addressPlaceholder}
+        inputMode="url"
+        autoComplete="off"
+        spellCheck={false}
+        onChange={setAddress}
+      />
+      <TextField
+        label={text.key}
+        type="password"
+        value={key}
+        autoComplete="off"
+        aria-describedby={`${id}-key-why`}
+        onChange={setKey}
+      />
       <p id={`${id}-key-why`} className={styles.wide}>
         {known !== undefined && known.key !== 'none' ? text.keyKept : text.keyWhy}
       </p>

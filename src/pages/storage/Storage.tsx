@@ -13,6 +13,7 @@ import { storedModelId, type StoredModelTask } from '../../state/weights-slice.t
 import { strings } from '../../strings.ts';
 import { classNames } from '../../styles/class-names.ts';
 import controls from '../../styles/controls.module.css';
+import entries from '../../styles/entries.module.css';
 import type { StoredModel, StoreReport, UnfinishedModel } from '../../../workers/weights-protocol.ts';
 import { saveFile } from '../save-file.ts';
 import styles from './Storage.module.css';
@@ -57,7 +58,7 @@ function Models({ models }: { models: readonly StoredModel[] }) {
       {models.length === 0 ? (
         <p className={controls.hint}>{strings.storage.none}</p>
       ) : (
-        <ul className={styles.list}>
+        <ul className={entries.list}>
           {models.map((model) => (
             <Model key={storedModelId(model)} model={model} />
           ))}
@@ -93,9 +94,9 @@ function Model({ model }: { model: StoredModel }) {
     if (file !== undefined) saveFile(file, `${model.name}-${model.variant}.tar`);
   };
   return (
-    <li className={styles.item} aria-label={model.name}>
-      <div className={styles.about}>
-        <p className={styles.name}>{model.name}</p>
+    <li className={entries.item} aria-label={model.name}>
+      <div className={entries.about}>
+        <p className={entries.name}>{model.name}</p>
         <p className={controls.hint}>
           {strings.model.facts(model.family, model.parameterCount, model.contextLength)} ·{' '}
           {strings.model.variantOf(model.variant, model.sizeBytes)}
@@ -181,11 +182,11 @@ function Unfinished({ models }: { models: readonly UnfinishedModel[] }) {
   return (
     <section className={classNames(controls.panel, styles.section)} aria-labelledby="storage-unfinished">
       <h3 id="storage-unfinished">{strings.storage.unfinished}</h3>
-      <ul className={styles.list}>
+      <ul className={entries.list}>
         {models.map((model) => (
-          <li key={storedModelId(model)} className={styles.item}>
-            <div className={styles.about}>
-              <p className={styles.name}>{model.source}</p>
+          <li key={storedModelId(model)} className={entries.item}>
+            <div className={entries.about}>
+              <p className={entries.name}>{model.source}</p>
               <p className={controls.hint}>{strings.weights.variant(model.variant)}</p>
             </div>
             <GetModel reference={model.source} family={undefined} onReady={() => {}} />
@@ -224,11 +225,11 @@ function Classifiers() {
     <section className={classNames(controls.panel, styles.section)} aria-labelledby="storage-classifiers">
       <h3 id="storage-classifiers">{strings.storage.classifiers}</h3>
       <p className={controls.hint}>{strings.storage.classifiersWhy}</p>
-      <ul className={styles.list}>
+      <ul className={entries.list}>
         {kept.map(({ reference, storedBytes }) => (
-          <li key={reference} className={styles.item} aria-label={reference}>
-            <div className={styles.about}>
-              <p className={styles.name}>{reference}</p>
+          <li key={reference} className={entries.item} aria-label={reference}>
+            <div className={entries.about}>
+              <p className={entries.name}>{reference}</p>
               <p className={controls.hint}>{strings.scores.keptSize(storedBytes)}</p>
             </div>
             <div className={styles.line}>
