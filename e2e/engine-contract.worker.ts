@@ -16,7 +16,7 @@ import { createWebDecoder, type WebFile } from '../src/engines/web-engine.ts';
 export interface ContractModel {
   device: 'wasm' | 'webgpu';
   threads: number;
-  config: LlamaConfig & Pick<DecoderConfig, 'mayDraft'>;
+  config: LlamaConfig & Pick<DecoderConfig, 'mayDraft' | 'draftMargin'>;
   graph: WebFile;
   externalData: WebFile[];
 }
@@ -80,9 +80,9 @@ const worker = {
     });
   },
 
-  /** What WebGPU was asked for in the steps of an edit: after its first token, and not for the prompt. */
+  /** What WebGPU was asked for in the steps of an edit without drafts: after its first token, and not for the prompt. */
   async countSteps(newTokens: number, sampling: Partial<SamplingOptions>): Promise<GpuCounts> {
-    const engine = new DecodeLoop(shared, { ...model.config, eosTokenIds: [] });
+    const engine = new DecodeLoop(shared, { ...model.config, eosTokenIds: [], mayDraft: false });
     const options = { ...GREEDY, ...sampling, maxNewTokens: newTokens };
     const { signal } = new AbortController();
     let isFirst = true;

@@ -60,7 +60,8 @@ export class BatchLoop implements Engine {
     this.#decoder = decoder;
     this.#eosTokenIds = new Set(config.eosTokenIds);
     this.#held = Array.from({ length: decoder.slotCount }, () => []);
-    this.#mayDraft = config.mayDraft ?? true;
+    // A step that is in doubt is not taken back here.
+    this.#mayDraft = (config.mayDraft ?? true) && (config.draftMargin ?? 0) === 0;
     this.#draftLength = new DraftLength(decoder.minStepTokens);
   }
 

@@ -1,7 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { GenerateOptions } from '../align/engine.ts';
 import { GREEDY } from '../align/request.ts';
-import { createScriptedEngine, writes } from './scripted-engine.ts';
+import { DecodeLoop } from './decode-loop.ts';
+import { createScriptedEngine, ScriptedDecoder, writes } from './scripted-engine.ts';
+import type { RowScores } from './scores.ts';
 
 const EOS = 2;
 const config = { vocabularySize: 50, contextLength: 32, eosTokenIds: [EOS] };
@@ -13,6 +15,23 @@ async function collect(steps: AsyncIterable<readonly number[]>): Promise<number[
   const tokenIds: number[] = [];
   for await (const step of steps) tokenIds.push(...step);
   return tokenIds;
+}
+
+/** At every fourth position another token is nearly as likely, and likelier if several are scored at once. */
+class BlurredDecoder extends ScriptedDecoder {
+  clockMs = 0;
+
+  override async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<RowScores[]> {
+    const rows = await super.step(tokenIds, pastTokens, logitRows);
+    // A step takes as long whatever its size, so that drafts pay.
+    this.clockMs += 10;
+    for (const [row, scores] of rows.entries()) {
+      if (scores.type !== 'all') continue;
+      const position = pastTokens + tokenIds.length - logitRows + row;
+      if (position % 4 === 0) scores.logits[40] = logitRows > 1 ? 4.2 : 3.8;
+    }
+    return rows;
+  }
 }
 
 describe('DecodeLoop', () => {
@@ -75,6 +94,40 @@ describe('DecodeLoop', () => {
     expect(plain.steps).toBe(12);
     expect(drafted.steps).toBeLessThan(12);
     expect(drafted.tokenIds).toEqual(plain.tokenIds);
+  });
+
+  describe('where scores of several tokens are a little off', () => {
+    const margin = 0.5;
+    const repeating = Int32Array.of(1, 10, 11, 12, 10, 11, 12, 10, 11);
+    const script = (ids: readonly number[]) => (ids.length % 11 === 0 ? 30 : 10 + (ids.length % 3));
+    const run = async (change: { mayDraft?: boolean; draftMargin?: number }, temperature = 0) => {
+      const decoder = new BlurredDecoder(script, { vocabularySize: 50 });
+      vi.spyOn(performance, 'now').mockImplementation(() => decoder.clockMs);
+      const engine = new DecodeLoop(decoder, { ...config, contextLength: 256, eosTokenIds: [], ...change });
+      const options = { ...greedy(120), temperature };
+      const tokenIds = await collect(engine.generate(repeating, options, never));
+      return {
+        tokenIds,
+        steps: decoder.calls.length,
+        drafted: decoder.calls.slice(1).filter((call) => call.logitRows > 1),
+      };
+    };
+
+    afterEach(() => void vi.restoreAllMocks());
+
+    it('writes the plain text all the same: what is nearly even is scored alone', async () => {
+      const plain = await run({ mayDraft: false });
+      const drafted = await run({ draftMargin: margin });
+      expect(drafted.tokenIds).toEqual(plain.tokenIds);
+      expect(drafted.drafted.length).toBeGreaterThan(5);
+      expect(drafted.steps).toBeLessThan(plain.steps);
+      expect((await run({})).tokenIds).not.toEqual(plain.tokenIds);
+    });
+
+    it('drafts nothing that is drawn', async () => {
+      expect((await run({ draftMargin: margin }, 0.7)).drafted).toEqual([]);
+      expect((await run({}, 0.7)).drafted).not.toEqual([]);
+    });
   });
 
   describe('on a device that knows the next token first', () => {

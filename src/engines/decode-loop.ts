@@ -18,6 +18,12 @@ export type DecoderConfig = Pick<LlamaConfig, 'vocabularySize' | 'contextLength'
    * that its text would not be that of plain decoding (`draftsExactly`). True by default.
    */
   mayDraft?: boolean;
+  /**
+   * Logits, above 0 where scores of a step over several tokens are a little off those of a step over one: a position whose largest
+   * score leads by no more than this is scored again, alone, so that the text is that of plain decoding as long as no two scores move
+   * by more against each other. Only greedy texts are drafted then. 0 by default.
+   */
+  draftMargin?: number;
 };
 
 /**
@@ -38,6 +44,7 @@ export class DecodeLoop implements Engine {
    */
   #cachedIds: number[] = [];
   readonly #mayDraft: boolean;
+  readonly #draftMargin: number;
   #isGenerating = false;
   #stepRunning: Promise<unknown> = Promise.resolve();
   #disposed: Promise<void> | undefined;
@@ -50,6 +57,7 @@ export class DecodeLoop implements Engine {
     this.#draftLength = new DraftLength(decoder.minStepTokens);
     this.#eosTokenIds = new Set(config.eosTokenIds);
     this.#mayDraft = config.mayDraft ?? true;
+    this.#draftMargin = config.draftMargin ?? 0;
   }
 
   async *generate(
@@ -66,6 +74,8 @@ export class DecodeLoop implements Engine {
       checkGeneration(promptIds, options, this.vocabularySize);
       const room = Math.min(options.maxNewTokens, roomToGenerate(promptIds.length, this.contextLength));
       const sampler = new Sampler(options, promptIds);
+      const margin = this.#draftMargin;
+      const mayDraft = this.#mayDraft && (margin === 0 || sampler.needed(1).type === 'largest');
       const drafter = new Drafter(promptIds, options.answerRange);
       this.#draftLength.begin();
       // The last token that is generated is never read.
@@ -74,8 +84,11 @@ export class DecodeLoop implements Engine {
       let draft: readonly number[] = [];
       let stepMs: number | undefined;
       let endMs = 0;
+      let lastId = promptIds.at(-1) as number;
+      /** The last step did not decide the position after this token. */
+      let wasDoubtful = false;
       for (let newTokens = 0; ;) {
-        const { tokenIds, isEnd } = decidedTokens(scores, draft, sampler, this.#eosTokenIds);
+        const { tokenIds, isEnd, isDoubtful } = decidedTokens(scores, draft, sampler, this.#eosTokenIds, margin);
         if (stepMs !== undefined) {
           this.#draftLength.record(draft.length, isEnd ? tokenIds.length : tokenIds.length - 1, stepMs);
         }
@@ -83,10 +96,14 @@ export class DecodeLoop implements Engine {
         if (tokenIds.length > 0) yield tokenIds;
         if (isEnd) return 'stop';
         if (newTokens === room) return 'length';
-        for (const tokenId of tokenIds) {
+        for (const [i, tokenId] of tokenIds.entries()) {
           const isRight = drafter.accept(tokenId);
-          if (isRight !== undefined) this.#draftLength.learn(isRight);
+          // Of a token that was scored alone, its draft was of no use.
+          if (isRight !== undefined && !(wasDoubtful && i === 0)) this.#draftLength.learn(isRight);
         }
+        if (isDoubtful) this.#draftLength.learn(false);
+        wasDoubtful = isDoubtful;
+        lastId = tokenIds.at(-1) ?? lastId;
         const pastTokens = promptIds.length + newTokens - 1;
         signal.throwIfAborted();
         // One that began ahead had the device to itself when the one before it ended.
@@ -94,13 +111,15 @@ export class DecodeLoop implements Engine {
         let step = ahead;
         draft = [];
         if (step === undefined) {
-          if (this.#mayDraft) draft = drafter.draft(this.#draftLength.choose(room - newTokens - 1));
+          if (mayDraft && !isDoubtful) draft = drafter.draft(this.#draftLength.choose(room - newTokens - 1));
           // Of drafted tokens the cache holds wrong ones too: the next step overwrites them.
-          const unread = Int32Array.of(tokenIds.at(-1) as number, ...draft);
-          const needed = sampler.needed(unread.length);
+          const unread = Int32Array.of(lastId, ...draft);
+          const isLeadNeeded = margin > 0 && draft.length > 0;
+          const needed = isLeadNeeded ? ({ type: 'top', count: 2 } as const) : sampler.needed(unread.length);
           step = this.#run(() => this.#decoder.step(unread, pastTokens, unread.length, needed));
         }
-        ahead = draft.length > 0 ? undefined : this.#follow(pastTokens + 1, room - newTokens - 1, sampler);
+        const mayFollow = draft.length === 0 && !(mayDraft && this.#draftLength.choose(room - newTokens - 2) > 0);
+        ahead = mayFollow ? this.#follow(pastTokens + 1, room - newTokens - 1, sampler) : undefined;
         scores = await step;
         endMs = performance.now();
         stepMs = endMs - startMs;
@@ -126,7 +145,6 @@ export class DecodeLoop implements Engine {
   #follow(pastTokens: number, room: number, sampler: Sampler): Promise<readonly RowScores[]> | undefined {
     const decoder = this.#decoder;
     if (decoder.follow === undefined || room === 0 || sampler.needed(1).type !== 'largest') return undefined;
-    if (this.#mayDraft && this.#draftLength.choose(room - 1) > 0) return undefined;
     const step = this.#run(() => decoder.follow!(pastTokens));
     // It is awaited later, and not at all where the step before it fails.
     step.catch(() => {});

@@ -5,7 +5,7 @@ import type { Engine } from '../align/engine.ts';
 import { BatchLoop } from './batch-loop.ts';
 import { DecodeLoop, type DecoderConfig } from './decode-loop.ts';
 import { readDecoderShape } from './decoder-shape.ts';
-import { draftsExactly } from './drafter.ts';
+import { draftTrust } from './drafter.ts';
 import { toEngineError } from './engine-error.ts';
 import type { EngineStart, StartEngine } from './load-model.ts';
 import type { OnnxDevice } from './node-device.ts';
@@ -99,7 +99,7 @@ export function nodeEngineOptions(
   return {
     ...options,
     graphPath: join(directory, ...graph.path.split('/')),
-    config: { ...config, mayDraft: draftsExactly(choice.variant, isOnCpu ? 'cpu' : 'webgpu') },
+    config: { ...config, ...draftTrust(choice.variant, isOnCpu ? 'cpu' : 'webgpu') },
     minStepTokens: !isOnCpu || choice.variant === 'fp32' || choice.variant === 'fp16' ? 1 : 2,
   };
 }

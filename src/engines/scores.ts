@@ -22,3 +22,20 @@ export function allScores(logits: Float32Array, rows: number): RowScores[] {
     logits: logits.subarray(row * vocabularySize, (row + 1) * vocabularySize),
   }));
 }
+
+/**
+ * How far the largest score is above the next, in logits. NaN where a score is none, so that nothing is above it.
+ *
+ * @param scores  not `largest` alone
+ */
+export function lead(scores: RowScores): number {
+  if (scores.type === 'largest') throw new Error('The largest score alone leads by nobody knows what; this is a bug.');
+  let [first, second] = [-Infinity, -Infinity];
+  for (const logit of scores.logits) {
+    // What is no number stays to the end.
+    if (Number.isNaN(logit)) return NaN;
+    if (logit > first) [first, second] = [logit, first];
+    else if (logit > second) second = logit;
+  }
+  return first - second;
+}

@@ -1,6 +1,6 @@
 import { AlignError } from '../align/errors.ts';
 import { readAll } from '../convert/byte-source.ts';
-import { draftsExactly } from './drafter.ts';
+import { draftTrust } from './drafter.ts';
 import { toEngineError } from './engine-error.ts';
 import type { ModelFile, StartEngine } from './load-model.ts';
 import { createWebEngine, type OrtFiles, type WebFile } from './web-engine.ts';
@@ -29,7 +29,7 @@ export function startWebEngine(options: { threads: number; ortFiles?: OrtFiles }
     const [graph, ...externalData] = webFiles;
     if (graph === undefined) throw new Error('A variant without files; this is a bug.');
     onProgress({ phase: 'starting', file: graph.name, loadedBytes: totalBytes, totalBytes });
-    const mayDraft = draftsExactly(choice.variant, device);
-    return createWebEngine({ ...options, device, graph, externalData, config: { ...config, mayDraft } });
+    const ourConfig = { ...config, ...draftTrust(choice.variant, device) };
+    return createWebEngine({ ...options, device, graph, externalData, config: ourConfig });
   };
 }
