@@ -33,6 +33,8 @@ export default defineConfig({
         '--disable-background-networking',
         '--disable-component-update',
         '--disable-sync',
+        // Of a machine with a GPU, what its driver needs.
+        ...(process.env.CHROMIUM_ARGS?.split(' ') ?? []),
       ],
     },
   },

@@ -6,7 +6,7 @@
  * - decode: transformers.js's generate(), the same folder and variant, Node CPU and Chromium's wasm; texts that repeat
  *   nothing, and copies
  * - drafts: our own loop that never drafts, where drafts are of no use
- * - wllama: @wllama/wllama in Chromium on the GGUF that the folder was converted from
+ * - wllama: @wllama/wllama in Chromium on the GGUF that the folder was converted from, on the same device
  * - llama-cpp: node-llama-cpp's CPU build on the same GGUF
  * - prefix: the first token of a prompt of which only the answer is another, over that of a prompt read from its start
  *
@@ -14,13 +14,16 @@
  * drafts verified, as ever. `per step` are our tokens per step. `agree` are the tokens up to the first that differs: in
  * q4 and q8 ours rounds in steps of two rows, as a prompt is read, and theirs in steps of one.
  *
- * Usage: npm run bench -- [--only decode,drafts,wllama,llama-cpp,prefix] [--on cpu,wasm] [--repetitions 3]
- *   [--new-tokens 64] [--threads 2]
- * Needs scripts/fetch-smollm2.sh to have run, and the network once for wllama and node-llama-cpp.
+ * Usage: npm run bench -- [--only decode,drafts,wllama,llama-cpp,prefix] [--on cpu,wasm,webgpu] [--repetitions 3]
+ *   [--new-tokens 64] [--threads 2] [--model FOLDER] [--gguf FILE]
+ * Needs scripts/fetch-smollm2.sh to have run, and the network once for wllama and node-llama-cpp. WebGPU says something on a real
+ * GPU alone; scripts/make-random-gguf.ts makes models of other sizes.
  */
+import { readFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type ChatTokenizer, loadTokenizer } from '../src/align/tokenizer.ts';
 import type { Variant } from '../src/align/variant.ts';
 import { type BenchBrowser, openBrowser } from './bench/browser.ts';
 import { decodeSpeed, type Measurement, prefillSpeed, type Runner } from './bench/measurement.ts';
@@ -30,21 +33,20 @@ import { markdownTable, type Row } from './bench/table.ts';
 import { corrected, published, rudeReply, story, type Text, twoAnswers, unlike } from './bench/texts.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const SMOLLM2 = resolve(process.env.SMOLLM2_MODEL ?? join(ROOT, '.cache/models/smollm2-135m-instruct'));
-const GGUF = resolve(process.env.SMOLLM2_GGUF ?? join(ROOT, '.cache/smollm2/smollm2-135m-instruct.gguf'));
 const DEMO = join(ROOT, 'public/models/demo-aligner');
 const MODELS_URL = '/bench-files/models/';
 const GGUF_URL = '/bench-files/gguf/';
 const USAGE =
-  'Usage: npm run bench -- [--only decode,drafts,wllama,llama-cpp,prefix] [--on cpu,wasm] [--repetitions N] ' +
-  '[--new-tokens N] [--threads N]';
+  'Usage: npm run bench -- [--only decode,drafts,wllama,llama-cpp,prefix] [--on cpu,wasm,webgpu] [--repetitions N] ' +
+  '[--new-tokens N] [--threads N] [--model FOLDER] [--gguf FILE]';
 
-type DeviceName = 'cpu' | 'wasm';
-/** The fastest variant of each. */
-const VARIANT_ON: Record<DeviceName, Variant> = { cpu: 'q4', wasm: 'q8' };
-const PLACE: Record<DeviceName, string> = { cpu: 'Node CPU', wasm: 'Chromium wasm' };
-const DECODE_AIM: Record<DeviceName, number> = { cpu: 1.3, wasm: 1 };
-const COPY_AIM: Record<DeviceName, number> = { cpu: 2.5, wasm: 1.7 };
+const DEVICES = ['cpu', 'wasm', 'webgpu'] as const;
+type DeviceName = (typeof DEVICES)[number];
+/** The fastest variant of each. The demo aligner has `q4` for a GPU. */
+const VARIANT_ON: Record<DeviceName, Variant> = { cpu: 'q4', wasm: 'q8', webgpu: 'q4f16' };
+const PLACE: Record<DeviceName, string> = { cpu: 'Node CPU', wasm: 'Chromium wasm', webgpu: 'Chromium WebGPU' };
+const DECODE_AIM: Record<DeviceName, number> = { cpu: 1.3, wasm: 1, webgpu: 1 };
+const COPY_AIM: Record<DeviceName, number> = { cpu: 2.5, wasm: 1.7, webgpu: 1.7 };
 /** The drafts' cost is small beside what a busy machine changes from one generation to the next. */
 const DRAFT_TURNS = 2;
 const LONG_CONTEXT_TOKENS = 1000;
@@ -59,8 +61,11 @@ const { values } = parseArgs({
     repetitions: { type: 'string', default: '3' },
     'new-tokens': { type: 'string', default: '64' },
     threads: { type: 'string', default: String(availableParallelism()) },
+    model: { type: 'string', default: join(ROOT, '.cache/models/smollm2-135m-instruct') },
+    gguf: { type: 'string', default: join(ROOT, '.cache/smollm2/smollm2-135m-instruct.gguf') },
   },
 });
+const [MODEL, GGUF] = [resolve(values.model), resolve(values.gguf)];
 const [repetitions, newTokens, threads] = [values.repetitions, values['new-tokens'], values.threads].map(Number) as [
   number,
   number,
@@ -68,7 +73,7 @@ const [repetitions, newTokens, threads] = [values.repetitions, values['new-token
 ];
 if (![repetitions, newTokens, threads].every((count) => Number.isInteger(count) && count > 0)) usage();
 const partNames = values.only.split(',').map((name) => (name in PARTS ? (name as PartName) : usage()));
-const devices = values.on.split(',').map((name) => (name === 'cpu' || name === 'wasm' ? name : usage()));
+const devices = values.on.split(',').map((name) => DEVICES.find((device) => device === name) ?? usage());
 
 const rows: Row[] = [];
 const startMs = performance.now();
@@ -81,15 +86,15 @@ for (const name of partNames) {
 console.log(
   `${cpus().length} cores of ${cpus()[0]?.model.trim()}, load ${loadBefore} before and ${load()} after; ${threads} threads; ` +
     `medians of ${repetitions} turns of ${newTokens} new tokens; ${Math.round((performance.now() - startMs) / 1000)} s\n` +
-    `${versions()}${chromiumVersion === undefined ? '' : `, Chromium ${chromiumVersion}`}; models ${basename(SMOLLM2)}, ` +
-    `${basename(GGUF)} (Q4_1), ${basename(DEMO)}\n`,
+    `${versions()}${chromiumVersion === undefined ? '' : `, Chromium ${chromiumVersion}`}; models ${basename(MODEL)}, ` +
+    `${basename(GGUF)}, ${basename(DEMO)}\n`,
 );
 console.log(markdownTable(rows));
 
 async function decode(): Promise<void> {
   for (const device of devices) {
-    const variant = VARIANT_ON[device];
-    for (const directory of [SMOLLM2, DEMO]) {
+    for (const directory of [MODEL, DEMO]) {
+      const variant = variantOn(device, directory);
       await withSides(device, directory, async ({ ours, tokenizer, open }) => {
         const theirs = await open('transformers.js');
         const compare = (measure: string, text: Text, aim: number) =>
@@ -117,7 +122,7 @@ async function decode(): Promise<void> {
 
 async function drafts(): Promise<void> {
   for (const device of devices) {
-    await withSides(device, SMOLLM2, async ({ ours, tokenizer }) => {
+    await withSides(device, MODEL, async ({ ours, tokenizer }) => {
       const plain: Runner = { ...ours, generate: (generation) => ours.generate({ ...generation, isPlain: true }) };
       for (const text of [unlike(tokenizer, newTokens), story(tokenizer, newTokens)]) {
         await addDecodeRow({
@@ -136,23 +141,25 @@ async function drafts(): Promise<void> {
 }
 
 async function wllama(): Promise<void> {
-  if (!devices.includes('wasm')) return;
-  installWllama();
-  await withSides('wasm', SMOLLM2, async ({ ours, tokenizer, open }) => {
-    const theirs = await open('wllama');
-    await compareGguf('Chromium wasm q8, Q4_1', 'wllama', { ours, theirs }, [
-      unlike(tokenizer, newTokens),
-      story(tokenizer, newTokens),
-    ]);
-  });
+  for (const device of devices) {
+    if (device === 'cpu') continue;
+    installWllama();
+    await withSides(device, MODEL, async ({ ours, tokenizer, open }) => {
+      const theirs = await open('wllama');
+      await compareGguf(`${PLACE[device]} ${VARIANT_ON[device]}, GGUF`, 'wllama', { ours, theirs }, [
+        unlike(tokenizer, newTokens),
+        story(tokenizer, newTokens),
+      ]);
+    });
+  }
 }
 
 async function llamaCpp(): Promise<void> {
   if (!devices.includes('cpu')) return;
-  await withSides('cpu', SMOLLM2, async ({ ours, tokenizer }) => {
+  await withSides('cpu', MODEL, async ({ ours, tokenizer }) => {
     const theirs = await openNodeLlamaCpp(GGUF, threads);
     try {
-      await compareGguf('Node CPU q4, Q4_1', 'node-llama-cpp', { ours, theirs }, [
+      await compareGguf('Node CPU q4, GGUF', 'node-llama-cpp', { ours, theirs }, [
         unlike(tokenizer, newTokens),
         story(tokenizer, newTokens),
       ]);
@@ -187,7 +194,7 @@ async function compareGguf(
 
 async function prefix(): Promise<void> {
   for (const device of devices) {
-    await withSides(device, SMOLLM2, async ({ ours, tokenizer }) => {
+    await withSides(device, MODEL, async ({ ours, tokenizer }) => {
       const [before, after] = twoAnswers(tokenizer, LONG_CONTEXT_TOKENS);
       const again: number[] = [];
       const whole: number[] = [];
@@ -272,41 +279,50 @@ function addRow(row: Row): void {
 
 interface Sides {
   ours: Runner;
-  tokenizer: Awaited<ReturnType<typeof openOurs>>['tokenizer'];
+  tokenizer: ChatTokenizer;
   open: (peer: 'transformers.js' | 'wllama') => Promise<Runner>;
 }
 
 /** Opens ours on a device, and others beside it; closes all of them. */
 async function withSides(device: DeviceName, directory: string, use: (sides: Sides) => Promise<void>): Promise<void> {
-  const subject = { directory, variant: VARIANT_ON[device], threads };
-  const inNode = await openOurs(subject);
-  const { tokenizer } = inNode;
-  const opened: Runner[] = [inNode];
+  const subject = { directory, variant: variantOn(device, directory), threads };
+  const opened: Runner[] = [];
   let browser: BenchBrowser | undefined;
   try {
     if (device === 'cpu') {
+      const ours = await openOurs(subject);
+      opened.push(ours);
       const open = async () => {
         const theirs = await openTransformersJs(subject);
         opened.push(theirs);
         return theirs;
       };
-      await use({ ours: inNode, tokenizer, open });
+      await use({ ours, tokenizer: ours.tokenizer, open });
       return;
     }
     browser = await openBrowser({ [MODELS_URL]: dirname(directory), [GGUF_URL]: dirname(GGUF) });
     chromiumVersion = browser.version;
-    const folder = { ...subject, modelUrl: `${MODELS_URL}${basename(directory)}/` };
-    const file = { ...subject, modelUrl: `${GGUF_URL}${basename(GGUF)}` };
+    const folder = { ...subject, device, modelUrl: `${MODELS_URL}${basename(directory)}/` };
+    const file = { ...subject, device, modelUrl: `${GGUF_URL}${basename(GGUF)}` };
     const { open } = browser;
     await use({
       ours: await open('ours', folder),
-      tokenizer,
+      tokenizer: await openTokenizer(directory),
       open: (peer) => open(peer, peer === 'wllama' ? file : folder),
     });
   } finally {
     for (const runner of opened) await runner.dispose();
     await browser?.close();
   }
+}
+
+function variantOn(device: DeviceName, directory: string): Variant {
+  return device === 'webgpu' && directory === DEMO ? 'q4' : VARIANT_ON[device];
+}
+
+async function openTokenizer(directory: string): Promise<ChatTokenizer> {
+  const read = async (name: string): Promise<unknown> => JSON.parse(await readFile(join(directory, name), 'utf8'));
+  return loadTokenizer(await read('tokenizer.json'), await read('tokenizer_config.json'));
 }
 
 function load(): string {

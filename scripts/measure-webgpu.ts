@@ -7,10 +7,8 @@
  */
 import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { chromium } from '@playwright/test';
-import { createServer } from 'vite';
 import { VARIANTS } from '../src/align/variant.ts';
-import playwrightConfig from '../playwright.config.ts';
+import { openWebGpuPage } from './measure-webgpu/open-page.ts';
 import type { TrialOptions, TrialResult } from './measure-webgpu/trial.worker.ts';
 
 const { values } = parseArgs({
@@ -75,26 +73,8 @@ const TRIALS: Record<string, Trial> = {
 };
 
 const directory = resolve(values.model);
-const server = await createServer({
-  logLevel: 'error',
-  // The model may lie anywhere.
-  server: { port: 0, hmr: false, watch: null, fs: { strict: false } },
-});
-await server.listen();
-const browser = await chromium.launch({
-  ...playwrightConfig.use?.launchOptions,
-  // One with 16-bit floats, if there is one.
-  ...(process.env.CHROMIUM_F16 !== undefined && { executablePath: process.env.CHROMIUM_F16 }),
-});
+const { page, adapter, modelUrl, close } = await openWebGpuPage(directory);
 try {
-  const address = server.resolvedUrls?.local[0] ?? '';
-  const page = await browser.newPage();
-  await page.goto(`${address}scripts/measure-webgpu/page.html`);
-  await page.waitForFunction(() => 'measureWebGpu' in window);
-  const adapter = await page.evaluate(async () => {
-    const info = (await navigator.gpu.requestAdapter())?.info;
-    return `${info?.vendor ?? ''} ${info?.architecture ?? ''} ${info?.description ?? ''}`.trim();
-  });
   console.log(
     `${basename(directory)} ${variant}, ${promptTokens} tokens of prompt, ${newTokens} new; adapter: ${adapter}\n`,
   );
@@ -105,10 +85,9 @@ try {
   for (const [name, trial] of Object.entries(TRIALS)) {
     if (values.only !== undefined && !values.only.split(',').includes(name) && shipped !== undefined) continue;
     const promptIds = Array.from({ length: promptTokens }, (_, i) => 100 + ((i * 7919) % 1000));
-    const modelUrl = `${address}@fs${directory}/`;
     const options: TrialOptions = { modelUrl, variant, promptIds, newTokens, ...trial };
     const result = await page
-      .evaluate((each) => window.measureWebGpu(each), options)
+      .evaluate((each) => window.measureWebGpu.calls(each), options)
       .catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
     if (typeof result === 'string') {
       if (shipped === undefined) throw new Error(result);
@@ -136,8 +115,7 @@ try {
     );
   }
 } finally {
-  await browser.close();
-  await server.close();
+  await close();
 }
 
 function row(...cells: string[]): string {

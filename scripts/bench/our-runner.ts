@@ -9,16 +9,19 @@ interface Forced {
   promptTokens: number;
 }
 
-/** Runs in Node and in the browser. Both loops are over one decoder: what one reads, the other forgets. */
+/** Runs in Node and in the browser. All loops are over one decoder: what one reads, the others forget. */
 export function ourRunner(decoder: Decoder, config: DecoderConfig): Runner & { engine: Engine } {
   let forced: Forced | undefined;
   const replaying = replayingDecoder(decoder, () => forced);
-  const drafting = new DecodeLoop(replaying, config);
-  const plain = new DecodeLoop(replaying, { ...config, mayDraft: false });
+  const loopsOver = (each: Decoder) => ({
+    drafting: new DecodeLoop(each, config),
+    plain: new DecodeLoop(each, { ...config, mayDraft: false }),
+  });
+  const [own, replay] = [loopsOver(decoder), loopsOver(replaying)];
   return {
-    engine: drafting,
+    engine: own.drafting,
     async generate({ promptIds, newTokens, answerRange, forcedIds, isAgain = false, isPlain = false }) {
-      const engine = isPlain ? plain : drafting;
+      const engine = (forcedIds === undefined ? own : replay)[isPlain ? 'plain' : 'drafting'];
       if (!isAgain) await forgetPrompt(engine, promptIds);
       forced = forcedIds && { tokenIds: forcedIds, promptTokens: promptIds.length };
       try {
@@ -27,7 +30,7 @@ export function ourRunner(decoder: Decoder, config: DecoderConfig): Runner & { e
         forced = undefined;
       }
     },
-    dispose: () => drafting.dispose(),
+    dispose: () => own.drafting.dispose(),
   };
 }
 
@@ -62,8 +65,9 @@ function replayingDecoder(decoder: Decoder, forced: () => Forced | undefined): D
     prefillChunkTokens: decoder.prefillChunkTokens,
     ...(decoder.minStepTokens !== undefined && { minStepTokens: decoder.minStepTokens }),
     reserve: (tokens, keepTokens) => decoder.reserve(tokens, keepTokens),
-    async step(tokenIds, pastTokens, logitRows, needed) {
-      const rows = await decoder.step(tokenIds, pastTokens, logitRows, needed);
+    // Nothing that `follow`s: the device would write its own token into the next step.
+    async step(tokenIds, pastTokens, logitRows) {
+      const rows = await decoder.step(tokenIds, pastTokens, logitRows, { type: 'all' });
       const { tokenIds: wanted, promptTokens } = forced() ?? { tokenIds: [], promptTokens: 0 };
       // The first row scores what follows the first of these positions.
       const first = pastTokens + tokenIds.length - logitRows + 1 - promptTokens;

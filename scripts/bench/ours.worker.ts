@@ -2,7 +2,7 @@ import { expose } from 'comlink';
 import type { Variant } from '../../src/align/variant.ts';
 import { readAll } from '../../src/convert/byte-source.ts';
 import type { DecoderConfig } from '../../src/engines/decode-loop.ts';
-import { draftsExactly } from '../../src/engines/drafter.ts';
+import { draftTrust } from '../../src/engines/drafter.ts';
 import { loadModel } from '../../src/engines/load-model.ts';
 import { ORT_FILES } from '../../src/engines/ort-files.ts';
 import { createWebDecoder } from '../../src/engines/web-engine.ts';
@@ -15,6 +15,7 @@ export interface BenchWorkerOptions {
   modelUrl: string;
   variant: Variant;
   threads: number;
+  device: 'wasm' | 'webgpu';
 }
 
 export interface BenchWorker {
@@ -24,21 +25,21 @@ export interface BenchWorker {
 
 let runner: Runner;
 expose({
-  async load({ modelUrl, variant, threads }) {
+  async load({ modelUrl, variant, threads, device }) {
     await loadModel(httpFolder(modelUrl, { signal: new AbortController().signal }), {
       support: {
-        devices: ['wasm'],
-        webgpu: { available: false, hasShaderF16: false, isSoftware: false, reason: undefined },
+        devices: [device],
+        webgpu: { available: device === 'webgpu', hasShaderF16: true, isSoftware: false, reason: undefined },
       },
-      wish: { device: 'wasm', variant },
+      wish: { device, variant },
       async startEngine({ config, files, signal }) {
         const read = files.map(async ({ path, source }) => ({
           name: path.slice(path.lastIndexOf('/') + 1),
           bytes: await readAll(source, { signal }),
         }));
         const [graph, ...externalData] = await Promise.all(read);
-        const ourConfig: DecoderConfig = { ...config, mayDraft: draftsExactly(variant, 'wasm') };
-        const options = { device: 'wasm', graph: graph!, externalData, config: ourConfig, threads } as const;
+        const ourConfig: DecoderConfig = { ...config, ...draftTrust(variant, device) };
+        const options = { device, graph: graph!, externalData, config: ourConfig, threads } as const;
         const ours = ourRunner(await createWebDecoder({ ...options, ortFiles: ORT_FILES }), ourConfig);
         runner = ours;
         return ours.engine;

@@ -13,7 +13,7 @@ import { FORCED_SCORE, type Runner } from './measurement.ts';
 export async function transformersJsRunner(
   model: string,
   variant: Variant,
-  device: 'cpu' | 'wasm',
+  device: 'cpu' | 'wasm' | 'webgpu',
   threads: number,
 ): Promise<Runner> {
   const decoder: PreTrainedModel = await AutoModelForCausalLM.from_pretrained(model, {

@@ -7,7 +7,7 @@ import { transformersJsRunner } from './transformers-js-runner.ts';
 
 let runner: Runner;
 expose({
-  async load({ modelUrl, variant, threads }) {
+  async load({ modelUrl, variant, threads, device }) {
     const [, parent = '', name = ''] = /^(.*\/)([^/]+)\/$/.exec(modelUrl) ?? [];
     env.allowRemoteModels = false;
     env.allowLocalModels = true;
@@ -16,7 +16,7 @@ expose({
     const { wasm } = env.backends.onnx;
     // It always uses the build with WebGPU.
     Object.assign(wasm ?? {}, { wasmPaths: ORT_FILES.webgpu, numThreads: threads, proxy: false });
-    runner = await transformersJsRunner(name, variant, 'wasm', threads);
+    runner = await transformersJsRunner(name, variant, device, threads);
   },
   generate: (generation) => runner.generate(generation),
 } satisfies BenchWorker);

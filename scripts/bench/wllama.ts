@@ -12,17 +12,25 @@ interface CompletionChunk {
   timings?: { prompt_n: number; prompt_ms: number; predicted_n: number; predicted_ms: number };
 }
 
+/** More than a model has. */
+const ALL_LAYERS = 999;
+
 export function wllamaWorker(): BenchWorker {
   let wllama: Wllama;
   return {
-    async load({ modelUrl, threads }) {
+    async load({ modelUrl, threads, device }) {
       const folder = `${PEERS_URL}@wllama/wllama/esm/`;
       const { Wllama } = (await import(/* @vite-ignore */ `${folder}index.js`)) as {
         Wllama: new (paths: Record<string, string>, config: Record<string, unknown>) => Wllama;
       };
       wllama = new Wllama({ default: `${folder}wasm/wllama.wasm` }, { suppressNativeLog: true });
       const blob = await (await fetch(modelUrl)).blob();
-      await wllama.loadModel([blob], { n_ctx: 2048, n_threads: threads, n_gpu_layers: 0, n_parallel: 1 });
+      await wllama.loadModel([blob], {
+        n_ctx: 2048,
+        n_threads: threads,
+        n_gpu_layers: device === 'webgpu' ? ALL_LAYERS : 0,
+        n_parallel: 1,
+      });
       if (!wllama.isMultithread() || wllama.getNumThreads() !== threads) {
         throw new Error(`wllama runs with ${wllama.getNumThreads()} threads; ${threads} were asked for.`);
       }

@@ -1,19 +1,24 @@
-import { wrap } from 'comlink';
-import type { TrialOptions, TrialWorker } from './trial.worker.ts';
+import { type Remote, wrap } from 'comlink';
+import type { StepsOptions, StepsResult, TrialOptions, TrialResult, TrialWorker } from './trial.worker.ts';
 
 /** Each trial has a worker of its own: ORT keeps some of what it was told until its realm ends. */
-async function measure(options: TrialOptions): Promise<Awaited<ReturnType<TrialWorker['measure']>>> {
+async function inWorker<Result>(use: (worker: Remote<TrialWorker>) => Promise<Result>): Promise<Result> {
   const worker = new Worker(new URL('./trial.worker.ts', import.meta.url), { type: 'module' });
   try {
-    return await wrap<TrialWorker>(worker).measure(options);
+    return await use(wrap<TrialWorker>(worker));
   } finally {
     worker.terminate();
   }
 }
 
+const measureWebGpu = {
+  calls: (options: TrialOptions): Promise<TrialResult> => inWorker((worker) => worker.measure(options)),
+  steps: (options: StepsOptions): Promise<StepsResult> => inWorker((worker) => worker.steps(options)),
+};
+
 declare global {
   interface Window {
-    measureWebGpu: typeof measure;
+    measureWebGpu: typeof measureWebGpu;
   }
 }
-window.measureWebGpu = measure;
+window.measureWebGpu = measureWebGpu;

@@ -2,7 +2,9 @@ import type { LlamaConfig } from '../llama-config.ts';
 
 const ALIGNMENT_BYTES = 32;
 /** ggml's numbers of the types that are written here. */
-const TENSOR_TYPES = { F32: 0, BF16: 30 } as const;
+const TENSOR_TYPES = { F32: 0, Q4_0: 2, BF16: 30 } as const;
+/** Of 32 values: a float16 scale and their nibbles. */
+export const Q4_0_BLOCK_BYTES = 18;
 /** SentencePiece's kinds of pieces. */
 const PIECE_KINDS = { normal: 1, unknown: 2, control: 3, byte: 6 } as const;
 
@@ -25,6 +27,11 @@ export interface GgufTensor {
   type: keyof typeof TENSOR_TYPES;
 }
 
+export interface GgufPiece {
+  text: string;
+  kind: keyof typeof PIECE_KINDS;
+}
+
 type Value =
   | { type: 'u32' | 'f32'; value: number }
   | { type: 'string'; value: string }
@@ -33,7 +40,8 @@ type Value =
 type GgufMetadata = Readonly<Record<string, Value>>;
 
 export function ggufSizeBytes({ shape, type }: GgufTensor): number {
-  return (type === 'F32' ? 4 : 2) * shape.reduce((product, size) => product * size, 1);
+  const values = shape.reduce((product, size) => product * size, 1);
+  return type === 'Q4_0' ? (values / 32) * Q4_0_BLOCK_BYTES : (type === 'F32' ? 4 : 2) * values;
 }
 
 /** Bytes that come after `sizeBytes` of a part, up to where the next begins. */
@@ -71,9 +79,11 @@ export function ggufHeader(metadata: GgufMetadata, tensors: readonly GgufTensor[
   return Buffer.concat([bytes, ggufPadding(bytes.length)]);
 }
 
-/** Of a Llama with a SentencePiece vocabulary of bytes and, where that is larger, made-up words. */
-export function ggufLlamaMetadata(config: LlamaConfig): GgufMetadata {
-  const pieces = Array.from({ length: config.vocabularySize }, (_, id) => pieceOf(id));
+/** Of a Llama. @param pieces  by token id; of bytes and, where the vocabulary is larger, made-up words by default */
+export function ggufLlamaMetadata(
+  config: LlamaConfig,
+  pieces: readonly GgufPiece[] = Array.from({ length: config.vocabularySize }, (_, id) => pieceOf(id)),
+): GgufMetadata {
   return {
     'general.architecture': { type: 'string', value: 'llama' },
     'llama.context_length': { type: 'u32', value: config.contextLength },
@@ -103,7 +113,7 @@ export function ggufTensorName(name: string): string {
 }
 
 /** The special pieces, all bytes, then words of two letters and a number. */
-function pieceOf(id: number): { text: string; kind: keyof typeof PIECE_KINDS } {
+function pieceOf(id: number): GgufPiece {
   if (id === 0) return { text: '<unk>', kind: 'unknown' };
   if (id <= 2) return { text: id === 1 ? '<s>' : '</s>', kind: 'control' };
   if (id < 259) return { text: `<0x${(id - 3).toString(16).toUpperCase().padStart(2, '0')}>`, kind: 'byte' };
