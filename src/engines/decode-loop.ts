@@ -72,12 +72,13 @@ export class DecodeLoop implements Engine {
       const kept = await this.#reserve(promptIds, promptIds.length + room - 1);
       let scores = yield* this.#read(promptIds, kept, sampler, { onPromptRead: options.onPromptRead, signal });
       let draft: readonly number[] = [];
+      let isAlone = false;
       let stepMs: number | undefined;
       let endMs = 0;
       for (let newTokens = 0; ;) {
         const { tokenIds, isEnd } = decidedTokens(scores, draft, sampler, this.#eosTokenIds);
         if (stepMs !== undefined) {
-          this.#draftLength.record(draft.length, isEnd ? tokenIds.length : tokenIds.length - 1, stepMs);
+          this.#draftLength.record(draft.length, isEnd ? tokenIds.length : tokenIds.length - 1, stepMs, isAlone);
         }
         newTokens += tokenIds.length;
         if (tokenIds.length > 0) yield tokenIds;
@@ -93,12 +94,17 @@ export class DecodeLoop implements Engine {
         const startMs = ahead === undefined ? performance.now() : endMs;
         let step = ahead;
         draft = [];
+        isAlone = this.#decoder.stepAlone !== undefined && !drafter.isBesideGuesses;
         if (step === undefined) {
           if (this.#mayDraft) draft = drafter.draft(this.#draftLength.choose(room - newTokens - 1));
           // Of drafted tokens the cache holds wrong ones too: the next step overwrites them.
           const unread = Int32Array.of(tokenIds.at(-1) as number, ...draft);
           const needed = sampler.needed(unread.length);
-          step = this.#run(() => this.#decoder.step(unread, pastTokens, unread.length, needed));
+          step = this.#run(() =>
+            isAlone
+              ? this.#decoder.stepAlone!(unread[0]!, pastTokens)
+              : this.#decoder.step(unread, pastTokens, unread.length, needed),
+          );
         }
         ahead = draft.length > 0 ? undefined : this.#follow(pastTokens + 1, room - newTokens - 1, sampler);
         scores = await step;
