@@ -2,6 +2,7 @@ import type { Engine } from '../../src/align/engine.ts';
 import { GREEDY } from '../../src/align/request.ts';
 import { DecodeLoop, type DecoderConfig } from '../../src/engines/decode-loop.ts';
 import type { Decoder } from '../../src/engines/decoder.ts';
+import type { RowScores } from '../../src/engines/scores.ts';
 import { FORCED_SCORE, type Runner } from './measurement.ts';
 
 interface Forced {
@@ -60,6 +61,19 @@ async function forgetPrompt(engine: Engine, promptIds: readonly number[]): Promi
 
 /** Computes all that the decoder computes, then lets the wanted token of each position have the highest score. */
 function replayingDecoder(decoder: Decoder, forced: () => Forced | undefined): Decoder {
+  /** @param readTokens  by this step and those before it */
+  const force = (rows: readonly RowScores[], readTokens: number) => {
+    const { tokenIds: wanted, promptTokens } = forced() ?? { tokenIds: [], promptTokens: 0 };
+    // The last row scores what follows the last of these positions.
+    const first = readTokens - rows.length + 1 - promptTokens;
+    for (const [row, scores] of rows.entries()) {
+      const id = wanted[first + row];
+      if (id === undefined) continue;
+      if (scores.type !== 'all') throw new Error('Only where all scores are on the host can another be the highest.');
+      scores.logits[id] = FORCED_SCORE;
+    }
+    return rows;
+  };
   return {
     device: decoder.device,
     prefillChunkTokens: decoder.prefillChunkTokens,
@@ -68,17 +82,12 @@ function replayingDecoder(decoder: Decoder, forced: () => Forced | undefined): D
     // Nothing that `follow`s: the device would write its own token into the next step.
     async step(tokenIds, pastTokens, logitRows) {
       const rows = await decoder.step(tokenIds, pastTokens, logitRows, { type: 'all' });
-      const { tokenIds: wanted, promptTokens } = forced() ?? { tokenIds: [], promptTokens: 0 };
-      // The first row scores what follows the first of these positions.
-      const first = pastTokens + tokenIds.length - logitRows + 1 - promptTokens;
-      for (const [row, scores] of rows.entries()) {
-        const id = wanted[first + row];
-        if (id === undefined) continue;
-        if (scores.type !== 'all') throw new Error('Only where all scores are on the host can another be the highest.');
-        scores.logits[id] = FORCED_SCORE;
-      }
-      return rows;
+      return force(rows, pastTokens + tokenIds.length);
     },
+    ...(decoder.stepAlone !== undefined && {
+      stepAlone: async (tokenId: number, pastTokens: number) =>
+        force(await decoder.stepAlone!(tokenId, pastTokens), pastTokens + 1),
+    }),
     dispose: () => decoder.dispose(),
   };
 }

@@ -28,8 +28,9 @@ export interface GenerateOptions extends SamplingOptions {
   /** At least 1, and at most what the context length leaves after the prompt. */
   maxNewTokens: number;
   /**
-   * Where the answer stands in the prompt, in tokens, end excluded. Edits often copy it, so an engine may draft from it; it
-   * never changes what is written.
+   * Where the answer stands in the prompt, in tokens, end excluded. Edits often copy it, so an engine may draft from it, which
+   * never changes what is written. In 4 and 8 bits on the CPU it is part of the request: with another range, or none, a near
+   * tie may fall otherwise.
    */
   answerRange?: readonly [start: number, end: number];
   /**

@@ -19,6 +19,7 @@ export type SlotDecoder = Pick<
   | 'minStepTokens'
   | 'slotCount'
   | 'step'
+  | 'stepAlone'
   | 'read'
   | 'stepTogether'
   | 'copySlot'
@@ -28,8 +29,8 @@ export type SlotDecoder = Pick<
 /**
  * The engine of several generations at a time. All of them share each step, which reads the weights once; a new one
  * joins as soon as there is a slot (continuous batching), reads its prompt in chunks between the others' steps, and
- * takes over the part of it that any slot holds already. One that writes alone drafts from its prompt, as in `DecodeLoop`:
- * with several, a step's time goes to them instead.
+ * takes over the part of it that any slot has read already. One that writes alone makes the steps of `DecodeLoop`, drafts
+ * among them: with several, a step's time goes to them instead.
  *
  * The sequences that write are in the first slots; the one that reads its prompt is in the slot after them.
  */
@@ -43,7 +44,10 @@ export class BatchLoop implements Engine {
   readonly #waiting: Sequence[] = [];
   readonly #writing: Sequence[] = [];
   #reading: Sequence | undefined;
-  /** The tokens whose keys and values each slot holds, whoever they were of. */
+  /**
+   * Of a prompt, the tokens whose keys and values each slot holds, whoever they were of. Not those of an edit: a step that
+   * writes may round otherwise than one that reads (`Drafter.isBesideGuesses`), and what was written before must not count.
+   */
   readonly #held: number[][];
   readonly #mayDraft: boolean;
   readonly #draftLength: DraftLength;
@@ -145,10 +149,11 @@ export class BatchLoop implements Engine {
     for (let slot = this.#writing.length - 1; slot >= 0; slot--) {
       if (this.#writing[slot]?.isOver !== true) continue;
       const last = this.#writing.length - 1;
-      this.#move(last, slot);
-      this.#writing[slot] = this.#writing[last] as Sequence;
+      const moved = this.#writing[last] as Sequence;
+      this.#move(last, slot, moved.readTokens);
+      this.#writing[slot] = moved;
       this.#writing.pop();
-      if (this.#reading !== undefined) this.#move(last + 1, last);
+      if (this.#reading !== undefined) this.#move(last + 1, last, this.#reading.readTokens);
     }
   }
 
@@ -192,7 +197,7 @@ export class BatchLoop implements Engine {
     const sequences = [...this.#writing];
     const [first] = sequences;
     if (first === undefined) return;
-    if (sequences.length === 1 && this.#mayDraft) return this.#writeAlone(first);
+    if (sequences.length === 1) return this.#writeAlone(first);
     const steps = sequences.map(({ tokenIds, readTokens }) => ({
       tokenId: tokenIds[readTokens] as number,
       pastTokens: readTokens,
@@ -200,7 +205,7 @@ export class BatchLoop implements Engine {
     const logits = await this.#decoder.stepTogether(steps);
     sequences.forEach((sequence, slot) => {
       const row = logits.subarray(slot * this.vocabularySize, (slot + 1) * this.vocabularySize);
-      this.#held[slot] = sequence.tokenIds.slice(0, (sequence.readTokens += 1));
+      sequence.readTokens += 1;
       this.#choose(sequence, [{ type: 'all', logits: row }]);
     });
   }
@@ -210,18 +215,21 @@ export class BatchLoop implements Engine {
     if (this.#drafting !== sequence) this.#draftLength.begin();
     this.#drafting = sequence;
     const { tokenIds, readTokens } = sequence;
-    const draft = sequence.draft(this.#draftLength);
+    const drafter = sequence.drafter(this.#draftLength);
+    const draft = this.#mayDraft ? drafter.draft(this.#draftLength.choose(sequence.room - 1)) : [];
+    const isAlone = !drafter.isBesideGuesses;
     const unread = Int32Array.of(tokenIds[readTokens] as number, ...draft);
     const startMs = performance.now();
-    const rows = await this.#decoder.step(unread, readTokens, unread.length);
+    const rows = await (isAlone
+      ? this.#decoder.stepAlone(unread[0]!, readTokens)
+      : this.#decoder.step(unread, readTokens, unread.length));
     const stepMs = performance.now() - startMs;
     this.#choose(sequence, rows, draft);
     const written = tokenIds.length - readTokens - 1;
     // The last one was not read yet. Of drafted tokens the slot holds wrong ones too: the next step overwrites them.
     sequence.readTokens = readTokens + Math.max(1, written);
-    this.#held[0] = tokenIds.slice(0, sequence.readTokens);
     // Where the text has stopped, none was written in place of a drafted one.
-    this.#draftLength.record(draft.length, sequence.hasStopped ? written : Math.max(0, written - 1), stepMs);
+    this.#draftLength.record(draft.length, sequence.hasStopped ? written : Math.max(0, written - 1), stepMs, isAlone);
   }
 
   /** @param scores  of draft + 1 positions */
@@ -235,8 +243,7 @@ export class BatchLoop implements Engine {
     }
   }
 
-  /** @param tokens  all that the slot holds by default */
-  #move(from: number, to: number, tokens = this.#held[from]?.length ?? 0): void {
+  #move(from: number, to: number, tokens: number): void {
     if (from === to) return;
     this.#decoder.copySlot(from, to, tokens);
     this.#held[to] = (this.#held[from] ?? []).slice(0, tokens);
@@ -288,17 +295,17 @@ class Sequence {
   }
 
   /**
-   * Guesses of what comes next.
+   * Knows all that is written.
    *
-   * @param length  learns of the guesses since the last call, then says how many there are to be
+   * @param length  learns of the guesses since the last call
    */
-  draft(length: DraftLength): number[] {
+  drafter(length: DraftLength): Drafter {
     // Only here: with others beside it nothing is drafted.
     for (; this.#draftedFrom < this.tokenIds.length; this.#draftedFrom++) {
       const isRight = this.#drafter.accept(this.tokenIds[this.#draftedFrom] as number);
       if (isRight !== undefined) length.learn(isRight);
     }
-    return this.#drafter.draft(length.choose(this.room - 1));
+    return this.#drafter;
   }
 
   /** @param tokenIds  of one step, no more than have room */

@@ -82,6 +82,7 @@ export class DecodeLoop implements Engine {
       const kept = await this.#reserve(promptIds, promptIds.length + room - 1);
       let scores = yield* this.#read(promptIds, kept, sampler, { onPromptRead: options.onPromptRead, signal });
       let draft: readonly number[] = [];
+      let isAlone = false;
       let stepMs: number | undefined;
       let endMs = 0;
       let lastId = promptIds.at(-1) as number;
@@ -90,7 +91,7 @@ export class DecodeLoop implements Engine {
       for (let newTokens = 0; ;) {
         const { tokenIds, isEnd, isDoubtful } = decidedTokens(scores, draft, sampler, this.#eosTokenIds, margin);
         if (stepMs !== undefined) {
-          this.#draftLength.record(draft.length, isEnd ? tokenIds.length : tokenIds.length - 1, stepMs);
+          this.#draftLength.record(draft.length, isEnd ? tokenIds.length : tokenIds.length - 1, stepMs, isAlone);
         }
         newTokens += tokenIds.length;
         if (tokenIds.length > 0) yield tokenIds;
@@ -110,13 +111,18 @@ export class DecodeLoop implements Engine {
         const startMs = ahead === undefined ? performance.now() : endMs;
         let step = ahead;
         draft = [];
+        isAlone = this.#decoder.stepAlone !== undefined && !drafter.isBesideGuesses;
         if (step === undefined) {
           if (mayDraft && !isDoubtful) draft = drafter.draft(this.#draftLength.choose(room - newTokens - 1));
           // Of drafted tokens the cache holds wrong ones too: the next step overwrites them.
           const unread = Int32Array.of(lastId, ...draft);
           const isLeadNeeded = margin > 0 && draft.length > 0;
           const needed = isLeadNeeded ? ({ type: 'top', count: 2 } as const) : sampler.needed(unread.length);
-          step = this.#run(() => this.#decoder.step(unread, pastTokens, unread.length, needed));
+          step = this.#run(() =>
+            isAlone
+              ? this.#decoder.stepAlone!(lastId, pastTokens)
+              : this.#decoder.step(unread, pastTokens, unread.length, needed),
+          );
         }
         const mayFollow = draft.length === 0 && !(mayDraft && this.#draftLength.choose(room - newTokens - 2) > 0);
         ahead = mayFollow ? this.#follow(pastTokens + 1, room - newTokens - 1, sampler) : undefined;

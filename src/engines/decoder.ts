@@ -44,6 +44,12 @@ export interface Decoder {
    */
   follow?(pastTokens: number): Promise<readonly RowScores[]>;
 
+  /**
+   * {@link step} of one token, scored, over its row alone where `step` has `minStepTokens`: in less time, and with other last
+   * bits. Where it is not there, no step has fewer.
+   */
+  stepAlone?(tokenId: number, pastTokens: number): Promise<readonly RowScores[]>;
+
   /** Not called while a step runs, unless the device is lost. */
   dispose(): Promise<void>;
 }

@@ -99,8 +99,13 @@ export class DraftLength {
    * A step was made.
    *
    * @param accepted  of the drafted tokens, those that were right
+   * @param isAlone   by `Decoder.stepAlone`, where nothing is guessed: no measure of what a draft adds to a longer step
    */
-  record(drafted: number, accepted: number, ms: number): void {
+  record(drafted: number, accepted: number, ms: number, isAlone = false): void {
+    if (isAlone && this.#minStepTokens > 1) {
+      this.#tokens += 1;
+      return;
+    }
     const tokens = Math.max(drafted + 1, this.#minStepTokens);
     const known = this.#stepMs.get(tokens);
     for (const [size, old] of this.#stepMs) {

@@ -30,6 +30,8 @@ export class Drafter {
   readonly #promptTokens: number;
   /** Of the token that is guessed to come next. */
   #place: number | undefined;
+  /** The last token was guessed. */
+  #wasGuessed = false;
 
   /** @param answerRange  positions in the prompt, end excluded; undefined where no part of it is known to be copied */
   constructor(promptIds: Int32Array, answerRange: readonly [start: number, end: number] | undefined) {
@@ -39,7 +41,20 @@ export class Drafter {
     this.#place = this.#answerStart < this.#answerEnd ? this.#answerStart : undefined;
   }
 
-  /** @returns at most `most` tokens; none where nothing is known */
+  /**
+   * Whether a step may read the last token among drafted ones: something is guessed after it, or it was guessed itself and
+   * rightly. It depends on the text alone, so that one who drafts much, little or nothing, as a clock says, reads the same
+   * tokens alone.
+   *
+   * A step that begins with token p and k drafted ones, k > 0, has a guess after p. It keeps token p + j if drafted tokens
+   * 1 to j are the text's; each of them is what is guessed in its turn as well, since a right token moves the place on by one.
+   * Wrong ones are read anew, by the step that begins with the token in their place.
+   */
+  get isBesideGuesses(): boolean {
+    return this.#place !== undefined || this.#wasGuessed;
+  }
+
+  /** @returns at most `most` tokens, one at least if there may be; none where nothing is known */
   draft(most: number): number[] {
     if (this.#place === undefined) return [];
     const ids = this.#tokenIds;
@@ -61,6 +76,7 @@ export class Drafter {
     const place = this.#place;
     this.#tokenIds.push(tokenId);
     const isRight = place === undefined ? undefined : this.#tokenIds[place] === tokenId;
+    this.#wasGuessed = isRight === true;
     if (isRight === true) {
       const next = place! + 1;
       this.#place = next === this.#answerEnd || next >= this.#tokenIds.length ? undefined : next;
@@ -112,7 +128,8 @@ export class Drafter {
  * Whether drafts are checked, and how far a score of several tokens at once can be from that of one (`DecoderConfig`). In fp32 and
  * fp16 it moves by up to 5e-5. Where activations are rounded to 8 bits (q8, and the 4-bit variants at accuracy level 4) a last
  * bit decides how, and it must be the very same: on the CPU it is, where steps of one token are computed like longer ones
- * (`NodeEngineOptions.minStepTokens`), and on wasm (`exactAttention`). On WebGPU a step of one token has kernels of its own.
+ * (`NodeEngineOptions.minStepTokens`) unless no draft is ever beside them (`Drafter.isBesideGuesses`), and on wasm
+ * (`exactAttention`). On WebGPU a step of one token has kernels of its own.
  */
 export function draftTrust(variant: Variant, device: Device): { mayDraft: boolean; draftMargin?: number } {
   const isFloat = variant === 'fp32' || variant === 'fp16';

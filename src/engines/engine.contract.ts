@@ -12,7 +12,7 @@ export interface SubjectOptions {
 /**
  * An engine under test. The model may be any (random weights will do), as long as its greedy edit of PROMPT shows two
  * different tokens soon, its vocabulary has 32 tokens and its context 96 at least, and its sums do not depend on how
- * many tokens a step takes (float32).
+ * many tokens a prompt's step takes.
  */
 export interface Subject {
   /** A new engine; the case disposes of it. */
@@ -26,6 +26,11 @@ export interface ContractCase {
   disposes?: true;
   /** Of engines that run one generation at a time. */
   isOfOneAtATime?: true;
+  /**
+   * Reads an edit with its prompt, which goes on as the one that was written: of engines whose steps of one token round as
+   * longer ones do. In 8 and 4 bits on the CPU they do not (`Decoder.stepAlone`).
+   */
+  readsEdits?: true;
   /** Throws when it is not so. Knows no test runner: the list runs in a browser too. */
   run(subject: Subject): Promise<void>;
 }
@@ -171,6 +176,7 @@ export const ENGINE_CONTRACT: readonly ContractCase[] = [
   },
   {
     name: 'goes on the same when its own edit is part of the prompt',
+    readsEdits: true,
     run: (subject) =>
       withEngine(subject, NO_EOS, async (engine) => {
         const { tokenIds } = await generate(engine, PROMPT, greedy(12));
@@ -180,6 +186,7 @@ export const ENGINE_CONTRACT: readonly ContractCase[] = [
   },
   {
     name: 'writes the same edit whatever it may draft from',
+    readsEdits: true,
     run: (subject) =>
       withEngine(subject, NO_EOS, async (engine) => {
         const prompt = Int32Array.of(...PROMPT, ...PROMPT, ...OTHER_PROMPT);

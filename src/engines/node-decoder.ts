@@ -34,7 +34,7 @@ export interface NodeDecoderOptions {
   /**
    * A shorter {@link NodeDecoder.step} is computed over so many tokens. ORT's kernels for one row add up in another order
    * than those for two or more, whose results do not depend on how many they are: with 2, a step of one token gives the
-   * very scores of a longer one, for the 8-bit and 4-bit variants too, and takes about as long.
+   * very scores of a longer one, for the 8-bit and 4-bit variants too, and takes a little longer than over its row alone.
    */
   minStepTokens: number;
   /** Sequences that the cache holds. */
@@ -73,6 +73,10 @@ export class NodeDecoder implements Decoder {
 
   async step(tokenIds: Int32Array, pastTokens: number, logitRows: number): Promise<RowScores[]> {
     return allScores(await this.read(0, tokenIds, pastTokens, logitRows), logitRows);
+  }
+
+  async stepAlone(tokenId: number, pastTokens: number): Promise<RowScores[]> {
+    return allScores(await this.stepTogether([{ tokenId, pastTokens }]), 1);
   }
 
   /**

@@ -14,7 +14,7 @@ const GGUF = process.env.SMOLLM2_GGUF ?? '.cache/smollm2/smollm2-135m-instruct.g
 /** Short: some cases fill it. */
 const CONFIG = { vocabularySize: 49_152, contextLength: 160, eosTokenIds: [2] };
 
-/** 4-bit weights: a step of several tokens scores them as steps of one do (`minStepTokens`). */
+/** 4-bit weights: a prompt's tokens are scored the same in steps of any size (`minStepTokens`). */
 const createOnnx = ({ prefillChunkTokens, ...change }: SubjectOptions) =>
   createNodeEngine({
     graphPath: join(FOLDER, 'onnx', `${VARIANT_FILE_NAMES.q4}.onnx`),
@@ -24,11 +24,19 @@ const createOnnx = ({ prefillChunkTokens, ...change }: SubjectOptions) =>
     ...(prefillChunkTokens !== undefined && { prefillChunkTokens }),
   });
 
-const SUBJECTS: Record<string, { isMissing: boolean; isOfOneAtATime: boolean; subject: Subject }> = {
-  onnx: { isMissing: !existsSync(FOLDER), isOfOneAtATime: true, subject: { create: createOnnx } },
+interface SubjectOnSmolLm2 {
+  isMissing: boolean;
+  isOfOneAtATime: boolean;
+  readsEdits: boolean;
+  subject: Subject;
+}
+
+const SUBJECTS: Record<string, SubjectOnSmolLm2> = {
+  onnx: { isMissing: !existsSync(FOLDER), isOfOneAtATime: true, readsEdits: false, subject: { create: createOnnx } },
   'llama-cpp': {
     isMissing: isLlamaCppMissing || !existsSync(GGUF),
     isOfOneAtATime: true,
+    readsEdits: true,
     subject: {
       create: ({ prefillChunkTokens, ...change }) =>
         createLlamaCppEngine({
@@ -43,13 +51,16 @@ const SUBJECTS: Record<string, { isMissing: boolean; isOfOneAtATime: boolean; su
   openai: {
     isMissing: !existsSync(FOLDER),
     isOfOneAtATime: false,
+    readsEdits: false,
     subject: {
       create: async (options) => createBehindServer(await createOnnx(options), { ...CONFIG, ...options }),
     },
   },
 };
 
-describe.each(Object.entries(SUBJECTS))('the %s engine on SmolLM2', (_name, { isMissing, isOfOneAtATime, subject }) => {
-  const cases = ENGINE_CONTRACT.filter((each) => each.isOfOneAtATime !== true || isOfOneAtATime);
+describe.each(Object.entries(SUBJECTS))('the %s engine on SmolLM2', (_name, { isMissing, subject, ...kind }) => {
+  const cases = ENGINE_CONTRACT.filter(
+    (each) => (each.isOfOneAtATime !== true || kind.isOfOneAtATime) && (each.readsEdits !== true || kind.readsEdits),
+  );
   it.skipIf(isMissing).each(cases)('$name', (contractCase) => contractCase.run(subject));
 });

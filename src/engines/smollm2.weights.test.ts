@@ -13,9 +13,11 @@ import { VARIANT_FILE_NAMES } from '../convert/write-graphs.ts';
 import { readReferenceFile } from '../convert/tokenizer/reference-data.fixture.ts';
 import { openNodeFolder } from '../weights/node-folder.ts';
 import { NODE_SUPPORT } from './choose-variant.ts';
+import { DecodeLoop } from './decode-loop.ts';
 import golden from './fixtures/smollm2-greedy.json' with { type: 'json' };
 import { loadModel } from './load-model.ts';
-import { createNodeEngine, startNodeEngine } from './node-engine.ts';
+import { createNodeDecoder, createNodeEngine, startNodeEngine } from './node-engine.ts';
+import { recordScores } from './recorded-scores.fixture.ts';
 import { openTransformersJs } from './transformers-js.fixture.ts';
 import { createWebEngine } from './web-engine.ts';
 
@@ -84,10 +86,55 @@ describe.each(['q4', 'q8', 'q4f16'] as const)('on %s', (variant) => {
     for (const one of [model.engine, engine]) await one.dispose();
   });
 
-  it('writes the same with drafts and without, where it copies and where it does not', async (context) => {
+  it('scores each token with the same bits, with drafts and without, after long prompts too', async (context) => {
     const model = await load(context, variant);
     const { config } = model.manifest;
-    const plain = await createNodeEngine({ graphPath, config: { ...config, mayDraft: false }, minStepTokens: 2 });
+    const decoder = await createNodeDecoder({ graphPath, minStepTokens: 2 });
+    const run = async (promptIds: Int32Array, mayDraft: boolean) => {
+      const { decoder: recorded, scores, calls } = recordScores(decoder);
+      const engine = new DecodeLoop(recorded, { ...config, mayDraft });
+      // Twice: now it knows what steps take.
+      await generate(engine, promptIds, 60);
+      const tokenIds = await generate(engine, promptIds, 60);
+      return { calls, tokenIds, scores: scores.slice(0, promptIds.length + tokenIds.length - 1) };
+    };
+    const prompts = [
+      FREE_PROMPT,
+      COPYING_PROMPT,
+      `${COPYING_PROMPT} ${COPYING_PROMPT} ${COPYING_PROMPT} ${FREE_PROMPT}`,
+    ];
+    let lone = 0;
+    let drafted = 0;
+    for (const prompt of prompts) {
+      const promptIds = model.tokenizer.encode(prompt);
+      const [withDrafts, plain] = [await run(promptIds, true), await run(promptIds, false)];
+      expect(withDrafts.tokenIds).toEqual(plain.tokenIds);
+      // Not by toEqual, which would print millions of numbers.
+      const differs = plain.scores.findIndex((bits, at) => !isSame(bits, withDrafts.scores[at]));
+      expect(differs).toBe(-1);
+      lone += plain.calls.filter(({ isAlone }) => isAlone).length;
+      drafted += plain.calls.length - withDrafts.calls.length;
+    }
+    expect(Math.min(lone, drafted)).toBeGreaterThan(0);
+    await decoder.dispose();
+    await model.engine.dispose();
+  });
+});
+
+function isSame(bits: Int32Array | undefined, others: Int32Array | undefined): boolean {
+  return bits === undefined || others === undefined
+    ? bits === others
+    : Buffer.from(bits.buffer).equals(Buffer.from(others.buffer));
+}
+
+describe.each(['fp32', 'q4', 'q8', 'q4f16'] as const)('in %s', (variant) => {
+  it('writes the same with drafts and without, where it copies and where it does not', async (context) => {
+    const model = await load(context, variant);
+    const plain = await createNodeEngine({
+      graphPath: join(FOLDER, 'onnx', `${VARIANT_FILE_NAMES[variant]}.onnx`),
+      config: { ...model.manifest.config, mayDraft: false },
+      minStepTokens: variant === 'fp32' ? 1 : 2,
+    });
     for (const prompt of [FREE_PROMPT, COPYING_PROMPT]) {
       const promptIds = model.tokenizer.encode(prompt);
       expect(await model.generate(promptIds, 80)).toEqual(await generate(plain, promptIds, 80));
