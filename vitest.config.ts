@@ -9,6 +9,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // The command line is started some 200 times.
+          globalSetup: 'scripts/build-cli.mjs',
           // A busy machine is no fault; only what hangs is.
           testTimeout: 30_000,
           include: [`${tests}.test.{ts,tsx}`],
