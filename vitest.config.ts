@@ -17,7 +17,7 @@ export default defineConfig({
           exclude: ['**/*.{weights,gpu}.test.ts', '**/node_modules/**'],
         },
       },
-      { test: { name: 'weights', include: [`${tests}.weights.test.ts`], testTimeout: 600_000 } },
+      { test: { name: 'weights', include: [`${tests}.weights.test.ts`], testTimeout: 600_000, maxConcurrency: 2 } },
       { test: { name: 'gpu', include: [`${tests}.gpu.test.ts`], testTimeout: 600_000 } },
     ],
   },

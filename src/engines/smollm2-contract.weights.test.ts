@@ -49,7 +49,11 @@ const SUBJECTS: Record<string, { isMissing: boolean; isOfOneAtATime: boolean; su
   },
 };
 
-describe.each(Object.entries(SUBJECTS))('the %s engine on SmolLM2', (_name, { isMissing, isOfOneAtATime, subject }) => {
-  const cases = ENGINE_CONTRACT.filter((each) => each.isOfOneAtATime !== true || isOfOneAtATime);
-  it.skipIf(isMissing).each(cases)('$name', (contractCase) => contractCase.run(subject));
-});
+// Two at a time (vitest.config.ts): each runs on one core.
+describe.concurrent.each(Object.entries(SUBJECTS))(
+  'the %s engine on SmolLM2',
+  (_name, { isMissing, isOfOneAtATime, subject }) => {
+    const cases = ENGINE_CONTRACT.filter((each) => each.isOfOneAtATime !== true || isOfOneAtATime);
+    it.skipIf(isMissing).each(cases)('$name', (contractCase) => contractCase.run(subject));
+  },
+);
