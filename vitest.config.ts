@@ -9,13 +9,15 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // The command line is started some 200 times.
+          globalSetup: 'scripts/build-cli.mjs',
           // A busy machine is no fault; only what hangs is.
           testTimeout: 30_000,
           include: [`${tests}.test.{ts,tsx}`],
           exclude: ['**/*.{weights,gpu}.test.ts', '**/node_modules/**'],
         },
       },
-      { test: { name: 'weights', include: [`${tests}.weights.test.ts`], testTimeout: 600_000 } },
+      { test: { name: 'weights', include: [`${tests}.weights.test.ts`], testTimeout: 600_000, maxConcurrency: 2 } },
       { test: { name: 'gpu', include: [`${tests}.gpu.test.ts`], testTimeout: 600_000 } },
     ],
   },

@@ -11,7 +11,7 @@ import { BYTE_TOKENIZER, randomCheckpoint, SMALL_LLAMA } from '../src/convert/sm
 import { createNodeTarget } from '../src/weights/node-folder.ts';
 import { runCli, startCli } from './run-cli.fixture.ts';
 
-// Each test starts Node and reads the TypeScript anew.
+// Each test starts Node anew.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const CONTEXT = 'Human: Why?\n\nAssistant:';

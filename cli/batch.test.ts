@@ -15,7 +15,7 @@ import { randomCheckpoint } from '../src/convert/small-llama.fixture.ts';
 import { createNodeTarget } from '../src/weights/node-folder.ts';
 import { runCli, startCli } from './run-cli.fixture.ts';
 
-// Each test starts Node and reads the TypeScript anew.
+// Each test starts Node anew.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
 
 const COLUMNS = ['query', 'goldens', 'generated_text'];

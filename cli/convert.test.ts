@@ -11,7 +11,7 @@ import { BYTE_TOKENIZER, SMALL_LLAMA } from '../src/convert/small-llama.fixture.
 import { openNodeFolder } from '../src/weights/node-folder.ts';
 import { runCli, startCli } from './run-cli.fixture.ts';
 
-// Each test starts Node and reads the TypeScript anew.
+// Each test starts Node anew.
 vi.setConfig({ testTimeout: 30_000 });
 
 let directory: string;

@@ -9,7 +9,7 @@ import type { TrainingItem } from '../src/datasets/training-item.ts';
 import { readParquetRows } from './dataset/parquet.ts';
 import { runCli } from './run-cli.fixture.ts';
 
-// Each test starts Node and reads the TypeScript anew.
+// Each test starts Node anew.
 vi.setConfig({ testTimeout: 60_000 });
 
 const ULTRAFEEDBACK = join(import.meta.dirname, 'fixtures/ultrafeedback.jsonl');

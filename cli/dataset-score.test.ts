@@ -11,7 +11,7 @@ import { formatHeader, formatRow } from '../src/batch/row-format.ts';
 import { CLASSIFIER_CASES, classifierCheckpointFolder } from '../src/convert/classifier/small-classifier.fixture.ts';
 import { runCli } from './run-cli.fixture.ts';
 
-// Each test starts Node and reads the TypeScript anew.
+// Each test starts Node anew.
 vi.setConfig({ testTimeout: 60_000 });
 
 /** Made by scripts/reference/small_classifiers.py with transformers and numpy. */

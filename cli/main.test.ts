@@ -7,7 +7,7 @@ import { OBJECTIVES } from '../src/align/objectives.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { runCli } from './run-cli.fixture.ts';
 
-// Each test starts Node and reads the TypeScript anew.
+// Each test starts Node anew.
 vi.setConfig({ testTimeout: 30_000 });
 
 let directory: string;

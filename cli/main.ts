@@ -1,16 +1,5 @@
 import { Command, CommanderError } from 'commander';
 import { AlignError } from '../src/align/errors.ts';
-import { addAlignCommand } from './commands/align.ts';
-import { addBatchCommand } from './commands/batch.ts';
-import { addConvertCommand } from './commands/convert.ts';
-import { addDatasetCommand } from './commands/dataset/dataset.ts';
-import { addEvaluateCommand } from './commands/evaluate/evaluate.ts';
-import { addKeyCommand } from './commands/key.ts';
-import { addModelsCommand } from './commands/models.ts';
-import { addPromptCommand } from './commands/prompt.ts';
-import { addPullCommand } from './commands/pull.ts';
-import { addServeCommand } from './commands/serve.ts';
-import { addStartCommand } from './commands/start.ts';
 import { diskFault } from './disk-fault.ts';
 import { packageVersion } from './package-version.ts';
 import { endQuietlyWhenNobodyReads, note } from './terminal.ts';
@@ -24,8 +13,8 @@ import { EXIT, exitCodeOf, isInterrupt, UsageError } from './usage-error.ts';
  */
 export async function main(args: readonly string[]): Promise<number> {
   endQuietlyWhenNobodyReads();
-  const program = createProgram();
   try {
+    const program = await createProgram(args[0]);
     await program.parseAsync(args, { from: 'user' });
     return Number(process.exitCode ?? EXIT.ok);
   } catch (error) {
@@ -36,7 +25,23 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function createProgram(): Command {
+/** By name, in the order of the help. What a command needs is loaded when it is called. */
+const COMMANDS: Record<string, () => Promise<(program: Command) => void>> = {
+  align: async () => (await import('./commands/align.ts')).addAlignCommand,
+  batch: async () => (await import('./commands/batch.ts')).addBatchCommand,
+  dataset: async () => (await import('./commands/dataset/dataset.ts')).addDatasetCommand,
+  evaluate: async () => (await import('./commands/evaluate/evaluate.ts')).addEvaluateCommand,
+  prompt: async () => (await import('./commands/prompt.ts')).addPromptCommand,
+  convert: async () => (await import('./commands/convert.ts')).addConvertCommand,
+  models: async () => (await import('./commands/models.ts')).addModelsCommand,
+  pull: async () => (await import('./commands/pull.ts')).addPullCommand,
+  serve: async () => (await import('./commands/serve.ts')).addServeCommand,
+  key: async () => (await import('./commands/key.ts')).addKeyCommand,
+  start: async () => (await import('./commands/start.ts')).addStartCommand,
+};
+
+/** @param called  the first of the arguments */
+async function createProgram(called: string | undefined): Promise<Command> {
   const program = new Command('metaaligner')
     .description('Rewrites another model’s answer towards objectives given in words, on this machine.')
     .version(packageVersion())
@@ -44,17 +49,9 @@ function createProgram(): Command {
     .exitOverride()
     .addHelpText('after', '\nExit codes: 0, 1 (failed), 2 (wrong usage), 130 (stopped by Ctrl-C).')
     .addHelpText('after', 'Results go to standard output, everything else to standard error.');
-  addAlignCommand(program);
-  addBatchCommand(program);
-  addDatasetCommand(program);
-  addEvaluateCommand(program);
-  addPromptCommand(program);
-  addConvertCommand(program);
-  addModelsCommand(program);
-  addPullCommand(program);
-  addServeCommand(program);
-  addKeyCommand(program);
-  addStartCommand(program);
+  // The help, and what is no command, need all of them.
+  const names = called !== undefined && Object.hasOwn(COMMANDS, called) ? [called] : Object.keys(COMMANDS);
+  for (const name of names) (await COMMANDS[name]!())(program);
   return program;
 }
 

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { PACKAGE_FOLDER } from '../server/package-folder.ts';
 import { CATALOGUE } from '../src/align/catalogue.ts';
 import { AlignError } from '../src/align/errors.ts';
 import { MANIFEST_PATH } from '../src/convert/manifest.ts';
@@ -11,10 +12,12 @@ import {
   readModelFolder,
 } from '../src/weights/node-model-folders.ts';
 
-const PACKAGE = resolve(import.meta.dirname, '..');
-
 /** Where an id is looked up: the user's folder, then the models that come with the program. */
-const DIRECTORIES = [resolve('models'), join(PACKAGE, 'dist', 'models'), join(PACKAGE, 'public', 'models')];
+const DIRECTORIES = [
+  resolve('models'),
+  join(PACKAGE_FOLDER, 'dist', 'models'),
+  join(PACKAGE_FOLDER, 'public', 'models'),
+];
 
 /** The models that can be run at once. */
 export function localModels(): Promise<ModelFolders> {

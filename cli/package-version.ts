@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PACKAGE_FOLDER } from '../server/package-folder.ts';
 
 export function packageVersion(): string {
   return readPackage().version;
@@ -12,7 +14,7 @@ export function dependencyVersion(name: string): string {
 }
 
 function readPackage() {
-  return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  return JSON.parse(readFileSync(join(PACKAGE_FOLDER, 'package.json'), 'utf8')) as {
     version: string;
     dependencies: Record<string, string>;
   };

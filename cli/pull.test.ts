@@ -9,7 +9,7 @@ import { openNodeFolder } from '../src/weights/node-folder.ts';
 import { BROAD_LLAMA, safetensorsRepository } from '../src/weights/small-checkpoint.fixture.ts';
 import { runCli, startCli } from './run-cli.fixture.ts';
 
-// Each test starts Node and reads the TypeScript anew.
+// Each test starts Node anew.
 vi.setConfig({ testTimeout: 60_000 });
 
 const ID = 'MetaAligner/MetaAligner-IMHI-tiny';

@@ -27,9 +27,14 @@ for (const [device, variant, engine, tokens] of [
   ['webgpu', 'fp32', 'GPU (WebGPU) · fp32', 12],
   ['webgpu', 'q4', 'GPU (WebGPU) · q4', 12],
 ] as const) {
-  test(`aligns on ${device} with ${variant}`, async ({ playground }) => {
+  test(`aligns on ${device} with ${variant}, violates no Content-Security-Policy and asks no other host`, async ({
+    playground,
+  }) => {
+    // Beside the time that the GPU may take.
+    test.setTimeout(360_000);
     await playground.use('Tiny', { device, variant, maxNewTokens: tokens });
-    await expect(playground.loaded).toBeVisible();
+    // A software GPU takes its time to start.
+    await expect(playground.loaded).toBeVisible({ timeout: 240_000 });
     await expect(playground.page.getByText(engine)).toBeVisible();
     await playground.write(CONTEXT, ANSWER);
     await playground.align.click();
@@ -38,7 +43,9 @@ for (const [device, variant, engine, tokens] of [
     const edit = await playground.editText();
     // q4 rounds activations, on each device in its own way; the others agree to the last bit of the text.
     if (variant !== 'q4') expect(edit).toBe(editOfCli(variant, tokens));
+    // Violations are among them.
     expect(playground.consoleErrors).toEqual([]);
+    expect(playground.foreignRequests).toEqual([]);
   });
 }
 

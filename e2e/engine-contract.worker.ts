@@ -24,9 +24,19 @@ export interface ContractModel {
 let model: ContractModel;
 /** One for most cases: a software adapter takes longer to compile the shaders than to run all cases. */
 let shared: Decoder;
+/** It has run no step yet. */
+let isSharedNew = false;
+/** Left by a case, for one that needs an engine of its own. */
+let spare: Decoder | undefined;
 
 const create = (prefillChunkTokens?: number) =>
   createWebDecoder({ ...model, ortFiles: ORT_FILES, ...(prefillChunkTokens !== undefined && { prefillChunkTokens }) });
+
+async function takeSpare(): Promise<Decoder> {
+  const decoder = spare ?? (await create());
+  spare = undefined;
+  return decoder;
+}
 
 /** As `RowScores`, in plain arrays. */
 export interface FoundScores {
@@ -51,17 +61,21 @@ const worker = {
   async use(given: ContractModel): Promise<void> {
     model = given;
     shared = await create();
+    isSharedNew = true;
   },
 
   /** @throws what the case throws */
   async run(name: string): Promise<void> {
     const contractCase = ENGINE_CONTRACT.find((each) => each.name === name);
     if (contractCase === undefined) throw new Error(`There is no case “${name}”.`);
+    isSharedNew = false;
     let lastUser: Decoder | undefined;
     await contractCase.run({
       async create({ prefillChunkTokens, ...change }) {
-        if (contractCase.disposes)
-          return new DecodeLoop(await create(prefillChunkTokens), { ...model.config, ...change });
+        if (contractCase.disposes) {
+          const decoder = prefillChunkTokens === undefined ? await takeSpare() : await create(prefillChunkTokens);
+          return new DecodeLoop(decoder, { ...model.config, ...change });
+        }
         const decoder: Decoder = {
           device: shared.device,
           prefillChunkTokens: prefillChunkTokens ?? shared.prefillChunkTokens,
@@ -82,6 +96,7 @@ const worker = {
 
   /** What WebGPU was asked for in the steps of an edit without drafts: after its first token, and not for the prompt. */
   async countSteps(newTokens: number, sampling: Partial<SamplingOptions>): Promise<GpuCounts> {
+    isSharedNew = false;
     const engine = new DecodeLoop(shared, { ...model.config, eosTokenIds: [], mayDraft: false });
     const options = { ...GREEDY, ...sampling, maxNewTokens: newTokens };
     const { signal } = new AbortController();
@@ -99,7 +114,8 @@ const worker = {
    * @param steps  tokens before them, tokens, and how many of their positions are scored
    */
   async compiledIn(steps: (readonly [pastTokens: number, tokens: number, rows: number])[]): Promise<number[]> {
-    const decoder = await create();
+    const decoder = isSharedNew ? shared : await create();
+    isSharedNew = false;
     decoder.reserve(Math.max(...steps.map(([pastTokens, tokens]) => pastTokens + tokens)) + 1, 0);
     takeGpuCounts();
     const counts: number[] = [];
@@ -110,12 +126,13 @@ const worker = {
     await decoder.step(Int32Array.of(1), 1, 1, { type: 'largest' });
     await decoder.follow!(2);
     counts.push(takeGpuCounts().pipelinesCreated);
-    await decoder.dispose();
+    if (decoder !== shared) await decoder.dispose();
     return counts;
   },
 
   /** The largest difference that a score makes between tokens that are read one by one and together. */
   async differenceBySize(tokens: number): Promise<number> {
+    isSharedNew = false;
     const { vocabularySize } = model.config;
     const ids = Int32Array.from({ length: tokens }, (_, i) => 1 + ((i * 37) % (vocabularySize - 1)));
     const logitsOf = (rows: readonly RowScores[]) => rows.flatMap((row) => asJson(row).logits);
@@ -133,6 +150,7 @@ const worker = {
 
   /** The same edit with scores that are reduced on the device, a step ahead, and with all of them read. */
   async writeBothWays(newTokens: number, sampling: Partial<SamplingOptions>): Promise<[number[], number[]]> {
+    isSharedNew = false;
     const whole: Decoder = {
       device: shared.device,
       prefillChunkTokens: shared.prefillChunkTokens,
@@ -189,16 +207,13 @@ const worker = {
         () => 'nothing was thrown',
         (error: unknown) => (error instanceof AlignError ? error.code : String(error)),
       );
-    const decoder = await create();
-    const engine = new DecodeLoop(decoder, model.config);
+    const engine = new DecodeLoop(await create(), model.config);
     const running = codeOf(write(engine, 400));
     devices.at(-1)?.destroy();
     const lost = [await running, await codeOf(write(engine, 3))];
     await engine.dispose();
-    const other = new DecodeLoop(await create(), model.config);
-    const next = await write(other, 3);
-    await other.dispose();
-    return { lost, next };
+    spare = await create();
+    return { lost, next: await write(new DecodeLoop(spare, model.config), 3) };
   },
 };
 

@@ -6,6 +6,7 @@ import { getRequestListener } from '@hono/node-server';
 import { AlignError } from '../src/align/errors.ts';
 import type { ServedModel } from './api/served-model.ts';
 import { type AppOptions, createApp } from './app.ts';
+import { PACKAGE_FOLDER } from './package-folder.ts';
 
 /** Only this machine reaches it. */
 const LOCAL_ADDRESS = '127.0.0.1';
@@ -46,7 +47,7 @@ export async function startServer({
     const message = `${address} can be reached from other machines: that needs keys (--keys-file).`;
     throw new AlignError('invalid-request', message, { details: { address } });
   }
-  const pageDirectory = 'pageDirectory' in options ? options.pageDirectory : resolve(import.meta.dirname, '..', 'dist');
+  const pageDirectory = 'pageDirectory' in options ? options.pageDirectory : join(PACKAGE_FOLDER, 'dist');
   const modelsDirectory = options.modelsDirectory ?? resolve('models');
   if (pageDirectory !== undefined) await checkBuilt(pageDirectory);
   const app = createApp({ ...options, slowReaderMs, pageDirectory, modelsDirectory });

@@ -58,9 +58,13 @@ const SUBJECTS: Record<string, SubjectOnSmolLm2> = {
   },
 };
 
-describe.each(Object.entries(SUBJECTS))('the %s engine on SmolLM2', (_name, { isMissing, subject, ...kind }) => {
-  const cases = ENGINE_CONTRACT.filter(
-    (each) => (each.isOfOneAtATime !== true || kind.isOfOneAtATime) && (each.readsEdits !== true || kind.readsEdits),
-  );
-  it.skipIf(isMissing).each(cases)('$name', (contractCase) => contractCase.run(subject));
-});
+// Two at a time (vitest.config.ts): each runs on one core.
+describe.concurrent.each(Object.entries(SUBJECTS))(
+  'the %s engine on SmolLM2',
+  (_name, { isMissing, subject, ...kind }) => {
+    const cases = ENGINE_CONTRACT.filter(
+      (each) => (each.isOfOneAtATime !== true || kind.isOfOneAtATime) && (each.readsEdits !== true || kind.readsEdits),
+    );
+    it.skipIf(isMissing).each(cases)('$name', (contractCase) => contractCase.run(subject));
+  },
+);

@@ -3,16 +3,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { AlignError } from '../../../src/align/errors.ts';
 import { rowFormatOf, type SourceRow } from '../../../src/batch/row-format.ts';
-import { assembleReport } from '../../../src/evaluation/report/assemble-report.ts';
 import { isAboutMentalHealth } from '../../../src/evaluation/report/evaluation-report.ts';
-import {
-  type EvaluationPart,
-  faultBeside,
-  readEvaluationRows,
-  readReportJson,
-} from '../../../src/evaluation/report/read-evaluation-file.ts';
-import { reportFiles } from '../../../src/evaluation/report/report-files.ts';
-import { ENGLISH } from '../../../src/evaluation/report/report-words.ts';
+import type { EvaluationPart } from '../../../src/evaluation/report/read-evaluation-file.ts';
 import { writeWhole } from '../../batch/output-files.ts';
 import { readColumns, readRows } from '../../batch/read-rows.ts';
 import { atPath } from '../../disk-fault.ts';
@@ -37,6 +29,11 @@ async function run(paths: string[], { to }: { to: string }): Promise<void> {
   // Files of one name would take each other's place.
   const taken = paths.find((path) => resolve(dirname(path)) === resolve(to));
   if (taken !== undefined) throw new UsageError(`${taken} lies in --to, where the report's own files are written.`);
+  // Loaded here: what checks files is large, and the other commands that score do not need it.
+  const { faultBeside } = await import('../../../src/evaluation/report/read-evaluation-file.ts');
+  const { assembleReport } = await import('../../../src/evaluation/report/assemble-report.ts');
+  const { reportFiles } = await import('../../../src/evaluation/report/report-files.ts');
+  const { ENGLISH } = await import('../../../src/evaluation/report/report-words.ts');
   const parts: EvaluationPart[] = [];
   for (const path of paths) parts.push(await readPart(path));
   for (const [i, part] of parts.entries()) {
@@ -54,6 +51,7 @@ async function run(paths: string[], { to }: { to: string }): Promise<void> {
 }
 
 async function readPart(path: string): Promise<EvaluationPart> {
+  const { readEvaluationRows, readReportJson } = await import('../../../src/evaluation/report/read-evaluation-file.ts');
   const name = basename(path);
   if (name.toLowerCase().endsWith('.json')) return readReportJson(name, await readJson(path));
   const format = rowFormatOf(path);
