@@ -15,7 +15,7 @@ import type { RowScores } from './scores.ts';
 export type DecoderConfig = Pick<LlamaConfig, 'vocabularySize' | 'contextLength' | 'eosTokenIds'> & {
   /**
    * Whether steps may check drafted tokens: false for a variant whose numbers depend on how many tokens a step takes, so
-   * that its text would not be that of plain decoding (`draftsExactly`). True by default.
+   * that its text would not be that of plain decoding (`draftTrust`). True by default.
    */
   mayDraft?: boolean;
   /**
@@ -124,7 +124,9 @@ export class DecodeLoop implements Engine {
               : this.#decoder.step(unread, pastTokens, unread.length, needed),
           );
         }
-        const mayFollow = draft.length === 0 && !(mayDraft && this.#draftLength.choose(room - newTokens - 2) > 0);
+        // Where nothing is guessed there is surely no draft for this step's token. What it makes guessed is drafted a step later.
+        const mayGuess = mayDraft && drafter.hasGuess && this.#draftLength.choose(room - newTokens - 2) > 0;
+        const mayFollow = draft.length === 0 && !mayGuess;
         ahead = mayFollow ? this.#follow(pastTokens + 1, room - newTokens - 1, sampler) : undefined;
         scores = await step;
         endMs = performance.now();
