@@ -124,9 +124,9 @@ async function openOnnx(concurrency: number): Promise<Opened> {
         config: { ...start.config, contextLength, eosTokenIds: [] },
       }),
   });
-  const { vocabularySize, hiddenSize } = manifest.config;
-  // 8 bits and a scale of 16 for 32 of them.
-  const embeddingBytes = (vocabularySize * hiddenSize * 34) / 32;
+  const { vocabularySize, hiddenSize, isEmbeddingTied } = manifest.config;
+  // 8 bits and a scale of 16 for 32 of them. A tied one is the head as well, of which each token takes all.
+  const embeddingBytes = isEmbeddingTied ? 0 : (vocabularySize * hiddenSize * 34) / 32;
   return {
     engine: model.engine,
     name: `onnxruntime, ${device} ${choice.variant}`,
