@@ -19,9 +19,10 @@ export type DecoderConfig = Pick<LlamaConfig, 'vocabularySize' | 'contextLength'
    */
   mayDraft?: boolean;
   /**
-   * Logits, above 0 where scores of a step over several tokens are a little off those of a step over one: a position whose largest
-   * score leads by no more than this is scored again, alone, so that the text is that of plain decoding as long as no two scores move
-   * by more against each other. Only greedy texts are drafted then. 0 by default.
+   * Logits, above 0 where scores of a step over several tokens are a little off those of a step over one: a position whose
+   * largest score leads by no more than this is scored again, alone, so that such a step decides no near tie. The keys and
+   * values that it read stay, and are a little off as well: the text parts from that of plain decoding, if it does, at a
+   * position that is a near tie there. Only greedy texts are drafted then. 0 by default.
    */
   draftMargin?: number;
 };
