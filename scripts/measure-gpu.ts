@@ -5,7 +5,8 @@
  *   [--prompt-tokens 256] [--new-tokens 128] [--repetitions 3]
  *
  * A GGUF runs on llama.cpp, a converted folder (of q4f16, for CUDA) on onnxruntime-node. Prompts are token ids
- * of no sense, each other than the last one; speed does not depend on them. scripts/make-random-gguf.ts makes models.
+ * of no sense, each other than the last one. One that writes alone drafts, as in the server: what repeats itself may pass the
+ * limit. scripts/make-random-gguf.ts makes models.
  */
 import { stat } from 'node:fs/promises';
 import { loadavg } from 'node:os';
@@ -86,7 +87,10 @@ process.exit(0);
 
 async function generate(engine: Engine) {
   seed += 1;
-  const promptIds = Int32Array.from({ length: promptTokens }, (_, i) => 300 + ((seed * 7919 + i * 104_729) % 30_000));
+  const promptIds = Int32Array.from(
+    { length: promptTokens },
+    (_, i) => 300 + ((seed * 7919 + i * 104_729) % (engine.vocabularySize - 300)),
+  );
   const startMs = performance.now();
   const timesMs: number[] = [];
   const options = { ...GREEDY, maxNewTokens: newTokens };
