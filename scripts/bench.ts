@@ -11,8 +11,9 @@
  * - prefix: the first token of a prompt of which only the answer is another, over that of a prompt read from its start
  *
  * A replay writes given tokens whatever the model would, on both sides if the other takes them; all scores are computed, and
- * drafts verified, as ever. `per step` are our tokens per step. `agree` are the tokens up to the first that differs: in
- * q4 and q8 on Node ours rounds tokens beside which something is guessed in steps of two rows and more, theirs all in steps of one.
+ * drafts verified, as ever. `per step` are our tokens per step that decided one at least. `agree` are the tokens up to the first
+ * that differs: in q4 and q8 on Node ours rounds tokens beside which something is guessed in steps of two rows and more, theirs
+ * all in steps of one.
  *
  * Usage: npm run bench -- [--only decode,drafts,wllama,llama-cpp,prefix] [--on cpu,wasm,webgpu] [--repetitions 3]
  *   [--new-tokens 64] [--threads 2] [--model FOLDER] [--gguf FILE]

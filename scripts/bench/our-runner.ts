@@ -2,7 +2,7 @@ import type { Engine } from '../../src/align/engine.ts';
 import { GREEDY } from '../../src/align/request.ts';
 import { DecodeLoop, type DecoderConfig } from '../../src/engines/decode-loop.ts';
 import type { Decoder } from '../../src/engines/decoder.ts';
-import type { RowScores } from '../../src/engines/scores.ts';
+import { lead, type RowScores } from '../../src/engines/scores.ts';
 import { FORCED_SCORE, type Runner } from './measurement.ts';
 
 interface Forced {
@@ -13,7 +13,7 @@ interface Forced {
 /** Runs in Node and in the browser. All loops are over one decoder: what one reads, the others forget. */
 export function ourRunner(decoder: Decoder, config: DecoderConfig): Runner & { engine: Engine } {
   let forced: Forced | undefined;
-  const replaying = replayingDecoder(decoder, () => forced);
+  const replaying = replayingDecoder(decoder, () => forced, { keepsLead: (config.draftMargin ?? 0) > 0 });
   const loopsOver = (each: Decoder) => ({
     drafting: new DecodeLoop(each, config),
     plain: new DecodeLoop(each, { ...config, mayDraft: false }),
@@ -59,8 +59,19 @@ async function forgetPrompt(engine: Engine, promptIds: readonly number[]): Promi
   await measure(engine, Int32Array.of((promptIds[0] ?? 0) + 1), { newTokens: 1 });
 }
 
-/** Computes all that the decoder computes, then lets the wanted token of each position have the highest score. */
-function replayingDecoder(decoder: Decoder, forced: () => Forced | undefined): Decoder {
+/** Of a forced token at least, so that it is the only largest. */
+const LEAST_LEAD = 1e-3;
+
+/**
+ * Computes all that the decoder computes, then lets the wanted token of each position have the highest score.
+ *
+ * @param options.keepsLead  by as much as the model's own token had, so that what is in doubt is scored again as ever
+ */
+function replayingDecoder(
+  decoder: Decoder,
+  forced: () => Forced | undefined,
+  { keepsLead }: { keepsLead: boolean },
+): Decoder {
   /** @param readTokens  by this step and those before it */
   const force = (rows: readonly RowScores[], readTokens: number) => {
     const { tokenIds: wanted, promptTokens } = forced() ?? { tokenIds: [], promptTokens: 0 };
@@ -70,7 +81,7 @@ function replayingDecoder(decoder: Decoder, forced: () => Forced | undefined): D
       const id = wanted[first + row];
       if (id === undefined) continue;
       if (scores.type !== 'all') throw new Error('Only where all scores are on the host can another be the highest.');
-      scores.logits[id] = FORCED_SCORE;
+      scores.logits[id] = keepsLead ? scoreThatLeads(scores.logits, id) : FORCED_SCORE;
     }
     return rows;
   };
@@ -90,4 +101,11 @@ function replayingDecoder(decoder: Decoder, forced: () => Forced | undefined): D
     }),
     dispose: () => decoder.dispose(),
   };
+}
+
+function scoreThatLeads(logits: Float32Array, wantedId: number): number {
+  const ownLead = lead({ type: 'all', logits });
+  let others = -Infinity;
+  for (let id = 0; id < logits.length; id++) if (id !== wantedId) others = Math.max(others, logits[id]!);
+  return others + Math.max(ownLead, LEAST_LEAD);
 }

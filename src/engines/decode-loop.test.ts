@@ -133,6 +133,8 @@ describe('DecodeLoop', () => {
   describe('on a device that knows the next token first', () => {
     const ahead = { config: { ...config, mayDraft: false }, isAhead: true };
 
+    afterEach(() => void vi.restoreAllMocks());
+
     it('begins each step before the token of the last one is known, and none after the room is full', async () => {
       const written: number[] = [];
       const begunAt: number[] = [];
@@ -150,6 +152,31 @@ describe('DecodeLoop', () => {
       ]);
       // Of the third and fourth step the token was not yielded yet.
       expect(begunAt).toEqual([0, 1, 1, 2]);
+    });
+
+    it('does so where nothing is guessed, however well drafts would pay', async () => {
+      const script = (ids: readonly number[]) => (ids.length * 7 + 11) % 397;
+      const run = async (change: { mayDraft?: boolean; draftMargin?: number }) => {
+        let clockMs = 0;
+        vi.spyOn(performance, 'now').mockImplementation(() => clockMs);
+        let newTokens = 0;
+        let begunAhead = 0;
+        const { engine } = createScriptedEngine(script, {
+          config: { vocabularySize: 400, contextLength: 256, eosTokenIds: [], ...change },
+          isAhead: true,
+          onStep: ({ pastTokens }) => {
+            // Whatever its size, so that drafts pay.
+            clockMs += 10;
+            if (pastTokens > prompt.length + newTokens - 1) begunAhead += 1;
+          },
+        });
+        for await (const step of engine.generate(prompt, greedy(150), never)) newTokens += step.length;
+        return begunAhead;
+      };
+      const plain = await run({ mayDraft: false });
+      expect(plain).toBeGreaterThan(140);
+      expect(await run({ mayDraft: true })).toBe(plain);
+      expect(await run({ draftMargin: 0.5 })).toBe(plain);
     });
 
     it('does not where scores of several tokens decide', async () => {

@@ -15,13 +15,14 @@ import type { RowScores } from './scores.ts';
 export type DecoderConfig = Pick<LlamaConfig, 'vocabularySize' | 'contextLength' | 'eosTokenIds'> & {
   /**
    * Whether steps may check drafted tokens: false for a variant whose numbers depend on how many tokens a step takes, so
-   * that its text would not be that of plain decoding (`draftsExactly`). True by default.
+   * that its text would not be that of plain decoding (`draftTrust`). True by default.
    */
   mayDraft?: boolean;
   /**
-   * Logits, above 0 where scores of a step over several tokens are a little off those of a step over one: a position whose largest
-   * score leads by no more than this is scored again, alone, so that the text is that of plain decoding as long as no two scores move
-   * by more against each other. Only greedy texts are drafted then. 0 by default.
+   * Logits, above 0 where scores of a step over several tokens are a little off those of a step over one: a position whose
+   * largest score leads by no more than this is scored again, alone, so that such a step decides no near tie. The keys and
+   * values that it read stay, and are a little off as well: the text parts from that of plain decoding, if it does, at a
+   * position that is a near tie there. Only greedy texts are drafted then. 0 by default.
    */
   draftMargin?: number;
 };
@@ -124,7 +125,9 @@ export class DecodeLoop implements Engine {
               : this.#decoder.step(unread, pastTokens, unread.length, needed),
           );
         }
-        const mayFollow = draft.length === 0 && !(mayDraft && this.#draftLength.choose(room - newTokens - 2) > 0);
+        // Where nothing is guessed there is surely no draft for this step's token. What it makes guessed is drafted a step later.
+        const mayGuess = mayDraft && drafter.hasGuess && this.#draftLength.choose(room - newTokens - 2) > 0;
+        const mayFollow = draft.length === 0 && !mayGuess;
         ahead = mayFollow ? this.#follow(pastTokens + 1, room - newTokens - 1, sampler) : undefined;
         scores = await step;
         endMs = performance.now();

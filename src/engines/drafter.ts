@@ -51,7 +51,12 @@ export class Drafter {
    * Wrong ones are read anew, by the step that begins with the token in their place.
    */
   get isBesideGuesses(): boolean {
-    return this.#place !== undefined || this.#wasGuessed;
+    return this.hasGuess || this.#wasGuessed;
+  }
+
+  /** Whether something is known of what comes next. */
+  get hasGuess(): boolean {
+    return this.#place !== undefined;
   }
 
   /** @returns at most `most` tokens, one at least if there may be; none where nothing is known */

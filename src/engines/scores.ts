@@ -30,12 +30,17 @@ export function allScores(logits: Float32Array, rows: number): RowScores[] {
  */
 export function lead(scores: RowScores): number {
   if (scores.type === 'largest') throw new Error('The largest score alone leads by nobody knows what; this is a bug.');
-  let [first, second] = [-Infinity, -Infinity];
-  for (const logit of scores.logits) {
-    // What is no number stays to the end.
-    if (Number.isNaN(logit)) return NaN;
-    if (logit > first) [first, second] = [logit, first];
-    else if (logit > second) second = logit;
+  const { logits } = scores;
+  let first = -Infinity;
+  let second = -Infinity;
+  // By index, as in `argmax`: an iterator takes several times as long.
+  for (let i = 0; i < logits.length; i++) {
+    const logit = logits[i]!;
+    if (logit > first) {
+      second = first;
+      first = logit;
+    } else if (logit > second) second = logit;
+    else if (Number.isNaN(logit)) return NaN;
   }
   return first - second;
 }
