@@ -20,30 +20,21 @@ import {
 import type { LlamaConfig } from '../src/convert/llama-config.ts';
 import { planWeights } from '../src/convert/onnx/llama-plan.ts';
 import { tokenizerFromSentencePiece } from '../src/convert/tokenizer/sentencepiece.ts';
+import { TINY_LLAMA } from './bench-convert/make-checkpoint.ts';
 
-const LLAMA = {
-  vocabularySize: 32000,
+const LLAMA_7B: LlamaConfig = {
+  ...TINY_LLAMA,
+  hiddenSize: 4096,
+  intermediateSize: 11008,
+  layerCount: 32,
+  kvHeadCount: 32,
   headDim: 128,
-  rmsNormEpsilon: 1e-5,
-  ropeTheta: 10000,
   contextLength: 4096,
-  isEmbeddingTied: false,
-  bosTokenId: 1,
-  eosTokenIds: [2],
 };
 const SHAPES: Record<string, LlamaConfig> = {
-  '1.1b': {
-    ...LLAMA,
-    hiddenSize: 2048,
-    intermediateSize: 5632,
-    layerCount: 22,
-    headCount: 32,
-    kvHeadCount: 4,
-    headDim: 64,
-    contextLength: 2048,
-  },
-  '7b': { ...LLAMA, hiddenSize: 4096, intermediateSize: 11008, layerCount: 32, headCount: 32, kvHeadCount: 32 },
-  '13b': { ...LLAMA, hiddenSize: 5120, intermediateSize: 13824, layerCount: 40, headCount: 40, kvHeadCount: 40 },
+  '1.1b': TINY_LLAMA,
+  '7b': LLAMA_7B,
+  '13b': { ...LLAMA_7B, hiddenSize: 5120, intermediateSize: 13824, layerCount: 40, headCount: 40, kvHeadCount: 40 },
 };
 /** About 0.0011 as float16: with nibbles from -8 to 7 a deviation of 0.005. Four times as much overflows float16 in 32 layers of 7B. */
 const SCALE_BITS = 0x1472;

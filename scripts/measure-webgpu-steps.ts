@@ -10,7 +10,7 @@ import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { VARIANTS } from '../src/align/variant.ts';
 import { openWebGpuPage } from './measure-webgpu/open-page.ts';
-import type { StepsOptions } from './measure-webgpu/trial.worker.ts';
+import type { StepsOptions } from './measure-webgpu/steps.ts';
 
 const { values } = parseArgs({
   options: {

@@ -1,5 +1,6 @@
 import { type Remote, wrap } from 'comlink';
-import type { StepsOptions, StepsResult, TrialOptions, TrialResult, TrialWorker } from './trial.worker.ts';
+import type { StepsOptions, StepsResult } from './steps.ts';
+import type { TrialOptions, TrialResult, TrialWorker } from './trial.worker.ts';
 
 /** Each trial has a worker of its own: ORT keeps some of what it was told until its realm ends. */
 async function inWorker<Result>(use: (worker: Remote<TrialWorker>) => Promise<Result>): Promise<Result> {

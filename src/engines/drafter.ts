@@ -1,4 +1,4 @@
-import type { Device } from '../align/engine.ts';
+import type { EngineDevice } from '../align/engine.ts';
 import type { Variant } from '../align/variant.ts';
 
 /** Tokens that must agree before a place in the text is taken up again. */
@@ -8,9 +8,8 @@ const MAX_MATCH = 8;
 const SKIP_TOKENS = 12;
 
 /**
- * Logits, as `DecoderConfig.draftMargin`: of the 4-bit variants on WebGPU. Where both kinds of steps round activations to 8 bits, of
- * 384 positions of prose 17 to 22 had another largest score in a step of several tokens, and led by no more than 0.26 there (SmolLM2
- * on the CPU): docs/decisions/2026-11-28-drafts-on-webgpu.md.
+ * Logits, as `DecoderConfig.draftMargin`: of the 4-bit variants on WebGPU. On an H200 six of 128 positions of prose at most had another
+ * largest score in a step of several tokens, which led by no more than 0.25 (SmolLM2): docs/decisions/2026-11-28-drafts-on-webgpu.md.
  */
 const WEBGPU_MARGIN = 0.5;
 
@@ -136,9 +135,9 @@ export class Drafter {
  * (`NodeEngineOptions.minStepTokens`) unless no draft is ever beside them (`Drafter.isBesideGuesses`), and on wasm
  * (`exactAttention`). On WebGPU a step of one token has kernels of its own.
  */
-export function draftTrust(variant: Variant, device: Device): { mayDraft: boolean; draftMargin?: number } {
+export function draftTrust(variant: Variant, device: EngineDevice): { mayDraft: boolean; draftMargin?: number } {
   const isFloat = variant === 'fp32' || variant === 'fp16';
   if (isFloat || device === 'cpu' || (device === 'wasm' && variant === 'q8')) return { mayDraft: true };
-  // The 4-bit products of wasm are not among those that were looked at.
+  // The 4-bit products of wasm and CUDA are not among those that were looked at.
   return device === 'webgpu' ? { mayDraft: true, draftMargin: WEBGPU_MARGIN } : { mayDraft: false };
 }

@@ -95,11 +95,11 @@ export function nodeEngineOptions(
   { choice, files: [graph], config }: Pick<EngineStart, 'choice' | 'files' | 'config'>,
 ): NodeEngineOptions {
   if (graph === undefined) throw new Error('A variant without files; this is a bug.');
-  const isOnCpu = (options.device ?? 'cpu') === 'cpu';
+  const { device = 'cpu' } = options;
   return {
     ...options,
     graphPath: join(directory, ...graph.path.split('/')),
-    config: { ...config, ...draftTrust(choice.variant, isOnCpu ? 'cpu' : 'webgpu') },
-    minStepTokens: !isOnCpu || choice.variant === 'fp32' || choice.variant === 'fp16' ? 1 : 2,
+    config: { ...config, ...draftTrust(choice.variant, device) },
+    minStepTokens: device !== 'cpu' || choice.variant === 'fp32' || choice.variant === 'fp16' ? 1 : 2,
   };
 }
