@@ -83,7 +83,18 @@ const zones = Object.entries(mayImport).map(([target, allowed]) => ({
 }));
 
 export default tseslint.config(
-  { ignores: ['dist', 'dist-cli', 'models', '.cache', 'node_modules', 'test-results', 'playwright-report'] },
+  {
+    ignores: [
+      'dist',
+      'dist-cli',
+      'src/engines/wasm-kernels',
+      'models',
+      '.cache',
+      'node_modules',
+      'test-results',
+      'playwright-report',
+    ],
+  },
   js.configs.recommended,
   tseslint.configs.recommendedTypeChecked,
   {

@@ -4,6 +4,7 @@ import react from '@vitejs/plugin-react';
 import { type Connect, defaultClientConditions, defineConfig, type Plugin } from 'vite';
 import { listedClassifiers, listedModels, modelRoutes } from './server/routes/models.ts';
 import { contentSecurityPolicy, HUB_ORIGINS, ISOLATION_HEADERS } from './server/security.ts';
+import { kernels } from './scripts/kernels-plugin.ts';
 import { serviceWorker } from './scripts/service-worker-plugin.ts';
 
 const PAGE_MODELS = resolve(import.meta.dirname, 'public/models');
@@ -38,6 +39,7 @@ export default defineConfig({
   plugins: [
     react(),
     models(),
+    kernels(),
     serviceWorker(resolve(import.meta.dirname, 'workers/offline.worker.ts'), contentSecurityPolicy(HUB_ORIGINS)),
   ],
   resolve: {
@@ -46,7 +48,7 @@ export default defineConfig({
   },
   // Its files find each other by address, which pre-bundling moves.
   optimizeDeps: { exclude: ['onnxruntime-web'] },
-  worker: { format: 'es' },
+  worker: { format: 'es', plugins: () => [kernels()] },
   build: {
     target: 'es2022',
     // Everything a file: a data: address would need a hole in the Content-Security-Policy.

@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { kernels } from './scripts/kernels-plugin.ts';
 
 const tests = '{src,workers,cli,server,scripts}/**/*';
 export default defineConfig({
@@ -7,6 +8,7 @@ export default defineConfig({
     maxWorkers: '100%',
     projects: [
       {
+        plugins: [kernels()],
         test: {
           name: 'unit',
           // The command line is started some 200 times.
@@ -17,7 +19,10 @@ export default defineConfig({
           exclude: ['**/*.{weights,gpu}.test.ts', '**/node_modules/**'],
         },
       },
-      { test: { name: 'weights', include: [`${tests}.weights.test.ts`], testTimeout: 600_000, maxConcurrency: 2 } },
+      {
+        plugins: [kernels()],
+        test: { name: 'weights', include: [`${tests}.weights.test.ts`], testTimeout: 600_000, maxConcurrency: 2 },
+      },
       { test: { name: 'gpu', include: [`${tests}.gpu.test.ts`], testTimeout: 600_000 } },
     ],
   },

@@ -3,6 +3,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MODELS_DIRECTORY } from '../playwright.config.ts';
+import { findObjective } from '../src/align/objectives.ts';
+import { type AlignRequest, GREEDY } from '../src/align/request.ts';
+import { editOfKernels } from './edit-of-kernels.fixture.ts';
 import { expect, test } from './playground.fixture.ts';
 
 const CONTEXT = 'Human: Why is the sky blue?\n\nAssistant:';
@@ -18,6 +21,18 @@ function editOfCli(variant: string, maxNewTokens: number): string {
   args.push('--context', join(folder, 'context'), '--answer', join(folder, 'answer'));
   const output = execFileSync('node', ['cli/metaaligner.mjs', ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
   return (JSON.parse(output.toString()) as { edit: string }).edit;
+}
+
+function requestOf(maxNewTokens: number): AlignRequest {
+  return {
+    objectives: ['harmlessness', 'helpfulness', 'humour'].map((name) => findObjective(name, 'hh-rlhf')),
+    context: CONTEXT,
+    answer: ANSWER,
+    template: 'hh-rlhf',
+    promptStyle: 'bare',
+    maxNewTokens,
+    sampling: GREEDY,
+  };
 }
 
 for (const [device, variant, engine, tokens] of [
@@ -41,8 +56,10 @@ for (const [device, variant, engine, tokens] of [
     await expect(playground.result).toHaveAttribute('data-status', 'done', { timeout: 40_000 });
     await expect(playground.page.getByText(`${tokens} tokens`, { exact: true })).toBeVisible();
     const edit = await playground.editText();
-    // q4 rounds activations, on each device in its own way; the others agree to the last bit of the text.
-    if (variant !== 'q4') expect(edit).toBe(editOfCli(variant, tokens));
+    // q8 and q4 round activations, on each device in its own way.
+    if (variant === 'fp32') expect(edit).toBe(editOfCli(variant, tokens));
+    // The page's threads and its processor's instructions change nothing.
+    if (variant === 'q8') expect(edit).toBe(await editOfKernels(join(MODELS_DIRECTORY, 'Tiny'), requestOf(tokens)));
     // Violations are among them.
     expect(playground.consoleErrors).toEqual([]);
     expect(playground.foreignRequests).toEqual([]);

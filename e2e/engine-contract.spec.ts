@@ -16,6 +16,7 @@ import type { ContractModelJson } from './engine-contract.page.ts';
  * software adapter here, without shader-f16.
  */
 const SUBJECTS = [
+  { device: 'wasm', threads: 2, variant: 'q8' },
   { device: 'wasm', threads: 2, variant: 'fp32' },
   { device: 'webgpu', threads: 1, variant: 'fp32' },
   { device: 'webgpu', threads: 1, variant: 'q4' },
@@ -163,7 +164,7 @@ for (const { device, threads, variant } of SUBJECTS) {
 
     // On a software adapter each new engine compiles its shaders for seconds: once is enough.
     const cases = ENGINE_CONTRACT.filter(
-      ({ disposes }) => variant !== 'q4f16' && (disposes !== true || variant === 'fp32'),
+      ({ disposes }) => variant !== 'q4f16' && (disposes !== true || variant === 'fp32' || device === 'wasm'),
     );
     for (const { name } of cases) {
       test(name, async () => {

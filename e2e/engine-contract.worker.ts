@@ -29,8 +29,16 @@ let isSharedNew = false;
 /** Left by a case, for one that needs an engine of its own. */
 let spare: Decoder | undefined;
 
+const createThread = () =>
+  new Worker(new URL('../workers/kernel-thread.worker.ts', import.meta.url), { type: 'module' });
+
 const create = (prefillChunkTokens?: number) =>
-  createWebDecoder({ ...model, ortFiles: ORT_FILES, ...(prefillChunkTokens !== undefined && { prefillChunkTokens }) });
+  createWebDecoder({
+    ...model,
+    ortFiles: ORT_FILES,
+    createThread,
+    ...(prefillChunkTokens !== undefined && { prefillChunkTokens }),
+  });
 
 async function takeSpare(): Promise<Decoder> {
   const decoder = spare ?? (await create());

@@ -1,21 +1,16 @@
 /**
  * Whether gate and up are faster as one product of twice the rows, parted after it, than as two products: blocks of a Llama's MLP
- * with random weights, q4 on Node's CPU and q8 on wasm. Least of the repetitions, in ms of a block; what a product takes depends on
- * its size alone.
+ * with random weights, q4 on Node's CPU. Least of the repetitions, in ms of a block; what a product takes depends on its size alone.
  *
  * Usage: npm run measure:gate-up -- [--hidden 2048] [--intermediate 5632] [--blocks 6] [--threads 2] [--repetitions 15]
  */
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import * as nodeOrt from 'onnxruntime-node';
-// Node's build of it: threads work there too.
-import * as webOrt from 'onnxruntime-web';
-import type { Variant } from '../src/align/variant.ts';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { GraphBuilder, placeData } from '../src/convert/onnx/graph-builder.ts';
 import { declareConstants } from '../src/convert/onnx/graph-constants.ts';
 import type { PlannedWeight } from '../src/convert/onnx/llama-plan.ts';
 import { applyLinear, declareWeight, VARIANT_FORMATS } from '../src/convert/onnx/weight-format.ts';
-import { fuseScales } from '../src/engines/fused-scales.ts';
 
 const { values } = parseArgs({
   options: {
@@ -36,8 +31,8 @@ const TOKENS = [1, 2, 5, 17];
 const DATA_FILE = 'weights';
 
 /** Each block has its own weights, more of them than a cache holds, as a model's layers have. */
-function buildBlocks(variant: Variant, isFused: boolean): { graph: Uint8Array; dataBytes: number } {
-  const format = VARIANT_FORMATS[variant];
+function buildBlocks(isFused: boolean): { graph: Uint8Array; dataBytes: number } {
+  const format = VARIANT_FORMATS.q4;
   const graph = new GraphBuilder();
   declareConstants(graph);
   const ends = new BigInt64Array([0n, BigInt(intermediate), BigInt(2 * intermediate)]);
@@ -68,48 +63,39 @@ function buildBlocks(variant: Variant, isFused: boolean): { graph: Uint8Array; d
   return { graph: graph.finish('blocks', placements, [DATA_FILE]), dataBytes };
 }
 
-type Ort = Pick<typeof webOrt, 'InferenceSession' | 'Tensor'>;
-
-async function open(ort: Ort, variant: Variant, isFused: boolean) {
-  const { graph, dataBytes } = buildBlocks(variant, isFused);
-  const isWasm = variant === 'q8';
-  const session = await ort.InferenceSession.create(isWasm ? fuseScales(graph) : graph, {
-    executionProviders: [isWasm ? 'wasm' : 'cpu'],
+async function open(isFused: boolean) {
+  const { graph, dataBytes } = buildBlocks(isFused);
+  const session = await InferenceSession.create(graph, {
+    executionProviders: ['cpu'],
     logSeverityLevel: 3,
     // Bytes of no sense: small integers, and scales that are tiny.
     externalData: [{ path: DATA_FILE, data: new Uint8Array(dataBytes).fill(17) }],
-    ...(!isWasm && { intraOpNumThreads: threads }),
+    intraOpNumThreads: threads,
   });
   return async (tokens: number) => {
     const data = Float32Array.from({ length: tokens * hidden }, (_, i) => Math.sin(i));
-    const input = new ort.Tensor('float32', data, [1, tokens, hidden]);
+    const input = new Tensor('float32', data, [1, tokens, hidden]);
     const startMs = performance.now();
     await session.run({ input });
     return (performance.now() - startMs) / blocks;
   };
 }
 
-webOrt.env.wasm.numThreads = threads;
-console.log(`| on | gate and up | ${TOKENS.map((tokens) => `${tokens} tokens`).join(' | ')} |`);
-console.log(`| --- | --- | ${TOKENS.map(() => '---: |').join(' ')}`);
-for (const [place, ort, variant] of [
-  ['Node CPU q4', nodeOrt as unknown as Ort, 'q4'],
-  ['wasm q8', webOrt, 'q8'],
-] as const) {
-  const runs = [await open(ort, variant, false), await open(ort, variant, true)];
-  const least = runs.map(() => TOKENS.map(() => Infinity));
-  // In turns: a busy machine slows both.
-  for (let i = 0; i <= repetitions; i++) {
-    for (const [side, run] of runs.entries()) {
-      for (const [j, tokens] of TOKENS.entries()) {
-        const ms = await run(tokens);
-        if (i > 0) least[side]![j] = Math.min(least[side]![j]!, ms);
-      }
+console.log(`| gate and up | ${TOKENS.map((tokens) => `${tokens} tokens`).join(' | ')} |`);
+console.log(`| --- | ${TOKENS.map(() => '---: |').join(' ')}`);
+const runs = [await open(false), await open(true)];
+const least = runs.map(() => TOKENS.map(() => Infinity));
+// In turns: a busy machine slows both.
+for (let i = 0; i <= repetitions; i++) {
+  for (const [side, run] of runs.entries()) {
+    for (const [j, tokens] of TOKENS.entries()) {
+      const ms = await run(tokens);
+      if (i > 0) least[side]![j] = Math.min(least[side]![j]!, ms);
     }
   }
-  for (const [side, name] of ['two products', 'one, parted'].entries()) {
-    console.log(`| ${place} | ${name} | ${least[side]!.map((ms) => ms.toFixed(2)).join(' | ')} |`);
-  }
 }
-console.log(`\n${hidden} to twice ${intermediate}, ${threads} threads, load ${loadavg()[0]?.toFixed(1)}`);
+for (const [side, name] of ['two products', 'one, parted'].entries()) {
+  console.log(`| ${name} | ${least[side]!.map((ms) => ms.toFixed(2)).join(' | ')} |`);
+}
+console.log(`\n${hidden} to twice ${intermediate}, q4, ${threads} threads, load ${loadavg()[0]?.toFixed(1)}`);
 process.exit(0);

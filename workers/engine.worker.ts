@@ -13,6 +13,8 @@ import { type EngineWorkerApi, installErrorTransfer, type ModelLocation } from '
 /** A message for every piece of a download would be thousands. */
 const PROGRESS_INTERVAL_MS = 50;
 
+const createThread = () => new Worker(new URL('./kernel-thread.worker.ts', import.meta.url), { type: 'module' });
+
 let webgpuReport: ReturnType<typeof probeWebGpu> | undefined;
 
 /** Asked once: an adapter takes a while, a software one most of a second. None is asked for again; one may come. */
@@ -39,7 +41,7 @@ const host: EngineHost = {
     const { model, chat, choice, sizeBytes } = await loadModel(await openFolder(location, signal), {
       support: { devices: ['webgpu', 'wasm'], webgpu: await webgpu() },
       wish: { device, variant },
-      startEngine: startWebEngine({ threads, ortFiles: ORT_FILES }),
+      startEngine: startWebEngine({ threads, ortFiles: ORT_FILES, createThread }),
       signal,
       onChoice: ({ reason }) => onEvent({ type: 'load-note', message: reason }),
       onProgress: (progress) => {

@@ -20,6 +20,9 @@ export interface WarmStartWorker {
   start(options: WarmStartOptions): Promise<number>;
 }
 
+const createThread = () =>
+  new Worker(new URL('../../workers/kernel-thread.worker.ts', import.meta.url), { type: 'module' });
+
 expose({
   async start({ key, threads, promptIds }) {
     const startMs = performance.now();
@@ -30,7 +33,7 @@ expose({
         webgpu: { available: false, hasShaderF16: false, isSoftware: false, reason: undefined },
       },
       wish: { device: 'wasm', variant: key.variant },
-      startEngine: startWebEngine({ threads, ortFiles: ORT_FILES }),
+      startEngine: startWebEngine({ threads, ortFiles: ORT_FILES, createThread }),
     });
     await measure(model.engine, Int32Array.from(promptIds), { newTokens: 1 });
     return performance.now() - startMs;

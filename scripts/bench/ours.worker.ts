@@ -23,6 +23,9 @@ export interface BenchWorker {
   generate(generation: Generation): Promise<Measurement>;
 }
 
+const createThread = () =>
+  new Worker(new URL('../../workers/kernel-thread.worker.ts', import.meta.url), { type: 'module' });
+
 let runner: Runner;
 expose({
   async load({ modelUrl, variant, threads, device }) {
@@ -40,7 +43,7 @@ expose({
         const [graph, ...externalData] = await Promise.all(read);
         const ourConfig: DecoderConfig = { ...config, ...draftTrust(variant, device) };
         const options = { device, graph: graph!, externalData, config: ourConfig, threads } as const;
-        const ours = ourRunner(await createWebDecoder({ ...options, ortFiles: ORT_FILES }), ourConfig);
+        const ours = ourRunner(await createWebDecoder({ ...options, ortFiles: ORT_FILES, createThread }), ourConfig);
         runner = ours;
         return ours.engine;
       },

@@ -81,6 +81,51 @@ export async function readAll(source: ByteSource, { onProgress, signal }: ReadOp
   return bytes;
 }
 
+/** Reads a file's ranges in their order, in one pass: one request over HTTP, and no more than a range in memory. */
+export class ForwardReader {
+  readonly #name: string;
+  readonly #onProgress: (loadedBytes: number) => void;
+  readonly #pieces: AsyncIterator<Uint8Array>;
+  #piece: Uint8Array = new Uint8Array();
+  /** Of the file, where the rest of the piece begins. */
+  #at = 0;
+
+  constructor(source: ByteSource, { onProgress = () => {}, signal }: ReadOptions = {}) {
+    this.#name = source.name;
+    this.#onProgress = onProgress;
+    onProgress(0);
+    this.#pieces = (source.stream?.(signal) ?? readPieces(source, signal))[Symbol.asyncIterator]();
+  }
+
+  /**
+   * @param offset  not before the end of the last range
+   * @throws what the source throws; AlignError `checkpoint-corrupt` if the range ends past the file; the signal's reason
+   */
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    if (offset < this.#at) throw new Error(`${this.#name} is read backwards, to ${offset}; this is a bug.`);
+    const bytes = new Uint8Array(length);
+    while (this.#at < offset + length) {
+      if (this.#piece.length === 0) {
+        const next = await this.#pieces.next();
+        if (next.done === true) throw pastTheEnd(this.#name, this.#at, offset + length);
+        this.#piece = next.value;
+        this.#onProgress(this.#at + next.value.length);
+      }
+      const until = this.#at < offset ? offset : offset + length;
+      const taken = this.#piece.subarray(0, until - this.#at);
+      if (this.#at >= offset) bytes.set(taken, this.#at - offset);
+      this.#at += taken.length;
+      this.#piece = this.#piece.subarray(taken.length);
+    }
+    return bytes;
+  }
+
+  /** Lets go of the source before its end. */
+  async close(): Promise<void> {
+    await this.#pieces.return?.();
+  }
+}
+
 async function* readPieces(
   source: ByteSource,
   signal: AbortSignal | undefined,

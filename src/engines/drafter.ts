@@ -133,7 +133,7 @@ export class Drafter {
  * fp16 it moves by up to 5e-5. Where activations are rounded to 8 bits (q8, and the 4-bit variants at accuracy level 4) a last
  * bit decides how, and it must be the very same: on the CPU it is, where steps of one token are computed like longer ones
  * (`NodeEngineOptions.minStepTokens`) unless no draft is ever beside them (`Drafter.isBesideGuesses`), and on wasm
- * (`exactAttention`). On WebGPU a step of one token has kernels of its own.
+ * (`WasmDecoder`). On WebGPU a step of one token has kernels of its own.
  */
 export function draftTrust(variant: Variant, device: EngineDevice): { mayDraft: boolean; draftMargin?: number } {
   const isFloat = variant === 'fp32' || variant === 'fp16';

@@ -7,7 +7,7 @@ const SIGNS: readonly [AlignErrorCode, RegExp][] = [
   [
     'out-of-memory',
     // bad_alloc, ORT's arena, V8's and emscripten's allocators, WebGPU's createBuffer.
-    /out of memory|outofmemory|bad_alloc|bad allocation|failed to allocate|allocation failed|allocation size overflow|invalid (?:typed )?array (?:buffer )?length|cannot enlarge memory|aborted\(oom\)|exceeds the max(?:imum)? buffer size/i,
+    /out of memory|outofmemory|bad_alloc|bad allocation|failed to allocate|allocation failed|could not allocate memory|unable to grow instance memory|failed to grow memory|allocation size overflow|invalid (?:typed )?array (?:buffer )?length|cannot enlarge memory|aborted\(oom\)|exceeds the max(?:imum)? buffer size/i,
   ],
 ];
 

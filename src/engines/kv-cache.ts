@@ -85,7 +85,7 @@ export class ReturnedKvCache implements KvCache {
     return keepTokens;
   }
 
-  /** A step is given what it follows and no more: it copies all, and `exactAttention` reads all. */
+  /** A step is given what it follows and no more: it copies all. */
   prepare(pastTokens: number): void {
     this.#cut(pastTokens);
   }

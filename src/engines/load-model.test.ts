@@ -208,17 +208,23 @@ describe('startWebEngine', { timeout: 60_000 }, () => {
     await expect(run).rejects.toMatchObject({ code: 'engine-failed', details: { device: 'wasm' } });
   });
 
-  it('says weights-corrupt where the graph is another’s', async () => {
-    const other = await convertedSmallLlama(['q8']);
-    const graph = new TextDecoder('latin1').decode(other.files.get('onnx/model_quantized.onnx'));
-    const renamed = Uint8Array.from(graph.replaceAll('num_logits_to_keep', 'num_logits_to_KEEP'), (c) =>
-      c.charCodeAt(0),
+  it.each([
+    ['q8', 'model_quantized.onnx', 'layer.1.gate.data', /^The weight layer\.1\.gate\.data is missing in the graph/],
+    ['fp32', 'model.onnx', 'num_logits_to_keep', /num_logits_to_XXXX/],
+  ] as const)('says weights-corrupt where the graph is another’s, %s', async (variant, name, part, message) => {
+    const { files } = await convertedSmallLlama([variant]);
+    const graph = new TextDecoder('latin1').decode(files.get(`onnx/${name}`));
+    const renamed = graph.replaceAll(part, `${part.slice(0, -4)}XXXX`);
+    files.set(
+      `onnx/${name}`,
+      Uint8Array.from(renamed, (c) => c.charCodeAt(0)),
     );
-    folder.files.set('onnx/model_quantized.onnx', renamed);
+    folder.files.clear();
+    for (const file of files) folder.files.set(...file);
     const run = load({ support: page, startEngine: startWebEngine({ threads: 1 }) });
     await expect(run).rejects.toMatchObject({
       code: 'weights-corrupt',
-      message: expect.stringMatching(/num_logits_to_KEEP/) as string,
+      message: expect.stringMatching(message) as string,
     });
   });
 });

@@ -1,5 +1,5 @@
 import { MessageWriter } from '../convert/onnx/protobuf.ts';
-import { messagesAt } from '../convert/onnx/rewrite-graph.ts';
+import { messagesAt } from '../convert/onnx/read-graph.ts';
 
 /** int64 [batch, kvHeads, tokens, 2]: head and position of each new row in what the graph calls `present`. */
 export const NEW_POSITIONS = 'new_positions';

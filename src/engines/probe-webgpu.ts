@@ -36,10 +36,7 @@ export async function probeWebGpu(gpu: GPU | undefined): Promise<WebGpuReport> {
   };
 }
 
-/**
- * How many threads wasm gets: decoding waits for memory, so cores beyond a few add nothing; and `exactAttention` allows as many
- * as a model has heads with keys, four in the 1.1B.
- */
+/** How many threads wasm gets: decoding waits for memory, so cores beyond a few add little. */
 export function wasmThreads(): number {
   return globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
 }

@@ -3,16 +3,21 @@ import { readAll } from '../convert/byte-source.ts';
 import { draftTrust } from './drafter.ts';
 import { toEngineError } from './engine-error.ts';
 import type { ModelFile, StartEngine } from './load-model.ts';
-import { createWebEngine, type OrtFiles, type WebFile } from './web-engine.ts';
+import { readRowsModel } from './rows-model.ts';
+import { createRowsEngine, createWebEngine, type WebEngineOptions, type WebFile } from './web-engine.ts';
 
-/** For `loadModel` in a page: reads the files into memory, then starts ORT on them. */
-export function startWebEngine(options: { threads: number; ortFiles?: OrtFiles }): StartEngine {
+/**
+ * For `loadModel` in a page: reads the files into memory, then starts ORT on them; 8-bit rows on wasm go into the memory of our own
+ * kernels as they are read.
+ */
+export function startWebEngine(options: Pick<WebEngineOptions, 'threads' | 'ortFiles' | 'createThread'>): StartEngine {
   return async ({ choice, config, files, onProgress, signal }) => {
     const { device } = choice;
     if (device === 'cpu') throw new AlignError('invalid-request', 'A page has no cpu engine; its CPU runs wasm.');
     const totalBytes = files.reduce((sum, { source }) => sum + source.sizeBytes, 0);
     let readBytes = 0;
-    const read = async ({ path, source }: ModelFile): Promise<WebFile> => {
+    const read = async (file: ModelFile): Promise<WebFile> => {
+      const { path, source } = file;
       const onFileProgress = (loadedBytes: number) =>
         onProgress({ phase: 'reading', file: path, loadedBytes: readBytes + loadedBytes, totalBytes });
       onFileProgress(0);
@@ -22,14 +27,34 @@ export function startWebEngine(options: { threads: number; ortFiles?: OrtFiles }
         throw error instanceof RangeError ? toEngineError(error, device, `reading ${path}`) : error;
       });
       readBytes += source.sizeBytes;
-      return { name: path.slice(path.lastIndexOf('/') + 1), bytes };
+      return { name: nameOf(file), bytes };
     };
-    const webFiles: WebFile[] = [];
-    for (const file of files) webFiles.push(await read(file));
-    const [graph, ...externalData] = webFiles;
-    if (graph === undefined) throw new Error('A variant without files; this is a bug.');
-    onProgress({ phase: 'starting', file: graph.name, loadedBytes: totalBytes, totalBytes });
+    const [graphFile, ...dataFiles] = files;
+    if (graphFile === undefined) throw new Error('A variant without files; this is a bug.');
+    const graph = await read(graphFile);
+    const onStarting = () => onProgress({ phase: 'starting', file: graph.name, loadedBytes: totalBytes, totalBytes });
     const ourConfig = { ...config, ...draftTrust(choice.variant, device) };
+    const model = device === 'wasm' ? readRowsModel(graph.bytes) : undefined;
+    if (model !== undefined) {
+      const externalData = dataFiles.map((file) => {
+        const before = readBytes;
+        readBytes += file.source.sizeBytes;
+        const onRead = (loadedBytes: number) =>
+          onProgress({ phase: 'reading', file: file.path, loadedBytes: before + loadedBytes, totalBytes });
+        return { name: nameOf(file), source: file.source, onProgress: onRead, signal };
+      });
+      const { threads, createThread } = options;
+      const engine = await createRowsEngine(model, { externalData, threads, createThread, config: ourConfig });
+      onStarting();
+      return engine;
+    }
+    const externalData: WebFile[] = [];
+    for (const file of dataFiles) externalData.push(await read(file));
+    onStarting();
     return createWebEngine({ ...options, device, graph, externalData, config: ourConfig });
   };
+}
+
+function nameOf({ path }: ModelFile): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -1,5 +1,6 @@
 import type { Env, InferenceSession } from 'onnxruntime-web';
 import { AlignError } from '../align/errors.ts';
+import type { ByteSource } from '../convert/byte-source.ts';
 import { DecodeLoop, type DecoderConfig } from './decode-loop.ts';
 import type { Decoder } from './decoder.ts';
 import { type DecoderShape, readDecoderShape } from './decoder-shape.ts';
@@ -9,8 +10,8 @@ import { GpuWatch } from './gpu-watch.ts';
 import { ReturnedKvCache } from './kv-cache.ts';
 import { nextTask } from './next-task.ts';
 import { OrtDecoder } from './ort-decoder.ts';
-import { exactAttention } from './exact-attention.ts';
-import { fuseScales } from './fused-scales.ts';
+import { readRowsModel, type RowsModel } from './rows-model.ts';
+import { WasmDecoder, type WasmDecoderOptions } from './wasm-decoder.ts';
 
 export interface WebEngineOptions {
   device: 'wasm' | 'webgpu';
@@ -18,10 +19,12 @@ export interface WebEngineOptions {
   /** Named as the graph calls them. */
   externalData: readonly WebFile[];
   config: DecoderConfig;
-  /** Of wasm. More than one needs a cross-origin isolated page; the first wasm engine of a page settles it for all. */
+  /** Of wasm. More than one needs a cross-origin isolated page; the first engine on ORT settles it for all on ORT. */
   threads: number;
   /** Where ORT's own files are: by default beside ours, or in its package in Node. */
   ortFiles?: OrtFiles;
+  /** Of workers/kernel-thread.worker.ts. */
+  createThread?: WasmDecoderOptions['createThread'];
   prefillChunkTokens?: number;
   /** Changes of what is asked of ORT for WebGPU, to measure them. */
   trial?: GpuTrial;
@@ -53,7 +56,7 @@ const PREFILL_CHUNK_TOKENS = { wasm: 64, webgpu: 256 } as const;
 const MIN_STEP_TOKENS = 2;
 
 /**
- * An engine on onnxruntime-web, for a page's worker; wasm runs in Node too.
+ * An engine on onnxruntime-web, or of 8-bit rows on wasm in our own kernels, for a page's worker; wasm runs in Node too.
  *
  * @throws AlignError `webgpu-unavailable`, `out-of-memory`, `device-lost`, `engine-failed`; `weights-corrupt` if the
  *   graph is not a decoder of ours
@@ -73,13 +76,17 @@ export async function createWebDecoder(options: WebEngineOptions): Promise<Decod
 
 // In both, no closure may hold `options`: those that live as long as the engine would keep the weights' bytes with it.
 
-async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder> {
+async function createWasmDecoder(options: WebEngineOptions): Promise<Decoder> {
+  const { threads, createThread, externalData, graph, prefillChunkTokens = PREFILL_CHUNK_TOKENS.wasm } = options;
+  const model = readRowsModel(graph.bytes);
+  if (model !== undefined) {
+    const files = externalData.map(({ name, bytes }) => ({ name, source: inMemory(name, bytes) }));
+    return createRowsDecoder(model, { externalData: files, prefillChunkTokens, threads, createThread });
+  }
   // The build without WebGPU: half the size, and it has CPU kernels that the other lacks (GatherBlockQuantized).
   const ort = await import('onnxruntime-web/wasm');
-  ort.env.wasm.numThreads = options.threads;
-  const { prefillChunkTokens = PREFILL_CHUNK_TOKENS.wasm, graph } = options;
-  const { model: bytes, isOneRowExact } = exactAttention(fuseScales(graph.bytes), options.threads);
-  const session = await createSession(ort, { ...options, graph: { ...graph, bytes } }, 'wasm');
+  ort.env.wasm.numThreads = threads;
+  const session = await createSession(ort, options, 'wasm');
   return orRelease(session, (shape) => {
     return new OrtDecoder({
       device: 'wasm',
@@ -88,11 +95,49 @@ async function createWasmDecoder(options: WebEngineOptions): Promise<OrtDecoder>
       shape,
       cache: new ReturnedKvCache(shape, ort.Tensor),
       prefillChunkTokens,
-      minStepTokens: isOneRowExact ? 1 : MIN_STEP_TOKENS,
+      minStepTokens: MIN_STEP_TOKENS,
       // wasm computes inside `run` and gives way to nothing; a worker's messages, a cancel among them, wait for a task.
       afterStep: nextTask,
     });
   });
+}
+
+/**
+ * An engine in our kernels for 8-bit rows, whose files are read as it is made: only what it computes with is in memory.
+ *
+ * @throws as `createWebEngine`; what the files throw
+ */
+export async function createRowsEngine(
+  model: RowsModel,
+  { config, ...options }: RowsOptions & { config: DecoderConfig },
+): Promise<DecodeLoop> {
+  try {
+    return new DecodeLoop(await createRowsDecoder(model, options), config);
+  } catch (error) {
+    throw toEngineError(error, 'wasm', 'loading the model');
+  }
+}
+
+type RowsOptions = Omit<WasmDecoderOptions, 'model' | 'binaries' | 'prefillChunkTokens'> &
+  Pick<WebEngineOptions, 'prefillChunkTokens'>;
+
+async function createRowsDecoder(
+  model: RowsModel,
+  { prefillChunkTokens = PREFILL_CHUNK_TOKENS.wasm, ...options }: RowsOptions,
+): Promise<WasmDecoder> {
+  const { KERNELS: binaries } = await import('virtual:wasm-kernels');
+  return WasmDecoder.create({ ...options, model, binaries, prefillChunkTokens });
+}
+
+function inMemory(name: string, bytes: Uint8Array): ByteSource {
+  return {
+    name,
+    sizeBytes: bytes.length,
+    read: async (offset, length) => bytes.slice(offset, offset + length),
+    async *stream() {
+      yield bytes;
+    },
+  };
 }
 
 async function createGpuDecoder(options: WebEngineOptions): Promise<GpuDecoder> {
