@@ -1,4 +1,4 @@
-import { diffArrays, diffWordsWithSpace } from 'diff';
+import { shortestEdit } from './shortest-edit.ts';
 
 /**
  * A piece of an edit beside its original, in reading order. `kept` stands in both; `deleted` in the original only;
@@ -28,7 +28,7 @@ export type DiffLimit = { ms: number } | { changes: number };
  * Texts of `kept`, `deleted` and `pending` join to the original; those of `kept` and `inserted` join to the edit.
  * `pending` is at most one piece, the last. Between two `kept` pieces a `deleted` comes before an `inserted`.
  *
- * `diffWordsWithSpace`, not `diffWords`: the latter shows a lost paragraph break as no change.
+ * Blanks are words of their own: else a lost paragraph break would be no change.
  */
 export function diffEdit(original: string, edit: string, { isComplete, limit }: DiffOptions): Change[] {
   const changes = tidy(diffTexts(original, edit, limit));
@@ -98,25 +98,34 @@ export class StreamingDiff {
   }
 }
 
-/** The best comparison that the limit allows: by words, or by sentences and then by words. */
+/** The best comparison that the limit allows: by words in half of the time, or by sentences and then by words. */
 function diffTexts(original: string, edit: string, limit: DiffLimit): Change[] {
-  return diffWords(original, edit, limit) ?? diffSentences(original, edit, limit);
+  if ('changes' in limit) return diffWords(original, edit, limit) ?? diffSentences(original, edit, limit);
+  const half = { ms: limit.ms / 2 };
+  return diffWords(original, edit, half) ?? diffSentences(original, edit, half);
 }
 
 /** @returns undefined beyond the limit */
 function diffWords(original: string, edit: string, limit: DiffLimit): Change[] | undefined {
-  const options = 'ms' in limit ? { timeout: limit.ms } : { maxEditLength: limit.changes };
   if ('ms' in limit && limit.ms <= 0) return undefined;
-  const changes = WITHOUT_BLANKS.test(original + edit)
-    ? diffArrays(segmentWords(original), segmentWords(edit), options)?.map(({ value, ...change }) => ({
-        ...change,
-        value: value.join(''),
-      }))
-    : diffWordsWithSpace(original, edit, options);
-  return changes?.map(({ added, removed, value }) => ({
-    type: added ? 'inserted' : removed ? 'deleted' : 'kept',
-    text: value,
-  }));
+  const bounds = 'ms' in limit ? { endMs: performance.now() + limit.ms } : { maxEdits: limit.changes };
+  const split = WITHOUT_BLANKS.test(original + edit) ? segmentWords : splitWords;
+  const [before, after] = [split(original), split(edit)];
+  const numbers = new Map<string, number>();
+  const numberOf = (word: string) => {
+    const number = numbers.get(word) ?? numbers.size;
+    numbers.set(word, number);
+    return number;
+  };
+  let [from, to] = [0, 0];
+  return shortestEdit(Int32Array.from(before, numberOf), Int32Array.from(after, numberOf), bounds)?.map(
+    ({ type, count }) => {
+      const words = type === 'deleted' ? before.slice(from, from + count) : after.slice(to, to + count);
+      if (type !== 'inserted') from += count;
+      if (type !== 'deleted') to += count;
+      return { type, text: words.join('') };
+    },
+  );
 }
 
 /** Of a limit in changes, what each stretch between two sentences may take. */
@@ -193,6 +202,16 @@ function splitSentences(text: string): string[] {
 /** Scripts that write no blanks between words: there, what stands between blanks is a sentence. */
 const WITHOUT_BLANKS = /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Thai}\p{scx=Khmer}\p{scx=Lao}\p{scx=Myanmar}]/u;
 const wordSegmenter = new Intl.Segmenter('en', { granularity: 'word' });
+
+/** Letters of Latin scripts and digits. */
+const LATIN =
+  'a-zA-Z0-9_\\u{AD}\\u{C0}-\\u{D6}\\u{D8}-\\u{F6}\\u{F8}-\\u{2C6}\\u{2C8}-\\u{2D7}\\u{2DE}-\\u{2FF}\\u{1E00}-\\u{1EFF}';
+/** As jsdiff's `diffWordsWithSpace` parts a text: each line feed, runs of letters and of blanks, each other character. */
+const WORDS = new RegExp(`\\r?\\n|[${LATIN}]+|[^\\S\\n\\r]+|[^${LATIN}]`, 'gu');
+
+function splitWords(text: string): string[] {
+  return text.match(WORDS) ?? [];
+}
 
 function segmentWords(text: string): string[] {
   return Array.from(wordSegmenter.segment(text), ({ segment }) => segment);

@@ -40,7 +40,7 @@ import { type Review, useReview } from './use-review.ts';
 const text = strings.edit;
 
 /** While text streams the diff is made many times a second. */
-const STREAMING_DIFF_MS = 15;
+const STREAMING_DIFF_MS = 10;
 /** Characters of an edit that takes long to draw. */
 const LONG_EDIT = 20_000;
 const NOTHING_YET = { status: 'idle' } as const satisfies Run;
