@@ -183,3 +183,17 @@ describe('Sampler', () => {
     expect(drawn(5)).not.toEqual(drawn(6));
   });
 });
+
+it('keeps the likeliest tokens and all as likely as the last of them, in the order of their likelihood', () => {
+  // Few values, so that many are equal; more of them than are looked at together.
+  const someLogits = fc.array(fc.integer({ min: -3, max: 3 }), { minLength: 1, maxLength: 120 });
+  fc.assert(
+    fc.property(someLogits, fc.integer({ min: 1, max: 12 }), (values, topK) => {
+      const logits = Float32Array.from(values);
+      const sorted = [...logits.keys()].sort((id, other) => logits[other]! - logits[id]! || id - other);
+      const least = logits[sorted[Math.min(topK, sorted.length) - 1]!]!;
+      const expected = topK >= logits.length ? [...logits.keys()] : sorted.filter((id) => logits[id]! >= least);
+      expect([...Array.from(keepTokens(logits, { temperature: 1, topK, topP: 1 }).tokenIds)]).toEqual(expected);
+    }),
+  );
+});

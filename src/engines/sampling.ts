@@ -142,13 +142,18 @@ export function keepTokens(
   const largest = logits[argmax(logits)] as number;
   const weightOf = (id: number) => Math.exp(((logits[id] as number) - largest) / temperature);
   const isTopKOff = topK === 0 || topK >= vocabularySize;
-  const allIds = Int32Array.from(logits.keys());
-  if (isTopKOff && topP === 1) return { tokenIds: allIds, weights: Float64Array.from(allIds, weightOf) };
+  // By index in what follows: over 32,000 floats every step, iterators take several times as long.
+  if (isTopKOff && topP === 1) {
+    const allWeights = new Float64Array(logits.length);
+    for (let id = 0; id < logits.length; id++) allWeights[id] = weightOf(id);
+    return { tokenIds: placesOfAll(logits), weights: allWeights };
+  }
 
-  const likeliestFirst = new LikeliestFirst(logits);
-  const descending = isTopKOff ? likeliestFirst : likeliestFirst.takeWithTies(topK);
+  const largestIds = isTopKOff ? undefined : largestWithTies(logits, topK);
+  const descending = largestIds ?? new LikeliestFirst(logits);
+  const summedIds = largestIds ?? placesOfAll(logits);
   let totalWeight = 0;
-  for (const id of isTopKOff ? allIds : descending) totalWeight += weightOf(id);
+  for (let i = 0; i < summedIds.length; i++) totalWeight += weightOf(summedIds[i]!);
   const enoughWeight = topP === 1 ? Infinity : topP * totalWeight;
   const tokenIds: number[] = [];
   const weights: number[] = [];
@@ -180,6 +185,38 @@ function draw({ tokenIds, weights }: KeptTokens, fraction: number): number {
   return drawn;
 }
 
+function placesOfAll(logits: Float32Array): Int32Array {
+  const ids = new Int32Array(logits.length);
+  for (let id = 0; id < ids.length; id++) ids[id] = id;
+  return ids;
+}
+
+/** Ids by falling logit, lower ids first among equals: the first `count`, and after them those as likely as the last. */
+function largestWithTies(logits: Float32Array, count: number): number[] {
+  const order = (id: number, other: number) => logits[other]! - logits[id]! || id - other;
+  let ids: number[] = [];
+  /** Of the `count`-th so far: what is below it is not among them. */
+  let least = -Infinity;
+  let limit = 4 * count;
+  const cut = () => {
+    ids.sort(order);
+    if (ids.length < count) return;
+    least = logits[ids[count - 1]!]!;
+    let end = count;
+    while (end < ids.length && logits[ids[end]!] === least) end += 1;
+    ids = ids.slice(0, end);
+  };
+  for (let id = 0; id < logits.length; id++) {
+    if (logits[id]! < least) continue;
+    ids.push(id);
+    if (ids.length < limit) continue;
+    cut();
+    limit = Math.max(limit, 2 * ids.length);
+  }
+  cut();
+  return ids;
+}
+
 /**
  * Ids by falling logit, lower ids first among equals; each is given once. A heap, since most draws need a few of
  * 32,000, and sorting all of them is dear.
@@ -191,23 +228,13 @@ class LikeliestFirst implements Iterable<number> {
 
   constructor(logits: Float32Array) {
     this.#logits = logits;
-    this.#heap = Int32Array.from(logits.keys());
+    this.#heap = placesOfAll(logits);
     this.#size = logits.length;
     for (let i = (this.#size >>> 1) - 1; i >= 0; i--) this.#siftDown(i);
   }
 
   *[Symbol.iterator](): Generator<number, void, void> {
     while (this.#size > 0) yield this.#pop();
-  }
-
-  /** The next `count`, and after them those as likely as the last. */
-  takeWithTies(count: number): number[] {
-    const ids: number[] = [];
-    for (const id of this) {
-      if (ids.length >= count && this.#logits[id] !== this.#logits[ids.at(-1) as number]) break;
-      ids.push(id);
-    }
-    return ids;
   }
 
   #pop(): number {

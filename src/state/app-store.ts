@@ -19,6 +19,7 @@ import { createEvaluationSlice, type EvaluationSlice } from './evaluation-slice.
 import { createHistorySlice, type HistorySlice } from './history-slice.ts';
 import { createLibrarySlice, type LibrarySlice } from './library-slice.ts';
 import { createModelSlice, type ModelSlice } from './model-slice.ts';
+import { PacedFrames } from './paced-frames.ts';
 import { createProgramSlice, type ProgramSlice } from './program-slice.ts';
 import { createPromptSlice, type PromptSlice } from './prompt-slice.ts';
 import { createRunSlice, type RunSlice } from './run-slice.ts';
@@ -68,7 +69,7 @@ export interface AppDependencies {
   /** Of the page: its own server's address. */
   pageOrigin: string;
   evaluations: EvaluationClient;
-  /** Runs the callback before the next frame is drawn; bursts of events are shown once per frame. */
+  /** Runs the callback before a frame is drawn; bursts of events are shown once per frame. */
   scheduleFrame: (callback: () => void) => void;
   /** Milliseconds of a monotonic clock. */
   now: () => number;
@@ -93,16 +94,11 @@ function waitBy(ms: number, signal: AbortSignal): Promise<void> {
 /** Those that the browser itself is behind. */
 type Clockwork = 'scheduleFrame' | 'now' | 'wait';
 
-/** A hidden tab has no frames, but a title and a batch that go on. */
-function scheduleFrameOrSecond(callback: () => void): void {
-  if (document.hidden) setTimeout(callback, 1000);
-  else requestAnimationFrame(callback);
-}
-
 /** Nothing of it outlives the page: see settings-store.ts, draft-store.ts and src/history/ for what does. */
 export function createAppStore(given: Omit<AppDependencies, Clockwork> & Partial<AppDependencies>): AppStore {
+  const frames = new PacedFrames();
   const dependencies: AppDependencies = {
-    scheduleFrame: scheduleFrameOrSecond,
+    scheduleFrame: (callback) => frames.schedule(callback),
     now: () => performance.now(),
     wait: waitBy,
     ...given,
