@@ -108,7 +108,6 @@ function diffTexts(original: string, edit: string, limit: DiffLimit): Change[] {
 /** @returns undefined beyond the limit */
 function diffWords(original: string, edit: string, limit: DiffLimit): Change[] | undefined {
   if ('ms' in limit && limit.ms <= 0) return undefined;
-  const bounds = 'ms' in limit ? { endMs: performance.now() + limit.ms } : { maxEdits: limit.changes };
   const split = WITHOUT_BLANKS.test(original + edit) ? segmentWords : splitWords;
   const [before, after] = [split(original), split(edit)];
   const numbers = new Map<string, number>();
@@ -117,15 +116,16 @@ function diffWords(original: string, edit: string, limit: DiffLimit): Change[] |
     numbers.set(word, number);
     return number;
   };
+  const [numbersBefore, numbersAfter] = [Int32Array.from(before, numberOf), Int32Array.from(after, numberOf)];
+  // From here on: parting a script without blanks takes longer than comparing it.
+  const bounds = 'ms' in limit ? { endMs: performance.now() + limit.ms } : { maxEdits: limit.changes };
   let [from, to] = [0, 0];
-  return shortestEdit(Int32Array.from(before, numberOf), Int32Array.from(after, numberOf), bounds)?.map(
-    ({ type, count }) => {
-      const words = type === 'deleted' ? before.slice(from, from + count) : after.slice(to, to + count);
-      if (type !== 'inserted') from += count;
-      if (type !== 'deleted') to += count;
-      return { type, text: words.join('') };
-    },
-  );
+  return shortestEdit(numbersBefore, numbersAfter, bounds)?.map(({ type, count }) => {
+    const words = type === 'deleted' ? before.slice(from, from + count) : after.slice(to, to + count);
+    if (type !== 'inserted') from += count;
+    if (type !== 'deleted') to += count;
+    return { type, text: words.join('') };
+  });
 }
 
 /** Of a limit in changes, what each stretch between two sentences may take. */

@@ -9,7 +9,7 @@ const [PREVIOUS, BEFORE_AT, AFTER_AT, NODE_SIZE] = [0, 1, 2, 3];
 
 /**
  * A shortest list of edits that makes one list of tokens another: Myers' greedy algorithm, in time and memory that grow with the square
- * of the number of edits. Of several it gives the one that jsdiff gives, some ten times as fast: tokens are numbers and paths
+ * of the number of edits. Of several it gives the one that jsdiff gives, five to ten times as fast: tokens are numbers and paths
  * are in one array.
  *
  * @param before     int32, equal numbers for equal tokens

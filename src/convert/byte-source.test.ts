@@ -59,6 +59,20 @@ describe('ForwardReader', () => {
     });
   });
 
+  it('lets the source look at its end when all was read', async () => {
+    const source = sourceOf();
+    const tooLong: ByteSource = {
+      ...source,
+      async *stream() {
+        yield BYTES;
+        throw new Error('it goes on');
+      },
+    };
+    const reader = new ForwardReader(tooLong);
+    await reader.read(150, 50);
+    await expect(reader.close()).rejects.toThrow('it goes on');
+  });
+
   it('ends the stream when it is closed, and when the signal aborts', async () => {
     let ends = 0;
     const reader = new ForwardReader(sourceOf([20], () => (ends += 1)));

@@ -84,6 +84,7 @@ export async function readAll(source: ByteSource, { onProgress, signal }: ReadOp
 /** Reads a file's ranges in their order, in one pass: one request over HTTP, and no more than a range in memory. */
 export class ForwardReader {
   readonly #name: string;
+  readonly #sizeBytes: number;
   readonly #onProgress: (loadedBytes: number) => void;
   readonly #pieces: AsyncIterator<Uint8Array>;
   #piece: Uint8Array = new Uint8Array();
@@ -92,6 +93,7 @@ export class ForwardReader {
 
   constructor(source: ByteSource, { onProgress = () => {}, signal }: ReadOptions = {}) {
     this.#name = source.name;
+    this.#sizeBytes = source.sizeBytes;
     this.#onProgress = onProgress;
     onProgress(0);
     this.#pieces = (source.stream?.(signal) ?? readPieces(source, signal))[Symbol.asyncIterator]();
@@ -120,8 +122,9 @@ export class ForwardReader {
     return bytes;
   }
 
-  /** Lets go of the source before its end. */
+  /** Lets go of the source, which looks whether it ends where it should if all was read. @throws what the source throws */
   async close(): Promise<void> {
+    if (this.#at === this.#sizeBytes) await this.#pieces.next();
     await this.#pieces.return?.();
   }
 }

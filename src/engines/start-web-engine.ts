@@ -44,9 +44,8 @@ export function startWebEngine(options: Pick<WebEngineOptions, 'threads' | 'ortF
         return { name: nameOf(file), source: file.source, onProgress: onRead, signal };
       });
       const { threads, createThread } = options;
-      const engine = await createRowsEngine(model, { externalData, threads, createThread, config: ourConfig });
-      onStarting();
-      return engine;
+      const rowsOptions = { externalData, onPacked: onStarting, threads, createThread, config: ourConfig };
+      return createRowsEngine(model, rowsOptions);
     }
     const externalData: WebFile[] = [];
     for (const file of dataFiles) externalData.push(await read(file));

@@ -24,6 +24,8 @@ export interface WasmDecoderOptions {
   binaries: Record<'plain' | 'relaxed', BufferSource>;
   prefillChunkTokens: number;
   threads: number;
+  /** Called when the weights are in memory, before threads begin. */
+  onPacked?: () => void;
   /** Begins another; without it there is one thread. */
   createThread?: (() => KernelThread) | undefined;
 }
@@ -56,6 +58,7 @@ export class WasmDecoder implements Decoder {
     const memory = new WasmMemory(model, threadCount, Math.max(prefillChunkTokens, MIN_STEP_ROOM));
     const { module, kernels } = await chooseKernels(options.binaries, memory);
     await memory.pack(kernels, externalData);
+    options.onPacked?.();
     const threads: KernelThread[] = [];
     try {
       while (threads.length < threadCount - 1) threads.push(createThread!());

@@ -167,10 +167,11 @@ export class WasmMemory {
       })),
     ];
     parts.sort((a, b) => orderOf(a.stored, files) - orderOf(b.stored, files));
+    refuseOverlaps(parts.map(({ stored }) => stored));
     try {
       for (const { stored, lay } of parts) lay(stored instanceof Uint8Array ? stored : await read(stored));
     } finally {
-      for (const reader of readers.values()) await reader.close();
+      await Promise.all([...readers.values()].map((reader) => reader.close()));
     }
     new Uint8Array(this.memory.buffer).fill(0, fields.residual, fields.residual + stepBytes);
   }
@@ -217,6 +218,7 @@ export class WasmMemory {
     if (storedBytes !== sizeBytes) return refuse(`has ${storedBytes} bytes; its shape takes ${sizeBytes}`);
     if (data instanceof Uint8Array) return data;
     const { location, offset } = data;
+    if (!(offset >= 0)) return refuse(`begins at byte ${offset} of ${location}`);
     const file = files.find((each) => each.name === location);
     if (file === undefined) return refuse(`is in ${location}, which is not there`);
     const end = offset + sizeBytes;
@@ -250,6 +252,18 @@ interface StoredInFile {
 
 /** A weight's bytes, or where they are. */
 type Stored = Uint8Array | StoredInFile;
+
+/** @param stored  in the order of the files' bytes */
+function refuseOverlaps(stored: readonly Stored[]): void {
+  let last: StoredInFile | undefined;
+  for (const one of stored) {
+    if (one instanceof Uint8Array) continue;
+    if (one.file === last?.file && one.offset < last.offset + last.sizeBytes) {
+      throw new AlignError('weights-corrupt', `Two weights share byte ${one.offset} of ${one.file.name}.`);
+    }
+    last = one;
+  }
+}
 
 /** Of the order in which files hold weights; those in the graph come first. */
 function orderOf(stored: Stored, files: readonly DataFile[]): number {

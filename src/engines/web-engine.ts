@@ -52,7 +52,7 @@ type Ort = Pick<typeof import('onnxruntime-web'), 'InferenceSession' | 'Tensor' 
 /** Tokens of a prompt per step, see `Decoder`. */
 const PREFILL_CHUNK_TOKENS = { wasm: 64, webgpu: 256 } as const;
 
-/** Of wasm with weights that are floats, as in `NodeDecoderOptions`. */
+/** Of ORT on wasm, as in `NodeDecoderOptions`. */
 const MIN_STEP_TOKENS = 2;
 
 /**
@@ -114,6 +114,8 @@ export async function createRowsEngine(
   try {
     return new DecodeLoop(await createRowsDecoder(model, options), config);
   } catch (error) {
+    // Of the files' storage, or that the load was cancelled.
+    if (error instanceof DOMException) throw error;
     throw toEngineError(error, 'wasm', 'loading the model');
   }
 }

@@ -148,6 +148,8 @@ export function createComparisonSlice({
               signal,
             );
           } catch (error) {
+            // A frame that is still to come would say that it runs.
+            progress.flush();
             const data = toErrorData(error);
             show(id, { status: 'failed', error: data });
             if (data.code === 'device-lost' || data.code === 'worker-crashed') get().failModel(error);

@@ -35,6 +35,7 @@ describe('PacedFrames', () => {
     paced.schedule(() => {});
     expect(clock.frames).toEqual([]);
     expect(clock.timers.map(([, ms]) => ms)).toEqual([45]);
+    clock.ms += 45;
     clock.timers[0]![0]();
     expect(clock.frames).toHaveLength(1);
   });
@@ -55,10 +56,21 @@ describe('PacedFrames', () => {
     expect(clock.timers.map(([, ms]) => ms)).toEqual([200]);
   });
 
+  it('waits for no frame where the tab was hidden while it rested', async () => {
+    const { clock, paced, draw } = setUp();
+    await draw(20);
+    paced.schedule(() => {});
+    clock.ms += 60;
+    clock.isHidden = true;
+    clock.timers[0]![0]();
+    expect(clock.frames).toEqual([]);
+    expect(clock.timers.map(([, ms]) => ms)).toEqual([60, 1000]);
+  });
+
   it('goes on once a second in a hidden tab', () => {
     const { clock, paced } = setUp();
-    clock.isHidden = true;
     let runs = 0;
+    clock.isHidden = true;
     paced.schedule(() => (runs += 1));
     expect(clock.timers.map(([, ms]) => ms)).toEqual([1000]);
     clock.timers[0]![0]();

@@ -42,7 +42,8 @@ export class PacedFrames {
       queueMicrotask(() => (this.#restsUntilMs = now() + Math.min(REST * (now() - startMs), MAX_REST_MS)));
     };
     const restMs = this.#restsUntilMs - now();
-    if (restMs > 0) setTimer(() => requestFrame(draw), restMs);
+    // Asked again then: the tab may be hidden by that time.
+    if (restMs > 0) setTimer(() => this.schedule(callback), restMs);
     else requestFrame(draw);
   }
 }
