@@ -40,6 +40,19 @@ export interface TargetFile {
   abort(): Promise<void>;
 }
 
+/** Bytes as a file. */
+export function memorySource(name: string, bytes: Uint8Array): ByteSource {
+  const sizeBytes = bytes.length;
+  return {
+    name,
+    sizeBytes,
+    async read(offset, length) {
+      checkRange({ name, sizeBytes }, offset, length);
+      return bytes.slice(offset, offset + length);
+    },
+  };
+}
+
 /** @throws AlignError `checkpoint-corrupt` if the range is not inside the file */
 export function checkRange(source: Pick<ByteSource, 'name' | 'sizeBytes'>, offset: number, length: number): void {
   const { name, sizeBytes } = source;

@@ -210,11 +210,11 @@ describe('startWebEngine', { timeout: 60_000 }, () => {
 
   it.each([
     ['q8', 'model_quantized.onnx', 'layer.1.gate.data', /^The weight layer\.1\.gate\.data is missing in the graph/],
-    ['fp32', 'model.onnx', 'num_logits_to_keep', /num_logits_to_XXXX/],
+    ['fp32', 'model.onnx', 'num_logits_to_keep', /NUM_LOGITS_TO_KEEP/],
   ] as const)('says weights-corrupt where the graph is another’s, %s', async (variant, name, part, message) => {
     const { files } = await convertedSmallLlama([variant]);
     const graph = new TextDecoder('latin1').decode(files.get(`onnx/${name}`));
-    const renamed = graph.replaceAll(part, `${part.slice(0, -4)}XXXX`);
+    const renamed = graph.replaceAll(part, part.toUpperCase());
     files.set(
       `onnx/${name}`,
       Uint8Array.from(renamed, (c) => c.charCodeAt(0)),

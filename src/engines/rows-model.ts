@@ -1,21 +1,12 @@
 import { AlignError } from '../align/errors.ts';
+import type { LlamaConfig } from '../convert/llama-config.ts';
 import { type Initializer, readInitializers, readNodes } from '../convert/onnx/read-graph.ts';
 
 /** A Llama decoder of 8-bit rows, as the graph of the variant q8 describes it. */
-export interface RowsModel {
-  vocabularySize: number;
-  hiddenSize: number;
-  intermediateSize: number;
-  layerCount: number;
-  headCount: number;
-  kvHeadCount: number;
-  headDim: number;
-  contextLength: number;
-  epsilon: number;
+export interface RowsModel extends Omit<LlamaConfig, 'ropeTheta' | 'bosTokenId' | 'eosTokenIds'> {
   attentionScale: number;
   /** float32 [headDim / 2], radians per position */
   rotaryFrequencies: Float32Array;
-  isEmbeddingTied: boolean;
   initializers: ReadonlyMap<string, Initializer>;
 }
 
@@ -52,7 +43,7 @@ export function readRowsModel(graph: Uint8Array): RowsModel | undefined {
     kvHeadCount: attribute('GroupQueryAttention', 'kv_num_heads'),
     headDim: 2 * rotaryFrequencies.length,
     contextLength: floatsOf('rotary.limit')[0] ?? 0,
-    epsilon: attribute('SimplifiedLayerNormalization', 'epsilon'),
+    rmsNormEpsilon: attribute('SimplifiedLayerNormalization', 'epsilon'),
     attentionScale: attribute('GroupQueryAttention', 'scale'),
     rotaryFrequencies,
     isEmbeddingTied: !initializers.has('head.data'),

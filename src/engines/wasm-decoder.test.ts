@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { KERNELS as binaries } from 'virtual:wasm-kernels';
 import { afterEach, describe, expect, it } from 'vitest';
+import { memorySource } from '../convert/byte-source.ts';
 import type { LlamaConfig } from '../convert/llama-config.ts';
 import { convertedSmallLlama } from '../convert/small-llama.fixture.ts';
 import type { Decoder } from './decoder.ts';
@@ -22,14 +23,7 @@ afterEach(async () => {
   for (const leave of left.splice(0)) await leave();
 });
 
-const dataFile = (bytes: Uint8Array) => ({
-  name: DATA,
-  source: {
-    name: DATA,
-    sizeBytes: bytes.length,
-    read: async (offset: number, length: number) => bytes.slice(offset, offset + length),
-  },
-});
+const dataFile = (bytes: Uint8Array) => ({ name: DATA, source: memorySource(DATA, bytes) });
 
 async function optionsOf(config: LlamaConfig): Promise<WasmDecoderOptions> {
   const { files } = await convertedSmallLlama(['q8'], config);

@@ -1,6 +1,6 @@
 import type { Env, InferenceSession } from 'onnxruntime-web';
 import { AlignError } from '../align/errors.ts';
-import type { ByteSource } from '../convert/byte-source.ts';
+import { memorySource } from '../convert/byte-source.ts';
 import { DecodeLoop, type DecoderConfig } from './decode-loop.ts';
 import type { Decoder } from './decoder.ts';
 import { type DecoderShape, readDecoderShape } from './decoder-shape.ts';
@@ -80,7 +80,7 @@ async function createWasmDecoder(options: WebEngineOptions): Promise<Decoder> {
   const { threads, createThread, externalData, graph, prefillChunkTokens = PREFILL_CHUNK_TOKENS.wasm } = options;
   const model = readRowsModel(graph.bytes);
   if (model !== undefined) {
-    const files = externalData.map(({ name, bytes }) => ({ name, source: inMemory(name, bytes) }));
+    const files = externalData.map(({ name, bytes }) => ({ name, source: memorySource(name, bytes) }));
     return createRowsDecoder(model, { externalData: files, prefillChunkTokens, threads, createThread });
   }
   // The build without WebGPU: half the size, and it has CPU kernels that the other lacks (GatherBlockQuantized).
@@ -129,17 +129,6 @@ async function createRowsDecoder(
 ): Promise<WasmDecoder> {
   const { KERNELS: binaries } = await import('virtual:wasm-kernels');
   return WasmDecoder.create({ ...options, model, binaries, prefillChunkTokens });
-}
-
-function inMemory(name: string, bytes: Uint8Array): ByteSource {
-  return {
-    name,
-    sizeBytes: bytes.length,
-    read: async (offset, length) => bytes.slice(offset, offset + length),
-    async *stream() {
-      yield bytes;
-    },
-  };
 }
 
 async function createGpuDecoder(options: WebEngineOptions): Promise<GpuDecoder> {

@@ -1,5 +1,5 @@
 import { AlignError } from '../align/errors.ts';
-import { type ByteSource, checkRange, type SourceFolder } from '../convert/byte-source.ts';
+import { type ByteSource, checkRange, type SourceFolder, memorySource } from '../convert/byte-source.ts';
 import { CLASSIFIER_MANIFEST_PATH, parseClassifierManifest } from '../convert/classifier/classifier-manifest.ts';
 import { MANIFEST_PATH } from '../convert/manifest.ts';
 import { isInsidePath, MAX_MANIFEST_BYTES, parseManifest } from '../convert/parse-manifest.ts';
@@ -125,17 +125,6 @@ async function listClassifier(base: URL, client: RangeClient): Promise<Listing> 
   }
   const files = Object.values(variants).flat();
   return { inMemory, sizes: new Map(files.map((file) => [file.path, file.sizeBytes] as const)) };
-}
-
-function memorySource(name: string, bytes: Uint8Array): ByteSource {
-  return {
-    name,
-    sizeBytes: bytes.length,
-    async read(offset, length) {
-      checkRange({ name, sizeBytes: bytes.length }, offset, length);
-      return bytes.slice(offset, offset + length);
-    },
-  };
 }
 
 interface Range {

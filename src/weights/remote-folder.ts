@@ -1,5 +1,5 @@
 import { AlignError } from '../align/errors.ts';
-import { type ByteSource, checkRange, type SourceFolder } from '../convert/byte-source.ts';
+import { type ByteSource, type SourceFolder, memorySource } from '../convert/byte-source.ts';
 import type { RemoteClient } from './remote-client.ts';
 import type { RemoteFile } from './remote-repository.ts';
 import { type CreateStreamHash, gitBlobId, sha256Hex } from './sha256.ts';
@@ -103,15 +103,4 @@ async function isRight({ digest }: RemoteFile, bytes: Uint8Array): Promise<boole
   if (digest === undefined) return true;
   if (digest.algorithm === 'sha256') return (await sha256Hex(bytes)) === digest.hex;
   return ((await gitBlobId(bytes)) ?? digest.hex) === digest.hex;
-}
-
-function memorySource(name: string, bytes: Uint8Array): ByteSource {
-  return {
-    name,
-    sizeBytes: bytes.length,
-    async read(offset, length) {
-      checkRange({ name, sizeBytes: bytes.length }, offset, length);
-      return bytes.slice(offset, offset + length);
-    },
-  };
 }

@@ -1,7 +1,7 @@
 import { createStore, promisifyRequest, type UseStore } from 'idb-keyval';
 import { AlignError } from '../align/errors.ts';
 import type { Variant } from '../align/variant.ts';
-import { type ByteSource, checkRange, type SourceFolder } from '../convert/byte-source.ts';
+import { type ByteSource, checkRange, type SourceFolder, memorySource } from '../convert/byte-source.ts';
 import { MANIFEST_PATH, type ModelManifest } from '../convert/manifest.ts';
 import { parseManifest } from '../convert/parse-manifest.ts';
 import { createSha256 } from './sha256.ts';
@@ -184,7 +184,8 @@ export class WeightCache {
       list: async () => [...(await open()).files.map(({ path }) => path), MANIFEST_PATH],
       open: async (path) => {
         const { files, manifest, storageId } = await open();
-        if (path === MANIFEST_PATH) return memorySource(`${name}/${path}`, JSON.stringify(manifest));
+        if (path === MANIFEST_PATH)
+          return memorySource(`${name}/${path}`, new TextEncoder().encode(JSON.stringify(manifest)));
         const file = files.find((candidate) => candidate.path === path);
         if (file === undefined) throw missing(`${name} has no ${path}.`, { ...model, path });
         return this.#source(`${name}/${path}`, storageId, file);
@@ -551,18 +552,6 @@ function isReadable(model: CachedModel): boolean {
   } catch {
     return false;
   }
-}
-
-function memorySource(name: string, text: string): ByteSource {
-  const bytes = new TextEncoder().encode(text);
-  return {
-    name,
-    sizeBytes: bytes.length,
-    async read(offset, length) {
-      checkRange({ name, sizeBytes: bytes.length }, offset, length);
-      return bytes.slice(offset, offset + length);
-    },
-  };
 }
 
 function isQuotaError(error: unknown): boolean {

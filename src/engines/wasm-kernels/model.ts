@@ -1,5 +1,5 @@
 /**
- * What a step computes with, written by src/engines/wasm-memory.ts, which lists these fields in this order. Addresses are of
+ * What a step computes with, written by src/engines/wasm-memory.ts; wasm-layout.ts lists these fields in this order. Addresses are of
  * bytes in the memory that all threads share. Inputs and outputs of products are filled up with zeros to multiples of 16;
  * `hiddenColumns` and the like are the filled counts.
  */
